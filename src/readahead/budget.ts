@@ -1,0 +1,4 @@
+/** Placeholder. */
+export interface Budget {
+  readonly held: number;
+}

@@ -1,0 +1,17 @@
+/** What a download sends, in order: ranges of the object, and literal bytes between them (multipart boundaries). */
+import type { ByteRange } from "./byte-range.ts";
+
+export type Segment = ByteRange | Uint8Array;
+export type Layout = readonly Segment[];
+
+export function isLiteral(segment: Segment): segment is Uint8Array {
+  return segment instanceof Uint8Array;
+}
+
+/** Exact length of the answer in bytes; `Infinity` when the object's length is unknown. */
+export function layoutBytes(layout: Layout): number {
+  let total = 0;
+  for (const segment of layout)
+    total += isLiteral(segment) ? segment.byteLength : segment.end - segment.start;
+  return total;
+}

@@ -1,0 +1,41 @@
+/** The numbers that bound a download: names, units, defaults and what raising each costs. */
+
+/** Every field is validated where it enters (config schema, or `resolveLimits` for library users). */
+export interface Limits {
+  /** Parts in flight per download, from request to last delivered byte. 1 is sequential. Raising it costs memory. 1 to 64. */
+  readonly windowParts: number;
+  /** Largest part, in bytes; below 1 MiB it is taken literally and no ramp is used. At least 1 KiB. */
+  readonly partBytes: number;
+  /** Bytes held in the isolate by all downloads together. An isolate has 128 MB for everything. */
+  readonly budgetBytes: number;
+  /** Upstream requests of one download that wait for headers. Workers queue the seventh (platform limit). */
+  readonly unanswered: number;
+  /** Upstream requests of one download, all told. */
+  readonly subrequests: number;
+  /** Open upstream responses in the isolate (about 0.65 MB of process memory each); beyond it downloads run at width 1. */
+  readonly openUpstreams: number;
+  /** How long an upstream response may stay undrained before it is let go, ms. */
+  readonly holdMs: number;
+  /** How long to wait for headers where there is no other replica, ms. */
+  readonly firstByteMs: number;
+  /** How long a body may bring nothing before it is given up and resumed, ms. */
+  readonly stallMs: number;
+  /** Attempts of one part without progress before the download fails. */
+  readonly attempts: number;
+  /** Ask for a slow head a second time (design rule 10). */
+  readonly hedge: boolean;
+}
+
+export const defaultLimits: Limits = {
+  windowParts: 6,
+  partBytes: 4 * 1024 * 1024,
+  budgetBytes: 32 * 1024 * 1024,
+  unanswered: 6,
+  subrequests: 10_000,
+  openUpstreams: 96,
+  holdMs: 5_000,
+  firstByteMs: 30_000,
+  stallMs: 10_000,
+  attempts: 5,
+  hedge: true,
+};
