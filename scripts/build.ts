@@ -1,0 +1,101 @@
+/**
+ * Builds what is shipped: `dist/worker.js` (the Worker, one ES module that imports nothing but `cloudflare:*`),
+ * `dist/lib` (the library with declarations, a file for a file, so that an R2 user never ships the S3 signer) and
+ * `dist/cli.js`. With names as arguments (`worker`, `lib`, `cli`) it builds only those.
+ *
+ * Every file is written beside its place and renamed into it: who reads `dist` meanwhile sees the old file or the new.
+ */
+import { spawn } from "node:child_process";
+import { chmod, cp, mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { type BuildOptions, build } from "esbuild";
+
+const root = resolve(import.meta.dirname, "..");
+
+const targets = { worker: buildWorker, lib: buildLibrary, cli: buildCli };
+
+/** Builds `dist/worker.js`. @throws Error when the bundle would import anything but `cloudflare:*` */
+export async function buildWorker(): Promise<void> {
+  const imports = await bundle(join(root, "dist/worker.js"), {
+    entryPoints: [join(root, "src/worker.ts")],
+    platform: "neutral",
+    mainFields: ["module", "main"],
+    conditions: ["workerd", "worker", "browser", "import"],
+    external: ["cloudflare:*"],
+  });
+  const foreign = imports.filter((name) => !name.startsWith("cloudflare:"));
+  if (foreign.length > 0)
+    throw new Error(`The Worker must be one module, but imports ${foreign.join(", ")}`);
+}
+
+async function buildCli(): Promise<void> {
+  const out = join(root, "dist/cli.js");
+  await bundle(out, {
+    entryPoints: [join(root, "cli/main.ts")],
+    platform: "node",
+    banner: { js: "#!/usr/bin/env node" },
+    packages: "external",
+  });
+  await chmod(out, 0o755);
+}
+
+async function buildLibrary(): Promise<void> {
+  await mkdir(join(root, "dist"), { recursive: true });
+  const fresh = await mkdtemp(join(root, "dist/.lib-"));
+  try {
+    await run("tsc", ["-p", "tsconfig.build.json", "--outDir", fresh]);
+    const place = join(root, "dist/lib");
+    await rm(place, { recursive: true, force: true });
+    await cp(fresh, place, { recursive: true });
+  } finally {
+    await rm(fresh, { recursive: true, force: true });
+  }
+}
+
+/** Bundles into one file and returns what it still imports. */
+async function bundle(out: string, options: BuildOptions): Promise<string[]> {
+  const result = await build({
+    bundle: true,
+    format: "esm",
+    target: "es2022",
+    legalComments: "eof",
+    outfile: out,
+    write: false,
+    metafile: true,
+    logLevel: "warning",
+    ...options,
+  });
+  await mkdir(dirname(out), { recursive: true });
+  for (const file of result.outputFiles ?? []) {
+    const beside = `${file.path}.${process.pid}`;
+    await writeFile(beside, file.contents);
+    await rename(beside, file.path);
+  }
+  return Object.values(result.metafile?.outputs ?? {})
+    .flatMap((output) => output.imports)
+    .filter((entry) => entry.external)
+    .map((entry) => entry.path);
+}
+
+function run(command: string, args: readonly string[]): Promise<void> {
+  return new Promise((done, fail) => {
+    const child = spawn(join(root, "node_modules/.bin", command), args, {
+      cwd: root,
+      stdio: "inherit",
+    });
+    child.once("error", fail);
+    child.once("exit", (code) =>
+      code === 0 ? done() : fail(new Error(`${command} ended with ${code}`)),
+    );
+  });
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const asked = process.argv.slice(2);
+  for (const [name, make] of Object.entries(targets)) {
+    if (asked.length > 0 && !asked.includes(name)) continue;
+    const start = performance.now();
+    await make();
+    console.log(`built ${name} in ${((performance.now() - start) / 1000).toFixed(1)} s`);
+  }
+}
