@@ -1,0 +1,18 @@
+/** Waits for something another party does, instead of sleeping. */
+
+/**
+ * Resolves once `condition` holds; asks again every millisecond.
+ *
+ * @throws Error with `what` after `timeoutMs`
+ */
+export async function until(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  timeoutMs = 5_000,
+): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error(`Waited ${timeoutMs} ms in vain: ${what}`);
+    await new Promise<void>((resolve) => setTimeout(resolve, 1));
+  }
+}
