@@ -1,14 +1,19 @@
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 
+/** Needs programs of the system (curl, aria2, Chromium ...): run by `.ci/run` after it has installed them. */
+const system = "test/**/*.system.test.ts";
+
+// Two cores are the common case: two workers, and files that start servers and Workers one after the other.
 export default defineConfig({
   test: {
+    maxWorkers: 2,
     projects: [
       {
         test: {
           name: "node",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/workers/**", "test/e2e/**", "test/live/**"],
+          exclude: ["test/workers/**", "test/e2e/**", "test/package/**", "test/live/**", system],
         },
       },
       {
@@ -24,6 +29,37 @@ export default defineConfig({
         test: {
           name: "workers",
           include: ["test/workers/**/*.test.ts"],
+          exclude: [system],
+        },
+      },
+      {
+        test: {
+          name: "e2e",
+          include: ["test/e2e/**/*.test.ts", "test/package/**/*.test.ts"],
+          exclude: [system],
+          globalSetup: ["test/e2e/support/build.ts"],
+          fileParallelism: false,
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: "system",
+          include: [system],
+          globalSetup: ["test/e2e/support/build.ts"],
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: "live",
+          include: ["test/live/**/*.test.ts"],
+          fileParallelism: false,
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
         },
       },
     ],
