@@ -1,0 +1,68 @@
+/** What the configuration says of a mount with `protocol = "s3"`, and which bucket and key a request names. */
+
+/** One access key that may read a bucket. */
+export interface S3ClientCredential {
+  readonly accessKeyId: string;
+  /** Never logged. */
+  readonly secretAccessKey: string;
+  /** Key prefixes this access key may read and list; absent: the whole bucket. */
+  readonly prefixes?: readonly string[] | undefined;
+}
+
+/** One bucket of the front. */
+export interface S3FrontMount {
+  /** The mount's prefix without its slashes. */
+  readonly bucket: string;
+  /** `public`: objects may be read without a signature (a wrong signature is refused all the same). */
+  readonly access: "signed" | "public";
+  /** Whether keys may be listed without a signature. */
+  readonly listAccess: "signed" | "public";
+  readonly credentials: readonly S3ClientCredential[];
+  /** Regions accepted in a signature's scope; the first is the bucket's location. */
+  readonly regions: readonly string[];
+  /** Host names, without port, that name this bucket (virtual host style). */
+  readonly hosts: readonly string[];
+}
+
+/** What an S3 request is about. An empty bucket is the service itself, an empty key the bucket. */
+export interface S3Target {
+  readonly bucket: string;
+  /** Still percent-encoded, exactly as sent; without the slash that ends the bucket. */
+  readonly rawKey: string;
+}
+
+function hostName(host: string): string {
+  return host.replace(/:\d*$/, "").toLowerCase();
+}
+
+/** AWS's rule for bucket names, as far as it matters for telling a bucket from a word in a path. */
+const bucketName = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
+
+/**
+ * The bucket and key that a host and a raw path name, whether or not such a bucket is mounted.
+ *
+ * A host of `hosts` wins; then a first path segment that is a mounted bucket; then a first host label that is one.
+ */
+export function findTarget(
+  mounts: readonly S3FrontMount[],
+  host: string,
+  rawPath: string,
+): S3Target & { readonly mount?: S3FrontMount } {
+  const name = hostName(host);
+  const whole = rawPath.startsWith("/") ? rawPath.slice(1) : rawPath;
+  const named = mounts.find((mount) => mount.hosts.includes(name));
+  if (named !== undefined) return { bucket: named.bucket, rawKey: whole, mount: named };
+  const cut = whole.indexOf("/");
+  const first = cut < 0 ? whole : whole.slice(0, cut);
+  const inPath = mounts.find((mount) => mount.bucket === first);
+  const rest = cut < 0 ? "" : whole.slice(cut + 1);
+  if (inPath !== undefined) return { bucket: first, rawKey: rest, mount: inPath };
+  const label = mounts.find((mount) => name.startsWith(`${mount.bucket}.`));
+  if (label !== undefined) return { bucket: label.bucket, rawKey: whole, mount: label };
+  return { bucket: first, rawKey: rest };
+}
+
+/** Whether a bucket of this name can be mounted. */
+export function isBucketName(name: string): boolean {
+  return bucketName.test(name) && !name.includes("..");
+}
