@@ -1,0 +1,55 @@
+/**
+ * The observer of the Worker: every request that reached a mount gets its spans, its Server-Timing, and one summary
+ * record. Implements the seam of `http/observer.ts`; owns no promise and no timer.
+ *
+ * The record is written when the handler says that it is over, once; where writing fails, the download does not.
+ */
+import type { Observation, Observer } from "../http/observer.ts";
+import { createRecorder, type SummaryRecord } from "./record.ts";
+import { createReplicaLabels } from "./replica-labels.ts";
+import { createServerTiming } from "./server-timing.ts";
+import { createDownloadSpans, type TracingLike } from "./spans.ts";
+
+/** Options of {@link createObserver}; every field is optional. */
+export interface ObserverOptions {
+  /** `tracing` of `cloudflare:workers`. Without it there are no spans. */
+  readonly tracing?: TracingLike | undefined;
+  /** Takes the record of each request. Default: `console.log`, as an object, so that its fields are indexed. */
+  readonly write?: ((record: SummaryRecord) => void) | undefined;
+  /** Whether a mount lets addresses of its upstreams be seen; default: none does, they are called r1, r2, ... */
+  readonly showsReplicas?: ((mount: string) => boolean) | undefined;
+}
+
+/** @returns an observer for any number of requests at the same time; it keeps nothing between them */
+export function createObserver(options: ObserverOptions = {}): Observer {
+  const { tracing, write = console.log, showsReplicas = () => false } = options;
+  return {
+    begin(facts): Observation {
+      const beganAt = performance.now();
+      const labels = createReplicaLabels(showsReplicas(facts.mount));
+      const timing = createServerTiming(beganAt);
+      const spans = createDownloadSpans(tracing, labels);
+      const recorder = createRecorder(
+        { id: facts.id, mount: facts.mount, key: facts.key, method: facts.request.method },
+        beganAt,
+        labels,
+      );
+      let finished = false;
+      return {
+        onEvent(event) {
+          timing.onEvent(event);
+          recorder.onEvent(event);
+          spans.onEvent(event);
+        },
+        serverTiming: () => timing.format(),
+        finish(finish) {
+          if (finished) return;
+          finished = true;
+          const record = recorder.record(finish, performance.now());
+          spans.end(record);
+          write(record);
+        },
+      };
+    },
+  };
+}
