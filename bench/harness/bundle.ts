@@ -1,0 +1,48 @@
+/** Bundles a Worker of ours into one module for bare workerd, with the options that `scripts/build.ts` ships with. */
+import { existsSync, mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { build } from "esbuild";
+
+const root = resolve(import.meta.dirname, "../..");
+const bundles = new Map<string, Promise<string>>();
+let folder: string | undefined;
+
+/** Bundles `bench/workers/<name>.ts` once a run, and returns the module's path. */
+export function bundleWorker(name: string): Promise<string> {
+  return bundleEntry(join(root, "bench/workers", `${name}.ts`), name);
+}
+
+/**
+ * The Worker as it ships. `npm run bench` builds it first; where there is no `dist/worker.js`, the source is bundled
+ * here, and where `BENCH_WORKER` names a module, that one is measured: two versions can be compared.
+ */
+export function builtWorker(): Promise<string> {
+  const chosen = process.env["BENCH_WORKER"];
+  if (chosen !== undefined) return Promise.resolve(resolve(chosen));
+  const shipped = join(root, "dist/worker.js");
+  if (existsSync(shipped)) return Promise.resolve(shipped);
+  return bundleEntry(join(root, "src/worker.ts"), "worker");
+}
+
+function bundleEntry(entry: string, name: string): Promise<string> {
+  const known = bundles.get(name);
+  if (known !== undefined) return known;
+  folder ??= mkdtempSync(join(tmpdir(), "edge-readahead-workers-"));
+  const outfile = join(folder, `${name}.js`);
+  const bundle = build({
+    entryPoints: [entry],
+    outfile,
+    bundle: true,
+    format: "esm",
+    target: "es2022",
+    platform: "neutral",
+    mainFields: ["module", "main"],
+    conditions: ["workerd", "worker", "browser", "import"],
+    external: ["cloudflare:*"],
+    logLevel: "error",
+  }).then(() => outfile);
+  bundle.catch(() => {});
+  bundles.set(name, bundle);
+  return bundle;
+}
