@@ -48,11 +48,17 @@ export interface ClientKeys {
 
 export interface OpenRequest extends CallContext {
   readonly want: Want;
+  /** The key as it stood in the URL, percent-encoding kept; absent where there was no URL. For stores behind a URL. */
+  readonly rawKey?: string | undefined;
+  /** Query to pass on, with its question mark; only where the mount says so. */
+  readonly query?: string | undefined;
   /** Version id asked for by the client. */
   readonly version?: string | undefined;
   /** S3 part number asked for by the client, from 1. */
   readonly s3PartNumber?: number | undefined;
   readonly clientKeys?: ClientKeys | undefined;
+  /** Asks a store that keeps checksums (S3) to name them among the facts' headers. */
+  readonly checksums?: boolean | undefined;
   /** The client's If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since; a store may judge them early. */
   readonly conditions?: Headers | undefined;
   /**
