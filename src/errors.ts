@@ -37,6 +37,8 @@ export interface ReadaheadErrorOptions {
   readonly alternatives?: boolean | undefined;
   /** True when the connection itself failed (refused, reset, silent): the address is then avoided for a while. */
   readonly connection?: boolean | undefined;
+  /** True when the address accepted and then said nothing until the deadline: no second try on it. */
+  readonly silent?: boolean | undefined;
   /** Size of the object, when the store named it while refusing a range. */
   readonly size?: number | undefined;
 }
@@ -54,6 +56,7 @@ export class ReadaheadError extends Error {
   readonly retryAfterMs: number | undefined;
   readonly alternatives: boolean;
   readonly connection: boolean;
+  readonly silent: boolean;
   readonly size: number | undefined;
 
   /** @param message Sentence case, no final stop: what could not be done, why, the value received. No host, no secret. */
@@ -65,6 +68,7 @@ export class ReadaheadError extends Error {
     this.retryAfterMs = options.retryAfterMs;
     this.alternatives = options.alternatives ?? false;
     this.connection = options.connection ?? false;
+    this.silent = options.silent ?? false;
     this.size = options.size;
   }
 }

@@ -1,4 +1,122 @@
-/** Placeholder. */
-export interface Budget {
-  readonly held: number;
+/**
+ * The isolate's budget of held bytes and open upstreams, shared by every download.
+ *
+ * It answers at once and never waits: a request that waits on another request's promise is killed as hung by the
+ * runtime. Shared state is plain data. What a download holds is a lease with the time of its last sign of life, because
+ * `finally` does not run when the runtime kills a request; silent leases are reclaimed by whoever takes next.
+ *
+ * Shares are fair: a lease may hold `bytes / leases`. A lone download gets everything, the hundredth does not starve.
+ */
+
+/** A lease without a sign of life for this long belongs to a killed request (a live one ticks every 30 s at most). */
+const LEASE_SILENCE_MS = 120_000;
+
+/** What one download holds of the budget. All methods answer at once. */
+export interface Lease {
+  /** Takes bytes, all or nothing, within the fair share. */
+  take(bytes: number): boolean;
+  /** Takes bytes beyond the fair share: for stores that must hold a whole chunk to answer at all. */
+  reserve(bytes: number): boolean;
+  /** False when `bytes` can never be reserved. */
+  couldReserve(bytes: number): boolean;
+  give(bytes: number): void;
+  /** What one more part may weigh so that `parts` of them fit the fair share. */
+  share(parts: number): number;
+  /** True when another upstream may be opened in the isolate. */
+  mayOpen(): boolean;
+  opened(): void;
+  ended(): void;
+  /** A sign of life. */
+  touch(): void;
+  /** Gives everything back, once. */
+  release(): void;
+}
+
+interface LeaseState {
+  held: number;
+  open: number;
+  touched: number;
+}
+
+/** The limits of one isolate and what is taken of them. */
+export class Budget {
+  readonly bytes: number;
+  readonly openUpstreams: number;
+  readonly #leases = new Set<LeaseState>();
+  #held = 0;
+  #open = 0;
+
+  constructor(bytes: number, openUpstreams: number) {
+    this.bytes = bytes;
+    this.openUpstreams = openUpstreams;
+  }
+
+  /** Bytes taken now, never above `bytes`. */
+  get held(): number {
+    return this.#held;
+  }
+
+  /** Upstream responses open now. */
+  get open(): number {
+    return this.#open;
+  }
+
+  /** Downloads that hold a lease now. */
+  get leases(): number {
+    return this.#leases.size;
+  }
+
+  lease(): Lease {
+    const state: LeaseState = { held: 0, open: 0, touched: performance.now() };
+    this.#leases.add(state);
+    const live = () => this.#leases.has(state);
+    const takeUpTo = (bytes: number, ceiling: number): boolean => {
+      if (!live()) return false;
+      if (this.#held + bytes > this.bytes) this.#reclaim();
+      if (this.#held + bytes > this.bytes || state.held + bytes > ceiling) return false;
+      state.held += bytes;
+      this.#held += bytes;
+      return true;
+    };
+    return {
+      take: (bytes) => takeUpTo(bytes, this.bytes / Math.max(1, this.#leases.size)),
+      reserve: (bytes) => takeUpTo(bytes, Number.POSITIVE_INFINITY),
+      couldReserve: (bytes) => bytes <= this.bytes,
+      give: (bytes) => {
+        if (!live()) return;
+        state.held -= bytes;
+        this.#held -= bytes;
+      },
+      share: (parts) => this.bytes / Math.max(1, this.#leases.size) / parts,
+      mayOpen: () => {
+        if (this.#open >= this.openUpstreams) this.#reclaim();
+        return this.#open < this.openUpstreams;
+      },
+      opened: () => {
+        if (!live()) return;
+        state.open += 1;
+        this.#open += 1;
+      },
+      ended: () => {
+        if (!live()) return;
+        state.open -= 1;
+        this.#open -= 1;
+      },
+      touch: () => {
+        state.touched = performance.now();
+      },
+      release: () => this.#release(state),
+    };
+  }
+
+  #release(state: LeaseState): void {
+    if (!this.#leases.delete(state)) return;
+    this.#held -= state.held;
+    this.#open -= state.open;
+  }
+
+  #reclaim(): void {
+    const oldest = performance.now() - LEASE_SILENCE_MS;
+    for (const state of this.#leases) if (state.touched < oldest) this.#release(state);
+  }
 }

@@ -1,0 +1,86 @@
+/**
+ * Is this client slow, and how large a block does it take? (Design rules 2 and 8.)
+ *
+ * Slowness is judged over ten seconds or more, never by one pull: a kernel takes 4 MiB at a gulp and then nothing for a
+ * while. A client is slow when it could not drain a whole part before that part's upstream would have to be let go.
+ * Only the client's own time counts, from a block handed on to the next pull: a slow store makes no slow client.
+ */
+const MEASURE_MS = 10_000;
+export const SMALL_BLOCK = 64 * 1024;
+export const LARGE_BLOCK = 1024 * 1024;
+/** A block taken within this time counts as drained quickly. */
+const QUICK_MS = 50;
+
+/** The pace of one client, fed by what is handed on. */
+export class Pace {
+  readonly #slowBelow: number;
+  #since: number;
+  #bytes = 0;
+  #drainMs = 0;
+  #rate: number | undefined;
+  #handedAt: number | undefined;
+  #blockBytes = SMALL_BLOCK;
+  #cautious = false;
+
+  /**
+   * @param slowBelow Bytes per millisecond under which a client is slow
+   * @param now Start of the download, ms
+   */
+  constructor(slowBelow: number, now: number) {
+    this.#slowBelow = slowBelow;
+    this.#since = now;
+  }
+
+  /** True when the last ten seconds or more were slow, or a part just had to be let go. */
+  get slow(): boolean {
+    return this.#cautious || (this.#rate !== undefined && this.#rate < this.#slowBelow);
+  }
+
+  /** Size of the next block for this client, 64 KiB to 1 MiB. */
+  get blockBytes(): number {
+    return this.#blockBytes;
+  }
+
+  /** Bytes to ask for at a time while the client is slow: about a second of it, at least one small block. */
+  get sliceBytes(): number {
+    const second = (this.#rate ?? 0) * 1000;
+    const blocks = Math.floor(second / SMALL_BLOCK);
+    return Math.min(LARGE_BLOCK, Math.max(1, blocks) * SMALL_BLOCK);
+  }
+
+  /** The client came for more. */
+  pulled(now: number): void {
+    if (this.#handedAt === undefined) return;
+    const drainMs = now - this.#handedAt;
+    this.#drainMs += drainMs;
+    if (drainMs <= QUICK_MS) {
+      this.#blockBytes = Math.min(LARGE_BLOCK, this.#blockBytes * 2);
+    } else if (this.#blockBytes > SMALL_BLOCK) {
+      this.#blockBytes /= 2;
+    }
+    this.#measure(now);
+  }
+
+  /** Bytes were handed to the runtime. */
+  handed(bytes: number, now: number): void {
+    this.#bytes += bytes;
+    this.#handedAt = now;
+  }
+
+  /** A part lay undrained so long that it was let go: ask little until ten seconds say otherwise. */
+  letGo(now: number): void {
+    this.#cautious = true;
+    this.#blockBytes = SMALL_BLOCK;
+    this.#measure(now);
+  }
+
+  #measure(now: number): void {
+    const elapsed = now - this.#since;
+    if (elapsed < MEASURE_MS) return;
+    this.#rate = this.#bytes / this.#drainMs;
+    this.#cautious = false;
+    this.#since = now;
+    this.#bytes = 0;
+    this.#drainMs = 0;
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * Whether a part is asked again, when, and whom (design rule 9). Pure, but for the random numbers of the jitter.
+ *
+ * Abort never gets here. Kinds that can pass by themselves are retried from the byte reached; another replica is asked
+ * at once; when all failed, locations are looked up again once; then exponential back-off with full jitter.
+ */
+import { type ErrorKind, ReadaheadError } from "../errors.ts";
+
+/** First step of the back-off, doubled for each attempt without progress. */
+const BACKOFF_BASE_MS = 100;
+const BACKOFF_CEILING_MS = 5_000;
+/** A store that asks for more patience than this gets an honest failure instead of a client that waits in silence. */
+const RETRY_AFTER_CEILING_MS = 30_000;
+
+/** What a part has been through since its last byte of progress. */
+export interface Troubles {
+  /** Failed attempts since the last progress, this one included. */
+  readonly failures: number;
+  /** Attempts allowed without progress. */
+  readonly allowed: number;
+  /** The second try of a reset connection was used. */
+  readonly graceUsed: boolean;
+  /** Locations or tokens can be looked up again, and were not since the last progress. */
+  readonly canRefresh: boolean;
+  /** Resuming is possible: the version is pinned, or no byte of this stream has been used. */
+  readonly resumable: boolean;
+}
+
+/** What to do after a failed attempt. */
+export type NextMove =
+  /** Give up: the error is final. */
+  | { readonly move: "fail" }
+  /** Ask the same replica again at once: a kept-alive connection may have died under us. */
+  | { readonly move: "same" }
+  /** Another replica is known: ask it at once. */
+  | { readonly move: "other" }
+  /** Look up again; ask at once if that changed anything, else after `delayMs`. */
+  | { readonly move: "refresh"; readonly delayMs: number }
+  | { readonly move: "wait"; readonly delayMs: number };
+
+/** True for kinds that may pass by themselves. */
+export function isTransient(kind: ErrorKind): boolean {
+  return (
+    kind === "throttled" || kind === "unavailable" || kind === "truncated" || kind === "protocol"
+  );
+}
+
+/** Decides the next move. `random` is in [0, 1). */
+export function nextMove(error: unknown, troubles: Troubles, random: number): NextMove {
+  if (!(error instanceof ReadaheadError) || !troubles.resumable) return { move: "fail" };
+  const { kind } = error;
+  if (troubles.failures >= troubles.allowed) return { move: "fail" };
+  const replicaMayBeWrong = isTransient(kind) || kind === "not-found" || kind === "denied";
+  if (replicaMayBeWrong && kind !== "throttled") {
+    if (isReset(error) && !troubles.graceUsed) return { move: "same" };
+    if (error.alternatives) return { move: "other" };
+  }
+  const delayMs = backoffMs(error, troubles.failures, random);
+  if (delayMs === undefined) return { move: "fail" };
+  if (replicaMayBeWrong && troubles.canRefresh) return { move: "refresh", delayMs };
+  return isTransient(kind) ? { move: "wait", delayMs } : { move: "fail" };
+}
+
+function isReset(error: ReadaheadError): boolean {
+  return error.connection && !error.silent;
+}
+
+/** Full jitter (uniform below an exponential ceiling), never shorter than Retry-After; `undefined`: not worth waiting. */
+function backoffMs(error: ReadaheadError, failures: number, random: number): number | undefined {
+  const ceiling = Math.min(BACKOFF_CEILING_MS, BACKOFF_BASE_MS * 2 ** (failures - 1));
+  const jitter = random * ceiling;
+  const asked = error.retryAfterMs;
+  if (asked === undefined) return jitter;
+  return asked > RETRY_AFTER_CEILING_MS ? undefined : asked + jitter;
+}
+
+/** Resolves after `ms`; rejects with the signal's reason as soon as it aborts. Leaves no timer and no listener. */
+export function delay(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) {
+      reject(signal.reason as Error);
+      return;
+    }
+    const onAbort = () => {
+      clearTimeout(timer);
+      reject(signal.reason as Error);
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener("abort", onAbort);
+      resolve();
+    }, ms);
+    signal.addEventListener("abort", onAbort, { once: true });
+  });
+}

@@ -1,0 +1,33 @@
+/**
+ * Addresses that were refused, reset or silent lately, known to the whole isolate. A master goes on naming a hung
+ * server for over a minute (measured: 76 s), so the memory must be ours.
+ */
+const AVOID_MS = 90_000;
+/** More addresses than any cluster one isolate talks to; the oldest entries go first. */
+const MAX_SUSPECTS = 1024;
+
+const until = new Map<string, number>();
+
+/** Remembers that `replica` failed as an address; it is asked last for 90 s. */
+export function suspect(replica: string): void {
+  until.delete(replica);
+  until.set(replica, performance.now() + AVOID_MS);
+  if (until.size > MAX_SUSPECTS) {
+    const oldest = until.keys().next().value;
+    if (oldest !== undefined) until.delete(oldest);
+  }
+}
+
+/** An answer clears the name. */
+export function absolve(replica: string): void {
+  if (until.size > 0) until.delete(replica);
+}
+
+/** True while the replica should be asked last. */
+export function isSuspect(replica: string): boolean {
+  const time = until.get(replica);
+  if (time === undefined) return false;
+  if (time > performance.now()) return true;
+  until.delete(replica);
+  return false;
+}
