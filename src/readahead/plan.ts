@@ -1,0 +1,94 @@
+/**
+ * From position and state to the next part (design rule 6). Pure arithmetic; lazy walking of pieces is in `planner.ts`.
+ *
+ * The first part is small, so that the first byte comes as fast as from a plain GET; parts grow with the bytes planned
+ * before them, so that a window of them fits what may be asked for; and they shrink at the end, so that all connections
+ * end together. Ends lie on 256 KiB boundaries of the object: two downloads of one object then ask for the same ranges.
+ */
+import { ReadaheadError } from "../errors.ts";
+import type { Limits } from "./limits.ts";
+
+/** Granularity of part ends, and the first part's size. */
+export const PLAN_UNIT = 256 * 1024;
+/** A `partBytes` below this is meant literally: no ramp, no alignment. */
+const LITERAL_BELOW = 1024 * 1024;
+/** Share of the subrequests that a plan may use; the rest is for retries and hedges. */
+const PLANNED_SHARE = 0.9;
+
+/** What the size of the next part depends on. */
+export interface PlanState {
+  /** First byte of the part. */
+  readonly position: number;
+  /** End of the stretch that may become parts: of the piece, cut to what was asked for. May be `Infinity`. */
+  readonly end: number;
+  /** Bytes of the answer planned before this part. */
+  readonly planned: number;
+  /** Bytes of the answer from this part on. */
+  readonly remaining: number;
+  /** Subrequests not yet spent. */
+  readonly subrequestsLeft: number;
+  /** What one part may weigh in memory now. */
+  readonly shareBytes: number;
+  /** Set while the client is slow: ask this little, if the subrequests last. */
+  readonly sliceBytes?: number | undefined;
+}
+
+type PlanLimits = Pick<Limits, "partBytes" | "windowParts">;
+
+/** Size of the first part: what `open` asks for before anything is known. */
+export function firstPartBytes(limits: Pick<Limits, "partBytes">): number {
+  return limits.partBytes < LITERAL_BELOW ? limits.partBytes : PLAN_UNIT;
+}
+
+/** End of the part that starts at `position`. */
+export function partEnd(state: PlanState, limits: PlanLimits): number {
+  const { position, end } = state;
+  const floor = smallestAffordable(state, limits);
+  if (state.sliceBytes !== undefined && slicesAreAffordable(state, limits)) {
+    return Math.min(end, position + Math.max(state.sliceBytes, floor));
+  }
+  if (limits.partBytes < LITERAL_BELOW) {
+    return Math.min(end, position + Math.max(limits.partBytes, floor));
+  }
+  const wanted = Math.min(
+    limits.partBytes,
+    state.planned / limits.windowParts,
+    state.shareBytes,
+    state.remaining / limits.windowParts,
+  );
+  const size = Math.max(PLAN_UNIT, Math.floor(wanted / PLAN_UNIT) * PLAN_UNIT, floor);
+  if (position + size >= end) return end;
+  // Aligned down, unless that would leave less than half of the size.
+  const aligned = Math.floor((position + size) / PLAN_UNIT) * PLAN_UNIT;
+  return aligned - position >= size / 2 ? aligned : Math.min(end, position + size);
+}
+
+/**
+ * Refuses a plan that cannot end.
+ *
+ * @param pieces Upper bound of the object's own stretches in the answer; each needs a request of its own
+ * @throws ReadaheadError `too-many-parts`
+ */
+export function assertAffordable(pieces: number, subrequestsLeft: number): void {
+  const affordable = Math.floor(subrequestsLeft * PLANNED_SHARE);
+  if (pieces <= Math.max(1, affordable)) return;
+  throw new ReadaheadError(
+    "too-many-parts",
+    `The answer needs at least ${pieces} upstream requests, ${Math.max(0, affordable)} can be planned; ask for smaller ranges`,
+  );
+}
+
+/** Smallest part with which the rest of the answer fits the subrequests left. */
+function smallestAffordable(state: PlanState, limits: PlanLimits): number {
+  if (!Number.isFinite(state.remaining)) return 0;
+  const requests = Math.max(1, Math.floor(state.subrequestsLeft * PLANNED_SHARE));
+  const bytes = state.remaining / requests;
+  const smallest = Math.min(limits.partBytes, PLAN_UNIT);
+  return bytes <= smallest ? 0 : Math.ceil(bytes / PLAN_UNIT) * PLAN_UNIT;
+}
+
+/** Small parts only while the requests left, at full part size, would still cover the rest. */
+function slicesAreAffordable(state: PlanState, limits: PlanLimits): boolean {
+  const requests = Math.floor(state.subrequestsLeft * PLANNED_SHARE) - 1;
+  return state.remaining <= requests * limits.partBytes;
+}
