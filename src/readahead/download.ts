@@ -1,9 +1,25 @@
-/** Placeholder of the engine's front: signatures only, so that the rooms around it can be built against them. */
+/**
+ * One client GET, from the first upstream request to the last byte or the client's leaving: its allowance, its window,
+ * and its one way out.
+ *
+ * Everything that can end a download (the client's signal, the stream's `cancel()`, a failed write, the first fatal
+ * error, the end) goes through `close()`, which is synchronous and idempotent: it aborts every upstream request, frees
+ * every held buffer and gives the lease back in the same turn, because the runtime may not give us another one.
+ */
+import { ReadaheadError } from "../errors.ts";
 import type { CallContext, OpenObject } from "../sources/source.ts";
-import type { Budget } from "./budget.ts";
-import type { EndedBy, Observe, Totals } from "./events.ts";
+import { Allowance, type Claimant } from "./allowance.ts";
+import type { Attempt } from "./attempt.ts";
+import { discardBody } from "./body-reader.ts";
+import { Budget, type Lease } from "./budget.ts";
+import type { Engine, RunningTotals } from "./engine.ts";
+import type { EndedBy, Observe, ReadaheadEvent, Totals } from "./events.ts";
 import type { Layout } from "./layout.ts";
-import type { Limits } from "./limits.ts";
+import { defaultLimits, type Limits, resolveLimits } from "./limits.ts";
+import { Pace } from "./pace.ts";
+import type { Ask, Permits } from "./permits.ts";
+import { Readahead } from "./readahead.ts";
+import { awaitReserve } from "./reserve.ts";
 
 /** Options of {@link createDownload}; every field is optional. */
 export interface DownloadOptions {
@@ -13,20 +29,244 @@ export interface DownloadOptions {
   readonly signal?: AbortSignal | undefined;
   /** Isolate-wide budget; default: the one shared by everything in this isolate. */
   readonly budget?: Budget | undefined;
+  /** Receives every event of this download. */
   readonly onEvent?: Observe | undefined;
 }
 
 /** One client GET: the allowance for its upstream requests, its window, its stream, its one way out. */
 export interface Download extends CallContext {
   /**
-   * Lays out the answer and starts reading. Resolves once part 0's answer was checked, so that headers can be sent;
-   * rejects with what went wrong before (then the download is closed).
+   * Lays out the answer and starts reading. Resolves once part 0's answer was checked, so that headers can be sent.
+   *
+   * @returns A byte stream of exactly the layout's bytes, in order; cancelling it closes the download
+   * @throws What went wrong before the first checked answer; the download is closed then
    */
   start(object: OpenObject, layout: Layout): Promise<ReadableStream<Uint8Array>>;
   /** The one way out; idempotent. Aborts every upstream request in the same turn. */
   close(endedBy: EndedBy, error?: unknown): void;
-  /** Settles after `close()`: never rejects. Hand it to `waitUntil`. */
+  /** Settles after `close()`, never rejects. Hand it to `waitUntil`. */
   readonly closed: Promise<Totals>;
 }
 
-export declare function createDownload(options?: DownloadOptions): Download;
+/** Shared by all downloads of the isolate that bring no budget of their own. */
+const isolateBudget = new Budget(defaultLimits.budgetBytes, defaultLimits.openUpstreams);
+
+/** With nothing open upstream, a download only has to show that it lives (leases silent for 120 s are reclaimed). */
+const IDLE_TICK_MS = 30_000;
+const SHORTEST_TICK_MS = 10;
+const LONGEST_TICK_MS = 200;
+
+/**
+ * Creates the download of one client request. Nothing is sent before `permits` are used or `start` is called.
+ *
+ * @throws RangeError when a limit is out of its bounds
+ */
+export function createDownload(options: DownloadOptions = {}): Download {
+  return new RunningDownload(options);
+}
+
+class RunningDownload implements Download {
+  readonly permits: Permits;
+  readonly closed: Promise<Totals>;
+  readonly #limits: Limits;
+  readonly #allowance: Allowance;
+  readonly #lease: Lease;
+  readonly #controller = new AbortController();
+  readonly #live = new Set<Attempt>();
+  readonly #onEvent: Observe | undefined;
+  readonly #clientSignal: AbortSignal | undefined;
+  readonly #onClientLeft = () => this.close("client-signal", this.#clientSignal?.reason);
+  readonly #totals: RunningTotals = {
+    bytesSent: 0,
+    bytesFetched: 0,
+    bytesWasted: 0,
+    parts: 0,
+    attempts: 0,
+    retries: 0,
+    hedges: 0,
+    letGo: 0,
+    subrequests: 0,
+    openAfterClose: 0,
+    abortMs: 0,
+  };
+  #settle: (totals: Totals) => void = () => {};
+  #readahead: Readahead | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #busyTimer = false;
+  #lookups = 0;
+  #closed = false;
+
+  constructor(options: DownloadOptions) {
+    this.#limits = resolveLimits(options.limits);
+    this.#onEvent = options.onEvent;
+    this.#lease = (options.budget ?? isolateBudget).lease();
+    this.#allowance = new Allowance({
+      unanswered: this.#limits.unanswered,
+      subrequests: this.#limits.subrequests,
+      firstByteMs: this.#limits.firstByteMs,
+      onWaiting: () => this.#watch(),
+    });
+    this.closed = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
+    this.permits = this.#permits({
+      rank: -1,
+      controller: this.#controller,
+      urgent: () => true,
+    });
+    this.#clientSignal = options.signal;
+    if (options.signal?.aborted === true) this.#onClientLeft();
+    else options.signal?.addEventListener("abort", this.#onClientLeft, { once: true });
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  readonly observe: Observe = (event) => {
+    if (event.type === "wasted") this.#totals.bytesWasted += event.bytes;
+    this.#emit(event);
+  };
+
+  async start(object: OpenObject, layout: Layout): Promise<ReadableStream<Uint8Array>> {
+    try {
+      this.signal.throwIfAborted();
+      await awaitReserve(object.reserveBytes ?? 0, this.#lease, this.signal);
+      const readahead = new Readahead(this.#engine(object), layout);
+      this.#readahead = readahead;
+      await readahead.start();
+      return readahead.stream;
+    } catch (error) {
+      if (object.first !== undefined) discardBody(object.first.body, error);
+      if (!this.#closed) this.#fail(error);
+      throw this.signal.aborted ? this.signal.reason : error;
+    }
+  }
+
+  close(endedBy: EndedBy, error?: unknown): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    const at = performance.now();
+    this.#clientSignal?.removeEventListener("abort", this.#onClientLeft);
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
+    const reason = error ?? new DOMException(`The download has ended: ${endedBy}`, "AbortError");
+    this.#allowance.close(reason);
+    this.#controller.abort(reason);
+    for (const attempt of [...this.#live]) attempt.end("aborted", reason);
+    this.#readahead?.close(endedBy, reason);
+    this.#lease.release();
+    const totals = this.#totals;
+    totals.openAfterClose = this.#live.size;
+    totals.subrequests = this.#allowance.spent;
+    totals.abortMs = performance.now() - at;
+    const final: Totals = { ...totals };
+    this.#emit({ type: "closed", at, endedBy, error, totals: final });
+    this.#settle(final);
+  }
+
+  #engine(object: OpenObject): Engine {
+    return {
+      limits: this.#limits,
+      object,
+      pace: new Pace(this.#limits.partBytes / this.#limits.holdMs, performance.now()),
+      lease: this.#lease,
+      allowance: this.#allowance,
+      totals: this.#totals,
+      live: this.#live,
+      signal: this.signal,
+      observe: this.observe,
+      listening: this.#onEvent !== undefined,
+      resumable:
+        object.facts.unversioned === undefined &&
+        object.facts.size !== undefined &&
+        object.rangeable !== false,
+      context: this,
+      provenBlockBytes: 0,
+      permits: (claimant) => this.#permits(claimant),
+      emit: (event) => this.#emit(event),
+      answered: () => this.#readahead?.answered(),
+      news: () => this.#readahead?.news(),
+      explain: (error) => this.#explain(error),
+      fail: (error) => this.#fail(error),
+      watch: () => this.#watch(),
+      close: (endedBy, error) => this.close(endedBy, error),
+    };
+  }
+
+  #permits(claimant: Claimant): Permits {
+    return {
+      request: (ask, send) => this.#request(claimant, ask, send),
+      take: (bytes) => this.#lease.take(bytes),
+      give: (bytes) => this.#lease.give(bytes),
+    };
+  }
+
+  async #request<T>(
+    claimant: Claimant,
+    ask: Ask,
+    send: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    if (ask.purpose === "read" || this.#onEvent === undefined) {
+      return this.#allowance.request(claimant, ask, send);
+    }
+    const id = ++this.#lookups;
+    const { purpose, replica } = ask;
+    this.#emit({ type: "lookup-requested", at: performance.now(), id, purpose, replica });
+    let kind: ReadaheadError["kind"] | undefined;
+    let ok = false;
+    try {
+      const answer = await this.#allowance.request(claimant, ask, send);
+      ok = true;
+      return answer;
+    } catch (error) {
+      if (error instanceof ReadaheadError) kind = error.kind;
+      throw error;
+    } finally {
+      this.#emit({ type: "lookup-answered", at: performance.now(), id, ok, kind });
+    }
+  }
+
+  #emit(event: ReadaheadEvent): void {
+    try {
+      this.#onEvent?.(event);
+    } catch {
+      // A listener's fault is not the client's.
+    }
+  }
+
+  #explain(error: unknown): unknown {
+    if (!(error instanceof ReadaheadError) || error.kind !== "not-found") return error;
+    if (this.#readahead?.started !== true) return error;
+    return new ReadaheadError("changed", "The object is gone in the middle of the download", {
+      cause: error,
+    });
+  }
+
+  #fail(error: unknown): void {
+    this.close(error instanceof ReadaheadError ? "upstream" : "exception", error);
+  }
+
+  /** One timer for every deadline of the download: first byte, stall, undrained answers, sign of life. */
+  #watch(): void {
+    if (this.#closed) return;
+    const busy = this.#live.size > 0 || this.#allowance.unanswered > 0;
+    if (this.#timer !== undefined) {
+      if (!busy || this.#busyTimer) return;
+      clearTimeout(this.#timer);
+    }
+    this.#busyTimer = busy;
+    const { holdMs, firstByteMs, stallMs } = this.#limits;
+    const shortest = Math.min(holdMs, firstByteMs, stallMs) / 4;
+    const tickMs = Math.min(LONGEST_TICK_MS, Math.max(SHORTEST_TICK_MS, shortest));
+    this.#timer = setTimeout(() => this.#tick(), busy ? tickMs : IDLE_TICK_MS);
+  }
+
+  #tick(): void {
+    this.#timer = undefined;
+    const now = performance.now();
+    this.#lease.touch();
+    this.#allowance.checkDeadlines(now);
+    this.#readahead?.tick(now);
+    this.#watch();
+  }
+}

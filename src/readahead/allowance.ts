@@ -1,0 +1,192 @@
+/**
+ * One download's allowance of upstream requests: how many may wait for headers, how many there may be in all, and how
+ * long each may be silent.
+ *
+ * Places go to the oldest part first. A request of the head (its retry, hedge or lookup) never queues behind parts that
+ * are only read ahead: at the cap the youngest unanswered one is put back, which costs it no retry.
+ */
+import { ReadaheadError } from "../errors.ts";
+import type { Ask } from "./permits.ts";
+
+/** First-byte deadline where another replica could be asked instead: a hung server is noticed by nobody else for 76 s. */
+const ALTERNATIVE_FIRST_BYTE_MS = 3_000;
+
+/** Why a request gave its place up; its part asks again when a place is free. */
+export class PutBack extends Error {
+  override readonly name = "PutBack";
+}
+
+/** Who asks: a part, or what comes before all parts. */
+export interface Claimant {
+  /** Part number; lower goes first, -1 before all parts. */
+  readonly rank: number;
+  /** Ends the request, body included; aborted by us on a missed deadline or when the place is needed. */
+  readonly controller: AbortController;
+  /** True while nothing can be delivered before this: it may take the place of a younger part. */
+  urgent(): boolean;
+  /** Told what is about to be sent. */
+  asks?(ask: Ask): void;
+}
+
+/** One request on its way to an answer. */
+interface Claim {
+  readonly claimant: Claimant;
+  readonly ask: Ask;
+  readonly deadlineAt: number;
+}
+
+interface Waiting {
+  readonly rank: number;
+  readonly go: () => void;
+  readonly fail: (reason: unknown) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Limits and hooks of an {@link Allowance}. */
+export interface AllowanceOptions {
+  readonly unanswered: number;
+  readonly subrequests: number;
+  readonly firstByteMs: number;
+  /** Something waits for an answer now: deadlines must be watched. */
+  readonly onWaiting: () => void;
+}
+
+export class Allowance {
+  readonly #options: AllowanceOptions;
+  readonly #claims = new Set<Claim>();
+  readonly #queue: Waiting[] = [];
+  #spent = 0;
+  #closed: { readonly reason: unknown } | undefined;
+
+  constructor(options: AllowanceOptions) {
+    this.#options = options;
+  }
+
+  /** Upstream requests sent so far. */
+  get spent(): number {
+    return this.#spent;
+  }
+
+  get left(): number {
+    return this.#options.subrequests - this.#spent;
+  }
+
+  /** Requests waiting for headers now. */
+  get unanswered(): number {
+    return this.#claims.size;
+  }
+
+  /** True when a request sent now would not have to queue. */
+  get free(): boolean {
+    return this.#claims.size + this.#queue.length < this.#options.unanswered;
+  }
+
+  /** Sends one request when its place is free. See `Permits.request`. */
+  async request<T>(
+    claimant: Claimant,
+    ask: Ask,
+    send: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const { signal } = claimant.controller;
+    signal.throwIfAborted();
+    if (this.#claims.size >= this.#options.unanswered) {
+      if (claimant.urgent()) this.#putYoungestBack(claimant.rank);
+      if (this.#claims.size >= this.#options.unanswered) {
+        await this.#place(claimant.rank, signal);
+      }
+    }
+    if (this.#closed !== undefined) throw this.#closed.reason;
+    if (this.#spent >= this.#options.subrequests) {
+      this.#serveNext();
+      throw new ReadaheadError(
+        "too-many-parts",
+        `The limit of ${this.#options.subrequests} upstream requests is used up`,
+      );
+    }
+    this.#spent += 1;
+    const patience =
+      ask.alternatives === true
+        ? Math.min(ALTERNATIVE_FIRST_BYTE_MS, this.#options.firstByteMs)
+        : this.#options.firstByteMs;
+    const claim: Claim = { claimant, ask, deadlineAt: performance.now() + patience };
+    this.#claims.add(claim);
+    claimant.asks?.(ask);
+    this.#options.onWaiting();
+    try {
+      return await send(signal);
+    } catch (error) {
+      // A fetch aborted by us must say why, whatever the platform makes of the reason.
+      throw signal.aborted ? signal.reason : error;
+    } finally {
+      this.#free(claim);
+    }
+  }
+
+  /** Aborts requests that were silent for too long. */
+  checkDeadlines(now: number): void {
+    for (const claim of this.#claims) {
+      if (now < claim.deadlineAt) continue;
+      this.#free(claim);
+      claim.claimant.controller.abort(
+        new ReadaheadError("unavailable", "No answer came before the first-byte deadline", {
+          replica: claim.ask.replica,
+          alternatives: claim.ask.alternatives,
+          connection: true,
+          silent: true,
+        }),
+      );
+    }
+  }
+
+  /** Ends the queue: nothing is sent any more. Requests on their way are aborted by whoever owns their controllers. */
+  close(reason: unknown): void {
+    if (this.#closed !== undefined) return;
+    this.#closed = { reason };
+    this.#claims.clear();
+    for (const waiting of this.#queue.splice(0)) waiting.fail(reason);
+  }
+
+  #place(rank: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        const index = this.#queue.indexOf(waiting);
+        if (index >= 0) this.#queue.splice(index, 1);
+        signal.removeEventListener("abort", onAbort);
+      };
+      const onAbort = () => waiting.fail(signal.reason);
+      const waiting: Waiting = {
+        rank,
+        signal,
+        go: () => {
+          leave();
+          resolve();
+        },
+        fail: (reason) => {
+          leave();
+          reject(reason as Error);
+        },
+      };
+      signal.addEventListener("abort", onAbort, { once: true });
+      const behind = this.#queue.findIndex((other) => other.rank > rank);
+      this.#queue.splice(behind < 0 ? this.#queue.length : behind, 0, waiting);
+    });
+  }
+
+  #putYoungestBack(rank: number): void {
+    let youngest: Claim | undefined;
+    for (const claim of this.#claims) {
+      if (claim.claimant.rank > (youngest?.claimant.rank ?? rank)) youngest = claim;
+    }
+    if (youngest === undefined) return;
+    this.#claims.delete(youngest);
+    youngest.claimant.controller.abort(new PutBack("An older part needs the place"));
+  }
+
+  #free(claim: Claim): void {
+    if (this.#claims.delete(claim)) this.#serveNext();
+  }
+
+  #serveNext(): void {
+    if (this.#claims.size < this.#options.unanswered) this.#queue[0]?.go();
+  }
+}

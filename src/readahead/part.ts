@@ -1,0 +1,371 @@
+/**
+ * One part: a ranged read inside one piece, made of one or more attempts, each resumed at the byte reached.
+ *
+ * A part runs by itself from `open()` until its last byte is received or it fails for good; the window takes blocks from
+ * its queue. It reads on as long as it has a grant of memory. Without one (a head when the budget is used up) it reads
+ * a block only when the client wants one, and an upstream that lies undrained for `holdMs` is let go.
+ *
+ * What it does not know: the order of parts, the client's stream, HTTP.
+ */
+import { ReadaheadError } from "../errors.ts";
+import type { Answer, FirstAnswer, StoredPiece } from "../sources/source.ts";
+import { PutBack } from "./allowance.ts";
+import { Attempt, LetGo, type Room, type Sink } from "./attempt.ts";
+import type { ByteRange } from "./byte-range.ts";
+import type { Engine } from "./engine.ts";
+import { Gate } from "./gate.ts";
+import { SMALL_BLOCK } from "./pace.ts";
+import { delay, nextMove } from "./retry.ts";
+import { absolve, isSuspect, suspect } from "./suspects.ts";
+
+/** Bytes received and not handed on, with what they cost the budget. */
+export interface Block {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly charged: number;
+}
+
+/** A part is let go at most once in this time: a store must not be asked over and over for bytes nobody takes. */
+const LET_GO_AT_MOST_EVERY_MS = 10_000;
+
+/** Beside its bytes a part needs the byte that shows the end, and the tail that a block carries over. */
+const GRANT_MARGIN = 1024;
+
+/** Bytes a part of `length` must be granted to be read ahead whole. */
+export function grantFor(piece: StoredPiece, length: number): number {
+  const hold = piece.holdBytes ?? 0;
+  return isCovered(piece, length) ? hold : hold + length + GRANT_MARGIN;
+}
+
+/** True for stores that decode the whole piece in memory: their hold pays for the blocks too. */
+export function isCovered(piece: StoredPiece, length: number): boolean {
+  return piece.holdBytes !== undefined && piece.holdBytes >= length;
+}
+
+export class Part implements Sink {
+  readonly index: number;
+  readonly piece: StoredPiece;
+  readonly range: ByteRange;
+  readonly #engine: Engine;
+  readonly #blocks: Block[] = [];
+  readonly #demand = new Gate();
+  readonly #tried = new Set<string>();
+  /** Next byte to receive. */
+  #position: number;
+  /** Bytes granted and not in blocks. */
+  #granted: number;
+  /** Reads on without being asked for each block. */
+  readonly #ahead: boolean;
+  readonly #hasGrant: boolean;
+  /** The store's hold covers the blocks. */
+  readonly #covered: boolean;
+  #attempt: Attempt | undefined;
+  #attempts = 0;
+  #state: "running" | "received" | "closed" = "running";
+  #head = false;
+  #wanted = false;
+  #letGoAt = Number.NEGATIVE_INFINITY;
+  #failures = 0;
+  #graceUsed = false;
+  #refreshed = false;
+
+  /** @param granted Bytes of the budget already taken for this part; 0: it reads block by block, on demand */
+  constructor(
+    index: number,
+    piece: StoredPiece,
+    range: ByteRange,
+    granted: number,
+    engine: Engine,
+  ) {
+    this.index = index;
+    this.piece = piece;
+    this.range = range;
+    this.#position = range.start;
+    this.#granted = granted;
+    this.#covered = isCovered(piece, range.end - range.start);
+    this.#hasGrant = granted > 0;
+    this.#ahead = this.#hasGrant || this.#covered;
+    this.#engine = engine;
+  }
+
+  /** True when every byte was received and taken. */
+  get delivered(): boolean {
+    return this.#state === "received" && this.#blocks.length === 0;
+  }
+
+  /** True when this part lives on the memory reserved before headers. */
+  get onReserve(): boolean {
+    return this.#covered && !this.#hasGrant;
+  }
+
+  /** True when bytes can be taken. */
+  get hasBlock(): boolean {
+    return this.#blocks.length > 0;
+  }
+
+  /** Starts reading; with `first`, from the answer that came with the open. */
+  open(first?: FirstAnswer): void {
+    this.#run(first).then(
+      () => this.#engine.news(),
+      (error: unknown) => this.#engine.fail(error),
+    );
+  }
+
+  /** The part is the oldest now: its requests go first. */
+  becomeHead(): void {
+    this.#head = true;
+  }
+
+  /** The client waits for a byte of this part. */
+  want(): void {
+    this.#wanted = true;
+    this.#demand.open();
+  }
+
+  /** Takes the oldest block; whoever takes it gives its charge back. */
+  take(): Block | undefined {
+    const block = this.#blocks.shift();
+    if (block === undefined) return undefined;
+    this.#wanted = false;
+    return block;
+  }
+
+  /** Puts the rest of a block back that was too large for the client. */
+  putBack(block: Block): void {
+    this.#blocks.unshift(block);
+  }
+
+  /** Frees everything this part holds, at once. Its attempts are aborted by the download. Idempotent. */
+  close(): void {
+    if (this.#state !== "closed") this.#giveGrant();
+    this.#state = "closed";
+    this.#demand.open();
+    for (const { bytes } of this.#blocks.splice(0)) {
+      this.#engine.totals.bytesWasted += bytes.byteLength;
+      free(bytes.buffer);
+    }
+  }
+
+  /** Lets go of an upstream that nobody drains, and gives up one that brings nothing. */
+  tick(now: number): void {
+    const attempt = this.#attempt;
+    if (attempt === undefined) return;
+    const { holdMs, stallMs } = this.#engine.limits;
+    if (attempt.parkedAt !== undefined) {
+      if (!this.#engine.resumable || this.piece.atomic === true) return;
+      if (now - attempt.parkedAt < holdMs || now - this.#letGoAt < LET_GO_AT_MOST_EVERY_MS) return;
+      this.#letGoAt = now;
+      attempt.letGo = true;
+      this.#demand.open();
+    } else if (attempt.readingSince !== undefined && now - attempt.readingSince >= stallMs) {
+      attempt.abort(
+        new ReadaheadError("unavailable", `The store sent nothing for ${stallMs} ms`, {
+          replica: attempt.replica,
+          alternatives: attempt.alternatives,
+          connection: true,
+          silent: true,
+        }),
+      );
+    }
+  }
+
+  room(attempt: Attempt, bytes: number): Room | Promise<Room> {
+    if (this.#ahead) return this.#grantedRoom(bytes);
+    return this.#wanted ? this.#roomOnDemand(bytes) : this.#park(attempt, bytes);
+  }
+
+  accept(bytes: Uint8Array<ArrayBuffer>, room: Room): boolean {
+    const { lease } = this.#engine;
+    this.#position += bytes.byteLength;
+    if (bytes.byteLength > 0) this.#progress();
+    // A view is held whole, however little is in it: one that is not full is copied out, unless it goes on at once.
+    const full = bytes.byteLength + GRANT_MARGIN >= room.capacity;
+    const kept = bytes.byteLength > 0 && (full || this.#wanted);
+    const charged = kept ? room.charged : Math.min(room.charged, bytes.byteLength);
+    if (this.#ahead) this.#granted += room.charged - charged;
+    else lease.give(room.charged - charged);
+    if (bytes.byteLength === 0) return false;
+    this.#blocks.push({ bytes: kept ? bytes : bytes.slice(), charged });
+    this.#engine.news();
+    return kept;
+  }
+
+  #grantedRoom(bytes: number): Room {
+    if (this.#covered) return { capacity: bytes, charged: 0 };
+    this.#granted -= bytes;
+    return { capacity: bytes, charged: bytes };
+  }
+
+  #roomOnDemand(bytes: number): Room {
+    const { lease, pace } = this.#engine;
+    const wanted = Math.min(bytes, pace.blockBytes);
+    if (wanted > SMALL_BLOCK && lease.take(wanted)) return { capacity: wanted, charged: wanted };
+    // The head may always have one small block, whatever the budget says: every download goes on.
+    return { capacity: Math.min(wanted, SMALL_BLOCK), charged: 0 };
+  }
+
+  async #park(attempt: Attempt, bytes: number): Promise<Room> {
+    attempt.parkedAt = performance.now();
+    try {
+      while (!this.#wanted) {
+        await this.#demand.wait();
+        attempt.signal.throwIfAborted();
+        if (attempt.letGo) throw new LetGo("The answer lay undrained");
+      }
+    } finally {
+      attempt.parkedAt = undefined;
+    }
+    return this.#roomOnDemand(bytes);
+  }
+
+  async #run(first: FirstAnswer | undefined): Promise<void> {
+    let given = first;
+    while (this.#state === "running") {
+      const attempt = new Attempt(
+        this.index,
+        ++this.#attempts,
+        { start: this.#position, end: this.#attemptEnd() },
+        false,
+        this.#engine,
+      );
+      this.#attempt = attempt;
+      try {
+        await this.#read(attempt, given);
+        attempt.end("complete");
+        this.#attempt = undefined;
+        if (attempt.range.end === this.range.end) this.#received();
+        else await this.#untilWanted();
+      } catch (error) {
+        this.#attempt = undefined;
+        if (this.#isClosed()) {
+          attempt.end("aborted");
+          return;
+        }
+        await this.#recover(attempt, attempt.signal.aborted ? attempt.signal.reason : error);
+      }
+      given = undefined;
+    }
+  }
+
+  /** `#state` as another turn may have left it. */
+  #isClosed(): boolean {
+    return this.#state === "closed";
+  }
+
+  /** While the client is slow only a slice is asked for, small enough to be drained at once. */
+  #attemptEnd(): number {
+    const { pace, resumable } = this.#engine;
+    if (!pace.slow || !resumable || this.piece.atomic === true || this.#ahead) {
+      return this.range.end;
+    }
+    return Math.min(this.range.end, this.#position + pace.sliceBytes);
+  }
+
+  async #read(attempt: Attempt, given: FirstAnswer | undefined): Promise<void> {
+    const engine = this.#engine;
+    const answer: Answer =
+      given ??
+      (await engine.object.read(this.piece, attempt.range, {
+        permits: engine.permits({
+          rank: this.index,
+          controller: attempt.controller,
+          urgent: () => this.#head,
+          asks: (ask) => {
+            attempt.replica = ask.replica;
+            attempt.alternatives = ask.alternatives === true;
+          },
+        }),
+        signal: attempt.signal,
+        observe: engine.observe,
+        tried: (replica) => this.#tried.has(replica),
+        suspect: isSuspect,
+      }));
+    attempt.answered(answer);
+    absolve(answer.replica);
+    engine.answered();
+    await attempt.drain(answer, this);
+  }
+
+  #received(): void {
+    this.#state = "received";
+    // A store's hold is kept until the client has taken everything; what blocks did not use goes back now.
+    if (!this.#covered || this.#blocks.length === 0) this.#giveGrant();
+  }
+
+  /** Gives back what was granted and is not in blocks. */
+  #giveGrant(): void {
+    this.#engine.lease.give(this.#granted);
+    this.#granted = 0;
+  }
+
+  /** Resolves when the client waits for a byte of this part, or the part was closed. */
+  async #untilWanted(): Promise<void> {
+    while (!this.#wanted && !this.#isClosed()) await this.#demand.wait();
+  }
+
+  #progress(): void {
+    this.#failures = 0;
+    this.#graceUsed = false;
+    this.#refreshed = false;
+    if (this.#tried.size > 0) this.#tried.clear();
+  }
+
+  /** Decides what follows a failed attempt, and waits for it. Throws the error when it is final. */
+  async #recover(attempt: Attempt, error: unknown): Promise<void> {
+    const engine = this.#engine;
+    if (error instanceof PutBack) {
+      attempt.end("put-back", error);
+      return;
+    }
+    if (error instanceof LetGo) {
+      attempt.end("let-go", error);
+      engine.totals.letGo += 1;
+      engine.pace.letGo(performance.now());
+      if (engine.listening) {
+        const at = performance.now();
+        engine.emit({ type: "let-go", at, part: this.index, from: this.#position });
+      }
+      await this.#untilWanted();
+      return;
+    }
+    attempt.end("failed", error);
+    this.#failures += 1;
+    const { object, totals } = engine;
+    const move = nextMove(
+      error,
+      {
+        failures: this.#failures,
+        allowed: engine.limits.attempts,
+        graceUsed: this.#graceUsed,
+        canRefresh: object.refresh !== undefined && !this.#refreshed,
+        resumable: engine.resumable || this.#position === this.range.start,
+      },
+      Math.random(),
+    );
+    if (move.move === "fail" || !(error instanceof ReadaheadError)) throw engine.explain(error);
+    totals.retries += 1;
+    const replica = error.replica ?? attempt.replica;
+    if (move.move === "same") this.#graceUsed = true;
+    else if (replica !== undefined) {
+      this.#tried.add(replica);
+      if (error.connection) suspect(replica);
+    }
+    let delayMs = move.move === "wait" || move.move === "refresh" ? move.delayMs : 0;
+    if (move.move === "refresh") {
+      this.#refreshed = true;
+      const changed = await object.refresh?.(this.piece, engine.context);
+      if (changed === true) delayMs = 0;
+    }
+    if (move.move === "refresh" || move.move === "wait") this.#tried.clear();
+    if (engine.listening) {
+      const at = performance.now();
+      const from = this.#position;
+      engine.emit({ type: "retry", at, part: this.index, kind: error.kind, delayMs, from });
+    }
+    if (delayMs > 0) await delay(delayMs, engine.signal);
+  }
+}
+
+/** Dropping references freed nothing for seconds (measured); a transfer frees at once. */
+function free(buffer: ArrayBuffer): void {
+  if (buffer.byteLength > 0) buffer.transfer(0);
+}

@@ -1,0 +1,370 @@
+/**
+ * The read-ahead: a window of parts in flight, and the ordered byte stream they feed.
+ *
+ *   pull()    wants the next bytes: takes a block of the head, or waits for one
+ *   fill()    opens parts behind the head as long as the policies say yes
+ *
+ *   time ->      window of 4, one round trip = 5 dashes
+ *   part 0  [-----####]
+ *   part 1  [-----####     ]          asked for together with, or right after, part 0
+ *   part 2       [-----####]          asked for when part 0's answer had shown the object's size
+ *   part 3       [-----####    ]
+ *   part 4            [-----####]     asked for when part 0 was delivered
+ *            ----- waiting for headers    #### receiving    blank: received, waiting for its turn
+ *
+ * Who owns what: the download owns lifetime, permits and totals. This file owns order. A part owns its attempts and
+ * its blocks until they are handed on. The planner owns the position.
+ *
+ * Who waits for whom: only `pull()` waits, for the head's next block; parts wait for their store, or, without a
+ * grant of memory, for `pull()`. Nothing waits for another download.
+ *
+ * The core asks each policy one question: `ask-ahead.ts` how much may be asked for, `budget.ts` whether memory is there,
+ * `pace.ts` whether this client is slow, `plan.ts` how large the next part is.
+ *
+ * What it deliberately does not do: it never drains a part inside `pull()`, never enqueues more than was pulled for,
+ * and never asks for a part behind the head without memory to take it in.
+ */
+import type { FirstAnswer } from "../sources/source.ts";
+import { mayAsk } from "./ask-ahead.ts";
+import { discardBody } from "./body-reader.ts";
+import { byteLength } from "./byte-range.ts";
+import type { Engine } from "./engine.ts";
+import type { EndedBy } from "./events.ts";
+import { Gate } from "./gate.ts";
+import { type Layout, layoutBytes } from "./layout.ts";
+import { LARGE_BLOCK } from "./pace.ts";
+import { grantFor, isCovered, Part } from "./part.ts";
+import { assertAffordable, partEnd } from "./plan.ts";
+import { Planner, type Stretch } from "./planner.ts";
+
+/** Bytes that need no request, on their turn in the stream. */
+class Filler {
+  readonly #bytes: Uint8Array | undefined;
+  #left: number;
+
+  /** @param bytes The bytes themselves, or how many zeros */
+  constructor(bytes: Uint8Array | number) {
+    this.#bytes = typeof bytes === "number" ? undefined : bytes;
+    this.#left = typeof bytes === "number" ? bytes : bytes.byteLength;
+  }
+
+  get delivered(): boolean {
+    return this.#left === 0;
+  }
+
+  /** The next bytes, as a copy of their own: what is enqueued is transferred. */
+  take(most: number): Uint8Array<ArrayBuffer> {
+    const count = Math.min(most, this.#left);
+    const from = this.#bytes === undefined ? 0 : this.#bytes.byteLength - this.#left;
+    this.#left -= count;
+    return (
+      (this.#bytes?.slice(from, from + count) as Uint8Array<ArrayBuffer> | undefined) ??
+      new Uint8Array(count)
+    );
+  }
+}
+
+/** Fillers at most queued behind parts: manifests with a hole after every chunk must not be walked to their end. */
+const MAX_QUEUED = 256;
+
+export class Readahead {
+  /** Exactly the layout's bytes, in order. Errors when the download fails: never a short body that looks complete. */
+  readonly stream: ReadableStream<Uint8Array>;
+  readonly #engine: Engine;
+  readonly #layout: Layout;
+  readonly #planner: Planner;
+  /** Oldest first. */
+  readonly #queue: Array<Part | Filler> = [];
+  readonly #news = new Gate();
+  #controller: ReadableByteStreamController | undefined;
+  #first: FirstAnswer | undefined;
+  #partsInWindow = 0;
+  #filling = false;
+  #pulling = false;
+  #started = false;
+  #closed = false;
+
+  constructor(engine: Engine, layout: Layout) {
+    this.#engine = engine;
+    this.#layout = layout;
+    this.#planner = new Planner(engine.object, layout, engine.context);
+    this.#first = engine.object.first;
+    this.stream = this.#createStream();
+  }
+
+  /** True once the first answer was checked: from here on a failure breaks the transfer. */
+  get started(): boolean {
+    return this.#started;
+  }
+
+  /** Opens the first parts; resolves when bytes can follow headers. Rejects when the download was closed before. */
+  async start(): Promise<void> {
+    const { object, allowance, signal } = this.#engine;
+    let pieces = 0;
+    for (const segment of this.#layout) {
+      if (!(segment instanceof Uint8Array)) pieces += object.pieceCount?.(segment) ?? 1;
+    }
+    assertAffordable(pieces, allowance.left + (object.first === undefined ? 0 : 1));
+    this.#fill();
+    while (!this.#started && !this.#closed && this.#needsAnswer()) await this.#news.wait();
+    if (this.#closed) signal.throwIfAborted();
+    this.#started = true;
+  }
+
+  /** A part's answer was checked: its place is free for the next request. */
+  answered(): void {
+    this.#started = true;
+    this.#news.open();
+    this.#fill();
+  }
+
+  /** Something arrived or ended: `pull()` looks again. */
+  news(): void {
+    this.#news.open();
+  }
+
+  tick(now: number): void {
+    for (const entry of this.#queue) if (entry instanceof Part) entry.tick(now);
+  }
+
+  /** Part of the download's one way out: frees every part and breaks the stream unless it has ended. */
+  close(endedBy: EndedBy, reason: unknown): void {
+    this.#closed = true;
+    for (const entry of this.#queue.splice(0)) if (entry instanceof Part) entry.close();
+    this.#planner.end();
+    if (endedBy !== "done" && endedBy !== "stream-cancel") this.#controller?.error(reason);
+    this.#news.open();
+  }
+
+  #createStream(): ReadableStream<Uint8Array> {
+    const length = layoutBytes(this.#layout);
+    return new ReadableStream({
+      type: "bytes",
+      ...(Number.isFinite(length) && { expectedLength: length }),
+      start: (controller) => {
+        this.#controller = controller;
+      },
+      pull: (controller) => this.#pull(controller),
+      cancel: (reason) => {
+        // The runtime cancels with an error when a write to the client failed, and with nothing when it closed.
+        const failed = reason instanceof Error && reason.name !== "AbortError";
+        this.#engine.close(failed ? "write-failed" : "stream-cancel", reason);
+      },
+    });
+  }
+
+  /** Hands on one block, waiting for it if need be. */
+  async #pull(controller: ReadableByteStreamController): Promise<void> {
+    const { pace } = this.#engine;
+    pace.pulled(performance.now());
+    this.#pulling = true;
+    try {
+      while (!this.#closed) {
+        const bytes = this.#nextBytes();
+        if (bytes !== undefined) {
+          this.#handOn(controller, bytes);
+          return;
+        }
+        if (this.#atEnd()) {
+          this.#finish(controller);
+          return;
+        }
+        this.#fill();
+        if (this.#nothingYet()) await this.#news.wait();
+      }
+    } finally {
+      this.#pulling = false;
+    }
+  }
+
+  #nothingYet(): boolean {
+    const head = this.#queue[0];
+    if (this.#closed || head instanceof Filler || head?.delivered === true) return false;
+    head?.want();
+    return head?.hasBlock !== true;
+  }
+
+  #handOn(controller: ReadableByteStreamController, bytes: Uint8Array<ArrayBuffer>): void {
+    const { totals, pace } = this.#engine;
+    const count = bytes.byteLength;
+    controller.enqueue(bytes);
+    totals.bytesSent += count;
+    pace.handed(count, performance.now());
+    this.#shiftDelivered();
+    if (this.#atEnd()) this.#finish(controller);
+    else this.#fill();
+  }
+
+  #finish(controller: ReadableByteStreamController): void {
+    controller.close();
+    // A reader that brought its own buffer waits until it is told that nothing follows.
+    controller.byobRequest?.respond(0);
+    this.#engine.close("done");
+  }
+
+  #atEnd(): boolean {
+    if (this.#queue.length > 0) return false;
+    return this.#planner.remaining === 0 || this.#planner.ended;
+  }
+
+  /** The next bytes of the head that may be handed on and transferred, if any are here. */
+  #nextBytes(): Uint8Array<ArrayBuffer> | undefined {
+    this.#shiftDelivered();
+    const head = this.#queue[0];
+    const { pace, lease } = this.#engine;
+    if (head instanceof Filler) return head.take(LARGE_BLOCK);
+    const block = head?.take();
+    if (head === undefined || block === undefined) return undefined;
+    const { bytes, charged } = block;
+    // A slow client takes small blocks: the rest stays here, counted, instead of in the runtime's queue.
+    if (bytes.byteLength > 2 * pace.blockBytes) {
+      head.putBack({ bytes: bytes.subarray(pace.blockBytes), charged });
+      return bytes.slice(0, pace.blockBytes);
+    }
+    lease.give(charged);
+    // What is enqueued is transferred with its whole buffer: the small rest of a large block is copied out.
+    return bytes.byteLength * 2 < bytes.buffer.byteLength ? bytes.slice() : bytes;
+  }
+
+  #shiftDelivered(): void {
+    for (;;) {
+      const head = this.#queue[0];
+      if (head?.delivered !== true) return;
+      this.#queue.shift();
+      if (head instanceof Part) this.#partDelivered(head);
+      const next = this.#queue[0];
+      if (next instanceof Part) next.becomeHead();
+    }
+  }
+
+  #partDelivered(part: Part): void {
+    const engine = this.#engine;
+    this.#partsInWindow -= 1;
+    part.close();
+    if (engine.listening) {
+      engine.emit({ type: "part-delivered", at: performance.now(), part: part.index });
+    }
+  }
+
+  /** Opens what may be opened now. At most one runs at a time; it looks at the state anew after every wait. */
+  #fill(): void {
+    if (this.#filling || this.#closed) return;
+    this.#filling = true;
+    this.#openWhilePossible().then(
+      () => {
+        this.#filling = false;
+      },
+      (error: unknown) => this.#engine.fail(this.#engine.explain(error)),
+    );
+  }
+
+  async #openWhilePossible(): Promise<void> {
+    for (;;) {
+      const stretch = this.#planner.current ?? (await this.#planner.peek());
+      if (this.#closed) return;
+      if (stretch === undefined) {
+        this.#news.open();
+        return;
+      }
+      if (!this.#openNext(stretch)) return;
+    }
+  }
+
+  /** Opens the next part, or queues bytes at hand; false when it must wait. */
+  #openNext(stretch: Stretch): boolean {
+    if (this.#queue.length >= MAX_QUEUED) return false;
+    if (stretch.kind !== "stored") {
+      const filler = new Filler(stretch.kind === "zeros" ? stretch.count : stretch.bytes);
+      this.#push(filler);
+      this.#planner.advance(stretch.kind === "zeros" ? stretch.count : stretch.bytes.byteLength);
+      return true;
+    }
+    const head = this.#partsInWindow === 0;
+    if (!head && this.#partsInWindow >= this.#width()) return false;
+    if (head && !this.#mayOpenHead()) return false;
+    const first = head ? this.#takeFirst(stretch) : undefined;
+    const end = first?.range.end ?? this.#partEnd(stretch);
+    const range = { start: stretch.range.start, end: Math.min(end, stretch.range.end) };
+    const granted = this.#grant(stretch, byteLength(range), head);
+    if (granted === undefined) return false;
+    const part = new Part(this.#engine.totals.parts, stretch.piece, range, granted, this.#engine);
+    this.#engine.totals.parts += 1;
+    this.#partsInWindow += 1;
+    this.#push(part);
+    this.#planner.advance(byteLength(range));
+    part.open(first);
+    return true;
+  }
+
+  #push(entry: Part | Filler): void {
+    this.#queue.push(entry);
+    if (this.#queue.length === 1) {
+      if (entry instanceof Part) entry.becomeHead();
+      this.#news.open();
+    }
+  }
+
+  /** The answer that came with open() is part 0, whatever its length. */
+  #takeFirst(stretch: Stretch & { kind: "stored" }): FirstAnswer | undefined {
+    const first = this.#first;
+    if (first === undefined || first.range.start !== stretch.range.start) return undefined;
+    this.#first = undefined;
+    if (this.#engine.resumable || first.range.end >= stretch.range.end) return first;
+    // What cannot be pinned must come from one answer: this one is too short.
+    discardBody(first.body, undefined);
+    return undefined;
+  }
+
+  /** A slow client's next part is asked for when it is wanted; everyone else's as soon as there is room. */
+  #mayOpenHead(): boolean {
+    return !this.#engine.pace.slow || this.#pulling || !this.#started;
+  }
+
+  /** How many parts may be in flight. */
+  #width(): number {
+    const { limits, pace, lease, resumable } = this.#engine;
+    if (!resumable || pace.slow || !lease.mayOpen()) return 1;
+    return limits.windowParts;
+  }
+
+  /** Memory for a part: `undefined` when it may not be opened now, 0 when it may read block by block, on demand. */
+  #grant(stretch: Stretch & { kind: "stored" }, bytes: number, head: boolean): number | undefined {
+    const { lease, allowance, totals, resumable } = this.#engine;
+    const weight = grantFor(stretch.piece, bytes);
+    // The reserve was taken before headers, for whichever part holds a chunk first.
+    if (isCovered(stretch.piece, bytes) && !this.#reserveUsed()) return 0;
+    if (head) return Number.isFinite(bytes) && resumable && lease.take(weight) ? weight : 0;
+    if (!allowance.free) return undefined;
+    const asked = this.#planner.planned - totals.bytesSent;
+    if (!mayAsk(asked, totals.bytesSent, bytes)) return undefined;
+    return lease.take(weight) ? weight : undefined;
+  }
+
+  #reserveUsed(): boolean {
+    return this.#queue.some((entry) => entry instanceof Part && entry.onReserve);
+  }
+
+  #partEnd(stretch: Stretch & { kind: "stored" }): number {
+    const { limits, pace, lease, allowance, resumable } = this.#engine;
+    if (!resumable || stretch.piece.atomic === true) return stretch.range.end;
+    return partEnd(
+      {
+        position: stretch.range.start,
+        end: stretch.range.end,
+        planned: this.#planner.planned,
+        remaining: this.#planner.remaining,
+        subrequestsLeft: allowance.left,
+        shareBytes: lease.share(limits.windowParts),
+        sliceBytes: pace.slow ? pace.sliceBytes : undefined,
+      },
+      limits,
+    );
+  }
+
+  /** True while the first bytes depend on a store that has not answered. */
+  #needsAnswer(): boolean {
+    const head = this.#queue[0];
+    if (head instanceof Filler) return this.#queue.some((entry) => entry instanceof Part);
+    return !this.#atEnd();
+  }
+}
