@@ -1,0 +1,144 @@
+/**
+ * Conditional requests (RFC 9110 13): If-* headers + facts -> what to do. Pure.
+ *
+ * The order is that of 13.2.2: If-Match, else If-Unmodified-Since; then If-None-Match, else If-Modified-Since; then
+ * If-Range. A field that cannot be read fails closed where it guards (If-Match: 412, If-Range: whole object) and is
+ * ignored where it only saves bytes (If-None-Match, dates).
+ */
+
+/** What the conditions say. `whole`: If-Range failed, so answer as if there were no Range. */
+export type ConditionalVerdict = "proceed" | "not-modified" | "precondition-failed" | "whole";
+
+/** What a representation is compared by. */
+export interface Validators {
+  /** Entity tag as on the wire, `W/` kept. */
+  readonly etag?: string | undefined;
+  /** Milliseconds since the epoch, whole seconds. */
+  readonly lastModified?: number | undefined;
+}
+
+/**
+ * Judges a GET or HEAD.
+ *
+ * @param ranged Whether a readable Range field came along: only then does If-Range count (13.1.5), and only for GET
+ * @param now Milliseconds since the epoch: a Last-Modified of this very second is no strong validator (8.8.2.2)
+ */
+export function evaluateConditions(
+  headers: Headers,
+  facts: Validators,
+  ranged: boolean,
+  now: number,
+): ConditionalVerdict {
+  const ifMatch = headers.get("if-match");
+  if (ifMatch !== null) {
+    if (!listed(ifMatch, facts.etag, strongMatch)) return "precondition-failed";
+  } else {
+    const since = dateOf(headers.get("if-unmodified-since"));
+    if (since !== undefined && facts.lastModified !== undefined && facts.lastModified > since) {
+      return "precondition-failed";
+    }
+  }
+  const ifNoneMatch = headers.get("if-none-match");
+  if (ifNoneMatch !== null) {
+    if (listed(ifNoneMatch, facts.etag, weakMatch)) return "not-modified";
+  } else {
+    const since = dateOf(headers.get("if-modified-since"));
+    if (since !== undefined && facts.lastModified !== undefined && facts.lastModified <= since) {
+      return "not-modified";
+    }
+  }
+  const ifRange = headers.get("if-range");
+  if (ranged && ifRange !== null && !rangeApplies(ifRange, facts, now)) return "whole";
+  return "proceed";
+}
+
+/** Whether the request carries a condition on which a store, or facts seen earlier, must not answer blindly. */
+export function hasConditions(headers: Headers): boolean {
+  return conditionNames.some((name) => headers.has(name)) || headers.has("if-range");
+}
+
+/** The conditions that travel to the source (not If-Range: it chooses bytes, and is judged here). */
+export function conditionsOf(headers: Headers): Headers | undefined {
+  const conditions = new Headers();
+  let any = false;
+  for (const name of conditionNames) {
+    const value = headers.get(name);
+    if (value === null) continue;
+    conditions.set(name, value);
+    any = true;
+  }
+  return any ? conditions : undefined;
+}
+
+const conditionNames = [
+  "if-match",
+  "if-none-match",
+  "if-modified-since",
+  "if-unmodified-since",
+] as const;
+
+/** If-Range holds on a strong match of the tag, or on exactly the date, when that date is strong (13.1.5). */
+function rangeApplies(text: string, facts: Validators, now: number): boolean {
+  const value = text.trim();
+  if (value.startsWith('"') || value.startsWith("W/")) {
+    return facts.etag !== undefined && strongMatch(value, facts.etag);
+  }
+  const date = dateOf(value);
+  return (
+    date !== undefined &&
+    facts.lastModified !== undefined &&
+    date === facts.lastModified &&
+    facts.lastModified + 1_000 <= now
+  );
+}
+
+/** Whether `*` or a list of entity tags names the current tag. A star needs no tag: the object exists. */
+function listed(
+  text: string,
+  etag: string | undefined,
+  match: (a: string, b: string) => boolean,
+): boolean {
+  if (text.trim() === "*") return true;
+  if (etag === undefined) return false;
+  return (parseTags(text) ?? []).some((tag) => match(tag, etag));
+}
+
+// One entity-tag (RFC 9110 8.8.3) with what surrounds it in a list. Commas may stand inside the quotes.
+const listElement = /[ \t]*(?:((?:W\/)?"[\x21\x23-\x7e\x80-\xff]*")[ \t]*)?(?:,|$)/y;
+
+/** The tags of a list, or `undefined` when any of it is malformed. */
+function parseTags(text: string): readonly string[] | undefined {
+  const tags: string[] = [];
+  const element = new RegExp(listElement);
+  while (element.lastIndex < text.length) {
+    const match = element.exec(text);
+    if (match === null) return undefined;
+    if (match[1] !== undefined) tags.push(match[1]);
+  }
+  return tags;
+}
+
+/** Same octets, and neither weak (RFC 9110 8.8.3.2). */
+function strongMatch(a: string, b: string): boolean {
+  return a === b && !a.startsWith("W/");
+}
+
+function weakMatch(a: string, b: string): boolean {
+  return opaque(a) === opaque(b);
+}
+
+function opaque(tag: string): string {
+  return tag.startsWith("W/") ? tag.slice(2) : tag;
+}
+
+// The three forms of an HTTP-date (RFC 9110 5.6.7). Date.parse alone takes far more ("1", "2026"), even "*"-free ETags.
+const httpDate =
+  /^(?:[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT|[A-Z][a-z]{5,8}, \d{2}-[A-Z][a-z]{2}-\d{2} \d{2}:\d{2}:\d{2} GMT|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} \d{4})$/;
+
+/** Milliseconds since the epoch, or `undefined` for anything that is no HTTP-date. */
+function dateOf(text: string | null): number | undefined {
+  const value = text?.trim();
+  if (value === undefined || !httpDate.test(value)) return undefined;
+  const time = Date.parse(value.endsWith("GMT") ? value : `${value} GMT`);
+  return Number.isNaN(time) ? undefined : time;
+}

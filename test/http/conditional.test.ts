@@ -1,0 +1,169 @@
+import { describe, expect, it } from "vitest";
+import {
+  type ConditionalVerdict,
+  conditionsOf,
+  evaluateConditions,
+  hasConditions,
+  type Validators,
+} from "../../src/http/conditional.ts";
+
+const modified = Date.UTC(2026, 0, 15, 12, 0, 0);
+const same = "Thu, 15 Jan 2026 12:00:00 GMT";
+const before = "Thu, 15 Jan 2026 11:59:59 GMT";
+const after = "Thu, 15 Jan 2026 12:00:01 GMT";
+const now = modified + 3_600_000;
+const strong: Validators = { etag: '"v1"', lastModified: modified };
+const weak: Validators = { etag: 'W/"v1"', lastModified: modified };
+const bare: Validators = {};
+
+type Fields = Readonly<Record<string, string>>;
+function judge(fields: Fields, facts: Validators = strong, ranged = false, at = now) {
+  return evaluateConditions(new Headers(fields), facts, ranged, at);
+}
+
+describe("evaluateConditions", () => {
+  it.each<[string, Fields, Validators, ConditionalVerdict]>([
+    ["nothing", {}, strong, "proceed"],
+    // If-Match: strong comparison (13.1.1)
+    ["If-Match, same tag", { "if-match": '"v1"' }, strong, "proceed"],
+    ["If-Match, other tag", { "if-match": '"v2"' }, strong, "precondition-failed"],
+    ["If-Match, in a list", { "if-match": '"v0", "v1"' }, strong, "proceed"],
+    ["If-Match, a comma inside a tag", { "if-match": '"v1,v2"' }, strong, "precondition-failed"],
+    ["If-Match, empty list elements", { "if-match": ', ,"v1",' }, strong, "proceed"],
+    ["If-Match *", { "if-match": "*" }, strong, "proceed"],
+    ["If-Match *, no tag", { "if-match": "*" }, bare, "proceed"],
+    ["If-Match, weak of the client", { "if-match": 'W/"v1"' }, strong, "precondition-failed"],
+    ["If-Match, weak of the object", { "if-match": '"v1"' }, weak, "precondition-failed"],
+    ["If-Match, both weak", { "if-match": 'W/"v1"' }, weak, "precondition-failed"],
+    ["If-Match, no tag", { "if-match": '"v1"' }, bare, "precondition-failed"],
+    ["If-Match, unquoted", { "if-match": "v1" }, strong, "precondition-failed"],
+    ["If-Match, half malformed", { "if-match": '"v1", v2' }, strong, "precondition-failed"],
+    // If-Unmodified-Since (13.1.4)
+    ["If-Unmodified-Since, same", { "if-unmodified-since": same }, strong, "proceed"],
+    ["If-Unmodified-Since, after", { "if-unmodified-since": after }, strong, "proceed"],
+    [
+      "If-Unmodified-Since, before",
+      { "if-unmodified-since": before },
+      strong,
+      "precondition-failed",
+    ],
+    ["If-Unmodified-Since, no date", { "if-unmodified-since": before }, bare, "proceed"],
+    ["If-Unmodified-Since, no HTTP-date", { "if-unmodified-since": "2020" }, strong, "proceed"],
+    [
+      "If-Match wins over If-Unmodified-Since",
+      { "if-match": '"v1"', "if-unmodified-since": before },
+      strong,
+      "proceed",
+    ],
+    // If-None-Match: weak comparison (13.1.2)
+    ["If-None-Match, same tag", { "if-none-match": '"v1"' }, strong, "not-modified"],
+    ["If-None-Match, other tag", { "if-none-match": '"v2"' }, strong, "proceed"],
+    ["If-None-Match, in a list", { "if-none-match": 'W/"v0" , W/"v1"' }, strong, "not-modified"],
+    ["If-None-Match *", { "if-none-match": "*" }, bare, "not-modified"],
+    ["If-None-Match, weak of the client", { "if-none-match": 'W/"v1"' }, strong, "not-modified"],
+    ["If-None-Match, weak of the object", { "if-none-match": '"v1"' }, weak, "not-modified"],
+    ["If-None-Match, no tag", { "if-none-match": '"v1"' }, bare, "proceed"],
+    ["If-None-Match, unquoted", { "if-none-match": "v1" }, strong, "proceed"],
+    // If-Modified-Since (13.1.3)
+    ["If-Modified-Since, same", { "if-modified-since": same }, strong, "not-modified"],
+    ["If-Modified-Since, after", { "if-modified-since": after }, strong, "not-modified"],
+    ["If-Modified-Since, before", { "if-modified-since": before }, strong, "proceed"],
+    ["If-Modified-Since, no date", { "if-modified-since": same }, bare, "proceed"],
+    ["If-Modified-Since, no HTTP-date", { "if-modified-since": "1" }, strong, "proceed"],
+    [
+      "If-Modified-Since, RFC 850",
+      { "if-modified-since": "Thursday, 15-Jan-26 12:00:00 GMT" },
+      strong,
+      "not-modified",
+    ],
+    [
+      "If-Modified-Since, asctime",
+      { "if-modified-since": "Thu Jan 15 12:00:00 2026" },
+      strong,
+      "not-modified",
+    ],
+    [
+      "If-None-Match wins over If-Modified-Since",
+      { "if-none-match": '"v2"', "if-modified-since": same },
+      strong,
+      "proceed",
+    ],
+    // The order of 13.2.2
+    [
+      "412 before 304 by tags",
+      { "if-match": '"v2"', "if-none-match": '"v1"' },
+      strong,
+      "precondition-failed",
+    ],
+    [
+      "412 before 304 by dates",
+      { "if-unmodified-since": before, "if-modified-since": same },
+      strong,
+      "precondition-failed",
+    ],
+    ["304 after a match", { "if-match": '"v1"', "if-none-match": '"v1"' }, strong, "not-modified"],
+  ])("%s", (_name, fields, facts, verdict) => {
+    expect(judge(fields, facts)).toBe(verdict);
+    // With a range the same, If-Range being absent.
+    expect(judge(fields, facts, true)).toBe(verdict);
+  });
+
+  it.each<[string, string, Validators, ConditionalVerdict]>([
+    ["same tag", '"v1"', strong, "proceed"],
+    ["other tag", '"v2"', strong, "whole"],
+    ["weak of the client", 'W/"v1"', strong, "whole"],
+    ["weak of the object", '"v1"', weak, "whole"],
+    ["both weak", 'W/"v1"', weak, "whole"],
+    ["a list is no tag", '"v1", "v1"', strong, "whole"],
+    ["a star is no tag", "*", strong, "whole"],
+    ["unquoted", "v1", strong, "whole"],
+    ["no tag", '"v1"', bare, "whole"],
+    ["same date", same, strong, "proceed"],
+    ["later date", after, strong, "whole"],
+    ["earlier date", before, strong, "whole"],
+    ["date, none known", same, bare, "whole"],
+  ])("If-Range, %s", (_name, value, facts, verdict) => {
+    expect(judge({ "if-range": value }, facts, true)).toBe(verdict);
+    expect(judge({ "if-range": value }, facts, false)).toBe("proceed");
+  });
+
+  it("takes a Last-Modified of this very second for weak in If-Range", () => {
+    expect(judge({ "if-range": same }, strong, true, modified + 999)).toBe("whole");
+    expect(judge({ "if-range": same }, strong, true, modified + 1_000)).toBe("proceed");
+  });
+
+  it("judges If-Range last", () => {
+    const fields = { "if-range": '"v2"', "if-none-match": '"v1"' };
+    expect(judge(fields, strong, true)).toBe("not-modified");
+    expect(judge({ "if-range": '"v2"', "if-match": '"v2"' }, strong, true)).toBe(
+      "precondition-failed",
+    );
+  });
+});
+
+describe("conditionsOf", () => {
+  it("hands on the four conditions and nothing else", () => {
+    const headers = new Headers({
+      "if-match": "a",
+      "if-none-match": "b",
+      "if-modified-since": "c",
+      "if-unmodified-since": "d",
+      "if-range": "e",
+      range: "bytes=0-",
+      cookie: "secret",
+    });
+    expect([...(conditionsOf(headers) ?? [])].toSorted()).toEqual([
+      ["if-match", "a"],
+      ["if-modified-since", "c"],
+      ["if-none-match", "b"],
+      ["if-unmodified-since", "d"],
+    ]);
+  });
+
+  it("is absent without conditions, though If-Range counts as one for what must not be answered blindly", () => {
+    expect(conditionsOf(new Headers({ "if-range": "e" }))).toBeUndefined();
+    expect(hasConditions(new Headers({ "if-range": "e" }))).toBe(true);
+    expect(hasConditions(new Headers({ "if-match": "e" }))).toBe(true);
+    expect(hasConditions(new Headers({ range: "bytes=0-" }))).toBe(false);
+  });
+});
