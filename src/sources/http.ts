@@ -1,0 +1,392 @@
+/**
+ * Any HTTP origin that can range: a ranged GET doubles as the HEAD, later reads are pinned to the version it showed.
+ *
+ * What it copes with: origins that refuse HEAD (a one-byte GET tells the facts), that ignore Range (their 200 is the one
+ * stream), that name no length, no or weak validators (`facts.unversioned` says why), and that redirect within their
+ * host. It does not retry, does not sign, keeps nothing between requests, and follows no redirect to another host.
+ *
+ * Content-Encoding: every request asks for `identity`, since a range of a body encoded on the fly is not a range of the
+ * object. An object that is *stored* encoded (pre-compressed files, S3 metadata) says so all the same; `storedEncoding:
+ * "pass"` hands its bytes on as stored. That needs a `fetch` that does not decode by itself: workerd's with
+ * `encodeResponseBody: "manual"`; Node's always decodes (undici 8.12), so there it stays a refusal.
+ */
+import { ReadaheadError } from "../errors.ts";
+import type { ByteRange } from "../readahead/byte-range.ts";
+import type { Ask } from "../readahead/permits.ts";
+import type { Checked } from "../readahead/verify.ts";
+import { contentEncoding, parseLength, statusError, verifyAnswer } from "../readahead/verify.ts";
+import { objectUrl, parseBaseUrl } from "./object-url.ts";
+import type { PassHeaders } from "./pass-headers.ts";
+import { createPassHeaders } from "./pass-headers.ts";
+import type {
+  Answer,
+  CallContext,
+  Facts,
+  OpenObject,
+  OpenRequest,
+  Source,
+  StoredPiece,
+  Want,
+} from "./source.ts";
+import type { Fetcher, FetchFunction, Upstream } from "./upstream.ts";
+import { discard, replicaName, sendUpstream } from "./upstream.ts";
+import { versionFacts } from "./version-facts.ts";
+
+export type { Fetcher, FetchFunction, UpstreamInit } from "./upstream.ts";
+
+export interface HttpSourceOptions {
+  /** Base: the key is appended to its path, its own query is kept. http or https, without a password. */
+  readonly url: string | URL;
+  /** Binding to fetch through (service, VPC network, mTLS). Default: `fetch`. */
+  readonly via?: Fetcher | undefined;
+  /** Default: the global `fetch` of the moment. */
+  readonly fetch?: FetchFunction | undefined;
+  /** Sent with every request (Authorization, say). Never sent to another host. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Response headers passed on; `x-custom-*` for a prefix. Default: `defaultPassHeaders` of pass-headers.ts. */
+  readonly passHeaders?: readonly string[] | undefined;
+  /** Passes the client's query on to the origin. Default false. */
+  readonly query?: boolean | undefined;
+  /**
+   * What to do about objects without a validator that can pin. `single-stream` (default): one stream, no resume.
+   * `trust`: read them in parallel all the same; safe only where objects never change under their name.
+   */
+  readonly unversioned?: "single-stream" | "trust" | undefined;
+  /** Whether an object may come with Content-Encoding. `refuse` (default) calls it a fault. See the file header. */
+  readonly storedEncoding?: "refuse" | "pass" | undefined;
+}
+
+/** One object as it was opened: where it is now, what it is. */
+interface Opened {
+  readonly base: URL;
+  url: URL;
+  readonly facts: Facts;
+}
+
+/**
+ * Makes a source of an HTTP origin. Sends nothing until something is opened.
+ *
+ * @throws TypeError for options that cannot work
+ * @example
+ * const source = createHttpSource({ url: "https://origin.example/data/" });
+ */
+export function createHttpSource(options: HttpSourceOptions): Source {
+  return new HttpSource(options);
+}
+
+class HttpSource implements Source {
+  readonly #base: URL;
+  readonly #fetch: FetchFunction;
+  readonly #headers: Readonly<Record<string, string>>;
+  readonly #pass: PassHeaders;
+  readonly #query: boolean;
+  readonly #unpinned: "single-stream" | "trust";
+  readonly #storedEncoding: boolean;
+
+  constructor(options: HttpSourceOptions) {
+    const { via, fetch: own } = options;
+    this.#base = parseBaseUrl(options.url);
+    this.#fetch = via ? (url, init) => via.fetch(url, init) : (own ?? platformFetch);
+    this.#headers = lowerCaseNames(options.headers ?? {});
+    this.#pass = createPassHeaders(options.passHeaders);
+    this.#query = options.query ?? false;
+    this.#unpinned = options.unversioned ?? "single-stream";
+    const raw = via !== undefined || own !== undefined || fetchKeepsEncoding();
+    this.#storedEncoding = options.storedEncoding === "pass" && raw;
+  }
+
+  async open(key: string, request: OpenRequest): Promise<OpenObject> {
+    if (request.version !== undefined || request.s3PartNumber !== undefined)
+      throw new ReadaheadError("unsupported", "HTTP origins have neither versions nor S3 parts");
+    if (request.clientKeys !== undefined)
+      throw new ReadaheadError("unsupported", "HTTP origins take no client keys");
+    request.signal.throwIfAborted();
+    const query = this.#query ? request.query : undefined;
+    const url = objectUrl(this.#base, key, request.rawKey, query);
+    const { known } = request;
+    if (known !== undefined && known.unversioned === undefined && known.size !== undefined)
+      return this.#object({ base: url, url, facts: known });
+    return request.want === "facts"
+      ? this.#openFacts(url, request)
+      : this.#openRange(url, request.want, request, "open");
+  }
+
+  /** HEAD; where that tells too little, one byte by GET. */
+  async #openFacts(url: URL, request: OpenRequest): Promise<OpenObject> {
+    const head = await this.#send(url, "HEAD", conditionHeaders(request), request, "facts");
+    const { status, headers } = head.response;
+    discard(head.response);
+    if (status === 304 || status === 412) return this.#verdict(url, head, status);
+    const size = parseLength(headers.get("content-length"));
+    // Links signed for GET answer HEAD with 403, others refuse it with 400, 405 or 501: the GET has the last word.
+    if (![200, 400, 401, 403, 405, 501].includes(status)) throw this.#statusError(head);
+    // Without Accept-Ranges only a ranged GET tells whether later reads can range.
+    const says = headers.get("accept-ranges")?.toLowerCase() === "bytes";
+    if (status === 200 && size !== undefined && (says || size === 0)) {
+      this.#refuseEncoding(headers, head.url);
+      return this.#object({ base: url, url: head.url, facts: this.#facts(headers, size) });
+    }
+    const object = await this.#openRange(url, { start: 0, end: 1 }, request, "facts");
+    const body = object.first?.body;
+    if (body instanceof ReadableStream) body.cancel().catch(() => undefined);
+    const { first: _, ...facts } = object;
+    return facts;
+  }
+
+  async #openRange(
+    url: URL,
+    want: Exclude<Want, "facts">,
+    request: OpenRequest,
+    purpose: "open" | "facts",
+  ): Promise<OpenObject> {
+    const headers = { range: rangeHeader(want), ...conditionHeaders(request) };
+    const answer = await this.#send(url, "GET", headers, request, purpose);
+    const checked = await this.#check(answer, want, request);
+    switch (checked.kind) {
+      case "part":
+        return this.#openPart(url, answer, checked, request);
+      case "whole":
+        return this.#openWhole(url, answer, checked.size);
+      case "empty":
+        discard(answer.response);
+        return this.#openEmpty(url, request);
+      case "not-modified":
+      case "precondition-failed":
+        discard(answer.response);
+        return this.#verdict(url, answer, answer.response.status);
+      default:
+        return checked satisfies never;
+    }
+  }
+
+  async #check(
+    answer: Upstream,
+    want: Exclude<Want, "facts">,
+    request: OpenRequest,
+  ): Promise<Checked> {
+    try {
+      return verifyAnswer(
+        { want, storedEncoding: this.#storedEncoding, replica: replicaName(answer.url) },
+        answer.response,
+      );
+    } catch (error) {
+      discard(answer.response);
+      const nameless =
+        error instanceof ReadaheadError &&
+        error.kind === "unsatisfiable" &&
+        error.size === undefined;
+      if (!nameless) throw error;
+      // 416 should name the size, and a client's 416 has to (RFC 9110 15.5.17): ask for it.
+      const { facts } = await this.#openFacts(answer.url, { ...request, conditions: undefined });
+      throw new ReadaheadError("unsatisfiable", error.message, {
+        status: error.status,
+        replica: error.replica,
+        size: facts.size,
+        cause: error,
+      });
+    }
+  }
+
+  async #openPart(
+    base: URL,
+    answer: Upstream,
+    part: Extract<Checked, { kind: "part" }>,
+    request: OpenRequest,
+  ): Promise<OpenObject> {
+    const { response, url } = answer;
+    let { size } = part;
+    if (size === undefined) {
+      // Content-Range with a star: the plan needs the size, so HEAD is asked before the bytes are used.
+      try {
+        size = await this.#headSize(url, request);
+      } finally {
+        if (size === undefined) discard(response);
+      }
+      if (size === undefined) return this.#openPlain(base, request);
+    }
+    const facts = this.#facts(response.headers, size);
+    return {
+      ...this.#object({ base, url, facts }),
+      first: { range: part.range, body: bodyOf(response), replica: replicaName(url) },
+    };
+  }
+
+  async #headSize(url: URL, request: OpenRequest): Promise<number | undefined> {
+    const { response } = await this.#send(url, "HEAD", {}, request, "facts");
+    discard(response);
+    return response.status === 200
+      ? parseLength(response.headers.get("content-length"))
+      : undefined;
+  }
+
+  /** The origin ignored Range, or cannot say how long the object is: its body is the one stream. */
+  #openWhole(base: URL, answer: Upstream, size: number | undefined): OpenObject {
+    const { response, url } = answer;
+    const { pin: _, ...facts } = this.#facts(response.headers, size);
+    const unversioned = facts.unversioned ?? "the origin ignores Range";
+    const object = {
+      ...this.#object({ base, url, facts: { ...facts, unversioned } }),
+      rangeable: false,
+    };
+    if (size === 0) {
+      discard(response);
+      return object;
+    }
+    const range: ByteRange = { start: 0, end: size ?? Infinity };
+    return { ...object, first: { range, body: bodyOf(response), replica: replicaName(url) } };
+  }
+
+  /** A 416 carries no headers of the object: a plain GET of nothing does. */
+  async #openEmpty(base: URL, request: OpenRequest): Promise<OpenObject> {
+    const object = await this.#openPlain(base, request);
+    if (object.facts.size === 0) {
+      const { rangeable: _, ...rest } = object;
+      return rest;
+    }
+    const body = object.first?.body;
+    if (body instanceof ReadableStream) body.cancel().catch(() => undefined);
+    throw new ReadaheadError("changed", "The object was empty a moment ago");
+  }
+
+  async #openPlain(url: URL, request: OpenRequest): Promise<OpenObject> {
+    const answer = await this.#send(url, "GET", conditionHeaders(request), request, "open");
+    const { status, headers } = answer.response;
+    if (status === 304 || status === 412) {
+      discard(answer.response);
+      return this.#verdict(url, answer, status);
+    }
+    if (status !== 200) {
+      discard(answer.response);
+      throw this.#statusError(answer);
+    }
+    try {
+      this.#refuseEncoding(headers, answer.url);
+    } catch (error) {
+      discard(answer.response);
+      throw error;
+    }
+    return this.#openWhole(url, answer, parseLength(headers.get("content-length")));
+  }
+
+  #verdict(base: URL, answer: Upstream, status: number): OpenObject {
+    const facts = this.#facts(answer.response.headers, undefined);
+    const verdict = status === 304 ? "not-modified" : "precondition-failed";
+    return { ...this.#object({ base, url: answer.url, facts }), verdict };
+  }
+
+  #object(opened: Opened): OpenObject {
+    return {
+      facts: opened.facts,
+      read: (_piece: StoredPiece, range, request) => this.#read(opened, range, request),
+      // Where a redirect led may have expired; the way there starts again at the object's own URL.
+      refresh: async () => {
+        const moved = opened.url.href !== opened.base.href;
+        opened.url = opened.base;
+        return moved;
+      },
+    };
+  }
+
+  async #read(opened: Opened, range: ByteRange, context: CallContext): Promise<Answer> {
+    context.signal.throwIfAborted();
+    const headers = { range: rangeHeader(range), ...pinHeaders(opened.facts) };
+    const answer = await this.#send(opened.url, "GET", headers, context, "read");
+    const replica = replicaName(answer.url);
+    try {
+      verifyAnswer({ want: range, known: opened.facts, replica }, answer.response);
+    } catch (error) {
+      discard(answer.response);
+      throw error;
+    }
+    opened.url = answer.url;
+    return { body: bodyOf(answer.response), replica };
+  }
+
+  #facts(headers: Headers, size: number | undefined): Facts {
+    return {
+      size,
+      ...versionFacts(headers, size, this.#unpinned, Date.now()),
+      headers: this.#pass.pick(headers),
+    };
+  }
+
+  #refuseEncoding(headers: Headers, url: URL): void {
+    const encoding = contentEncoding(headers);
+    if (encoding === undefined || this.#storedEncoding) return;
+    const message = `Upstream sent content encoding ${encoding} where identity was asked for`;
+    throw new ReadaheadError("protocol", message, { replica: replicaName(url) });
+  }
+
+  #statusError(answer: Upstream): ReadaheadError {
+    return statusError(answer.response, { replica: replicaName(answer.url) });
+  }
+
+  #send(
+    url: URL,
+    method: "GET" | "HEAD",
+    headers: Record<string, string>,
+    context: CallContext,
+    purpose: Ask["purpose"],
+  ): Promise<Upstream> {
+    return sendUpstream(this.#fetch, {
+      url,
+      method,
+      headers: { ...this.#headers, "accept-encoding": "identity", ...headers },
+      purpose,
+      permits: context.permits,
+    });
+  }
+}
+
+/** Half-open range -> Range field (RFC 9110 14.1.2, both ends inclusive). */
+export function rangeHeader(want: Exclude<Want, "facts">): string {
+  if ("suffix" in want) return `bytes=-${want.suffix}`;
+  return `bytes=${want.start}-${want.end === undefined ? "" : want.end - 1}`;
+}
+
+/** If-Match or If-Unmodified-Since: a changed object answers 412 and sends no byte of the other version. */
+export function pinHeaders(facts: Facts): Record<string, string> {
+  const { pin } = facts;
+  if (pin === undefined) return {};
+  switch (pin.by) {
+    case "etag":
+      return { "if-match": pin.value };
+    case "last-modified":
+      return { "if-unmodified-since": pin.value };
+    case "version-id":
+      // Not a thing of plain HTTP; such facts come from another source.
+      return {};
+    default:
+      return pin satisfies never;
+  }
+}
+
+const conditionNames = ["if-match", "if-none-match", "if-modified-since", "if-unmodified-since"];
+
+/** The client's conditions: the origin judges them by the same rules, with its own validators. */
+export function conditionHeaders(request: OpenRequest): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const name of conditionNames) {
+    const value = request.conditions?.get(name);
+    if (value !== null && value !== undefined) headers[name] = value;
+  }
+  return headers;
+}
+
+export function bodyOf(response: Response): ReadableStream<Uint8Array> | Uint8Array {
+  return response.body ?? new Uint8Array(0);
+}
+
+/** Looked up at every call, so that a replaced global (tests, instrumentation) counts. */
+export const platformFetch: FetchFunction = (url, init) => fetch(url, init);
+
+/** Only workerd honours `encodeResponseBody: "manual"` (its user agent is fixed by the flag `global_navigator`). */
+export function fetchKeepsEncoding(): boolean {
+  return typeof navigator === "object" && navigator.userAgent === "Cloudflare-Workers";
+}
+
+function lowerCaseNames(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]),
+  );
+}

@@ -1,0 +1,129 @@
+/**
+ * One HTTP request to a store: sent under a permit, redirects followed within the host, failures of the network named.
+ * Judges no status but redirects; the caller checks the answer and owns its body.
+ */
+import { ReadaheadError } from "../errors.ts";
+import type { Ask, Permits } from "../readahead/permits.ts";
+
+/** What is passed to `fetch`. A subset that every runtime understands, but for `encodeResponseBody`. */
+export interface UpstreamInit {
+  readonly method: "GET" | "HEAD";
+  readonly headers: Record<string, string>;
+  readonly redirect: "manual";
+  readonly signal: AbortSignal;
+  /**
+   * workerd only, others ignore it: the body as it came. Without it workerd decodes gzip and brotli by the header alone,
+   * and a 206 with a slice of them fails with "Gzip decompression failed" (measured, workerd 1.20261023.1).
+   */
+  readonly encodeResponseBody: "manual";
+}
+
+/** The platform's `fetch`, or anything like it. */
+export type FetchFunction = (url: string, init: UpstreamInit) => Promise<Response>;
+
+/** A service, VPC or mTLS binding. */
+export interface Fetcher {
+  fetch: FetchFunction;
+}
+
+/** An answer and where it came from after redirects. */
+export interface Upstream {
+  readonly response: Response;
+  readonly url: URL;
+}
+
+export interface UpstreamRequest {
+  readonly url: URL;
+  readonly method: "GET" | "HEAD";
+  readonly headers: Record<string, string>;
+  readonly purpose: Ask["purpose"];
+  readonly permits: Permits;
+}
+
+// A store behind a canonical-host or trailing-slash redirect needs one or two; more is a loop or a login page.
+const redirectHops = 3;
+
+/**
+ * Sends a request and follows up to three redirects within the host, each with its own permit (a hop is a subrequest).
+ *
+ * @throws ReadaheadError `unavailable` with `connection` where no answer came, `too-many-parts` where the runtime refuses
+ * further subrequests, `protocol` for a redirect to elsewhere
+ * @throws the signal's reason when aborted
+ */
+export async function sendUpstream(
+  fetch: FetchFunction,
+  request: UpstreamRequest,
+): Promise<Upstream> {
+  let { url } = request;
+  for (let hop = 0; ; hop++) {
+    const response = await sendOnce(fetch, { ...request, url });
+    const location = redirectTarget(response);
+    if (location === undefined) return { response, url };
+    discard(response);
+    const next = URL.parse(location, url.href);
+    if (hop === redirectHops || next === null || !sameHost(url, next))
+      throw new ReadaheadError("protocol", "Upstream redirects to where it is not followed", {
+        status: response.status,
+        replica: replicaName(url),
+      });
+    next.hash = "";
+    url = next;
+  }
+}
+
+async function sendOnce(fetch: FetchFunction, request: UpstreamRequest): Promise<Response> {
+  const replica = replicaName(request.url);
+  return request.permits.request({ replica, purpose: request.purpose }, async (signal) => {
+    try {
+      return await fetch(request.url.href, {
+        method: request.method,
+        headers: request.headers,
+        redirect: "manual",
+        signal,
+        encodeResponseBody: "manual",
+      });
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      throw networkError(error, replica);
+    }
+  });
+}
+
+/** A rejected `fetch` as an error of ours. */
+export function networkError(cause: unknown, replica: string): ReadaheadError {
+  // workerd: "Too many subrequests by single Worker invocation."
+  if (cause instanceof Error && /too many subrequests/i.test(cause.message))
+    return new ReadaheadError("too-many-parts", "The runtime allows no further subrequest", {
+      cause,
+      replica,
+    });
+  return new ReadaheadError("unavailable", "Upstream could not be reached", {
+    cause,
+    replica,
+    connection: true,
+  });
+}
+
+/** Host and port: what is avoided for a while when it fails. */
+export function replicaName(url: URL): string {
+  return url.host;
+}
+
+function redirectTarget(response: Response): string | undefined {
+  if (![301, 302, 303, 307, 308].includes(response.status)) return undefined;
+  return response.headers.get("location") ?? undefined;
+}
+
+/** Same scheme, host and port; or the same host name going from http to https on the default ports. */
+function sameHost(from: URL, to: URL): boolean {
+  if (to.username !== "" || to.password !== "") return false;
+  if (from.origin === to.origin) return true;
+  return (
+    from.protocol === "http:" && to.protocol === "https:" && from.host === to.host && to.port === ""
+  );
+}
+
+/** Ends an answer nobody will read. Never rejects, never waits. */
+export function discard(response: Response): void {
+  response.body?.cancel().catch(() => undefined);
+}
