@@ -1,0 +1,231 @@
+import { describe, expect, it } from "vitest";
+import { createHttpSource } from "../../src/sources/http.ts";
+import type { OpenRequest } from "../../src/sources/source.ts";
+import { discardBody, readAll } from "../support/bodies.ts";
+import { checkLeaks } from "../support/leak-check.ts";
+import { contentBytes, ramp } from "../support/object-bytes.ts";
+import { createTestDownload } from "../support/permits.ts";
+import type { Fault, StoredObject } from "../support/store-script.ts";
+import { kindOf, plain, setup, size } from "./http-setup.ts";
+
+const leaks = checkLeaks();
+
+describe("createHttpSource: requests", () => {
+  it("asks for identity with every request and pins later ones", async () => {
+    const { space, open, read } = setup(leaks, { etag: '"strong"' });
+    const object = await open({ start: 0, end: 100 });
+    await discardBody(object.first?.body);
+    await read(object, 100, 200);
+    await open("facts");
+    expect(space.seen.map(({ headers }) => headers["accept-encoding"])).toEqual([
+      "identity",
+      "identity",
+      "identity",
+    ]);
+    expect(space.seen[1]?.headers).toMatchObject({
+      range: "bytes=100-199",
+      "if-match": '"strong"',
+    });
+  });
+
+  it("keeps the client's spelling of a key and the base's query", async () => {
+    const urls: string[] = [];
+    const source = createHttpSource({
+      url: "https://origin.example/data?token=1",
+      query: true,
+      fetch: async (url) => {
+        urls.push(url);
+        return new Response(null, { status: 404 });
+      },
+    });
+    const request = { ...createTestDownload(), want: { start: 0, end: 1 } };
+    const asked: [string, Partial<OpenRequest>][] = [
+      ["a/b c", { rawKey: "a%2Fb%20c" }],
+      ["a/b c", {}],
+      ["a", { rawKey: "elsewhere" }],
+      ["a?b#c", {}],
+      ["a", { query: "?x=1" }],
+    ];
+    for (const [key, more] of asked)
+      expect(await kindOf(source.open(key, { ...request, ...more }))).toBe("not-found");
+    expect(urls).toEqual([
+      "https://origin.example/data/a%2Fb%20c?token=1",
+      "https://origin.example/data/a/b%20c?token=1",
+      "https://origin.example/data/a?token=1",
+      "https://origin.example/data/a%3Fb%23c?token=1",
+      "https://origin.example/data/a?token=1&x=1",
+    ]);
+  });
+
+  it("lets no key leave the base", async () => {
+    const source = createHttpSource({
+      url: "https://origin.example/data/",
+      fetch: () => Promise.reject(new Error("Must not be called")),
+    });
+    const request = { ...createTestDownload(), want: { start: 0, end: 1 } };
+    const keys: [string, string?][] = [
+      ["../secret"],
+      ["a/../../secret"],
+      ["."],
+      ["../secret", "%2e%2e/secret"],
+      ["a/../b", "a%2F..%2Fb"],
+    ];
+    for (const [key, rawKey] of keys)
+      expect(await kindOf(source.open(key, { ...request, rawKey })), key).toBe("not-found");
+  });
+
+  it("sends configured headers, and no password in a URL", async () => {
+    const { space, open } = setup(leaks, {}, {}, { headers: { Authorization: "Bearer x" } });
+    await open("facts");
+    expect(space.seen[0]?.headers["authorization"]).toBe("Bearer x");
+    expect(() => createHttpSource({ url: "https://user:pass@origin.example/" })).toThrow(TypeError);
+    expect(() => createHttpSource({ url: "ftp://origin.example/" })).toThrow(TypeError);
+  });
+});
+
+describe("createHttpSource: versions", () => {
+  const table: [string, Partial<StoredObject>, string | undefined, string | undefined][] = [
+    ["a strong tag", { etag: '"a"' }, "etag", undefined],
+    ["a weak tag and an old date", { etag: 'W/"a"' }, "last-modified", undefined],
+    ["no tag and an old date", { etag: null }, "last-modified", undefined],
+    [
+      "a weak tag alone",
+      { etag: 'W/"a"', lastModified: null },
+      undefined,
+      "only a weak entity tag and no modification date",
+    ],
+    [
+      "nothing",
+      { etag: null, lastModified: null },
+      undefined,
+      "no entity tag and no modification date",
+    ],
+    [
+      "a date of just now",
+      { etag: null, lastModified: Date.now() - 10_000 },
+      undefined,
+      "no entity tag and a modification date under 60 s old",
+    ],
+  ];
+  for (const [what, object, by, unversioned] of table) {
+    it(`pins ${what} by ${by ?? "nothing, and says why"}`, async () => {
+      const { open } = setup(leaks, object);
+      const opened = await open({ start: 0, end: 10 });
+      await discardBody(opened.first?.body);
+      expect(opened.facts.pin?.by).toBe(by);
+      expect(opened.facts.unversioned).toBe(unversioned);
+    });
+  }
+
+  it("trusts unversioned objects where the mount says so, but still sees a weak tag change", async () => {
+    const { space, open, read } = setup(
+      leaks,
+      { etag: 'W/"a"', lastModified: null },
+      {},
+      { unversioned: "trust" },
+    );
+    const object = await open({ start: 0, end: 10 });
+    await discardBody(object.first?.body);
+    expect(object.facts.unversioned).toBeUndefined();
+    expect((await read(object, 10, 20))[0]).toBe(10);
+    space.store("file", { ...plain, etag: 'W/"b"', lastModified: null });
+    expect(await kindOf(read(object, 20, 30))).toBe("changed");
+  });
+
+  for (const habits of [
+    {},
+    { conditions: false },
+    { etag: null },
+    { etag: null, conditions: false },
+  ])
+    it(`sees a change mid-way: ${JSON.stringify(habits)}`, async () => {
+      const { open, read } = setup(leaks, habits, {
+        faults: [{ at: 2, fault: { kind: "changed" } }],
+      });
+      const object = await open({ start: 0, end: 10 });
+      await discardBody(object.first?.body);
+      expect((await read(object, 10, 20))[0]).toBe(10);
+      expect(await kindOf(read(object, 20, 30))).toBe("changed");
+    });
+
+  it("does not use known facts of an unversioned object", async () => {
+    const { space, open } = setup(leaks, { etag: null, lastModified: null });
+    const { facts } = await open("facts");
+    const before = space.stats().requests;
+    const object = await open({ start: 0, end: 10 }, { known: facts });
+    await discardBody(object.first?.body);
+    expect(space.stats().requests).toBe(before + 1);
+  });
+});
+
+describe("createHttpSource: conditions", () => {
+  it("lets the origin judge them", async () => {
+    const { open } = setup(leaks, { etag: '"a"' });
+    const known = new Headers({ "if-none-match": '"a"' });
+    for (const want of [{ start: 0, end: 10 }, "facts"] as const) {
+      const object = await open(want, { conditions: known });
+      expect(object.verdict).toBe("not-modified");
+      expect(object.first).toBeUndefined();
+      expect(object.facts.etag).toBe('"a"');
+    }
+    const failed = await open(
+      { start: 0, end: 10 },
+      { conditions: new Headers({ "if-match": '"b"' }) },
+    );
+    expect(failed.verdict).toBe("precondition-failed");
+  });
+});
+
+describe("createHttpSource: origins with habits", () => {
+  it("takes the whole body of an origin that ignores Range as the one stream", async () => {
+    const { open } = setup(leaks, { ranges: false });
+    const object = await open({ start: 100, end: 200 });
+    expect(object.rangeable).toBe(false);
+    expect(object.facts.unversioned).toBe("the origin ignores Range");
+    expect(object.first?.range).toEqual({ start: 0, end: size });
+    expect(await readAll(object.first?.body ?? new Uint8Array(0))).toEqual(
+      contentBytes(ramp, 0, size),
+    );
+    expect((await open("facts")).rangeable).toBe(false);
+  });
+
+  it("knows no size where such an origin names none", async () => {
+    const { open } = setup(leaks, { ranges: false, lengths: false });
+    const object = await open({ start: 0, end: 100 });
+    expect(object.facts.size).toBeUndefined();
+    expect(object.first?.range).toEqual({ start: 0, end: Infinity });
+    await discardBody(object.first?.body);
+  });
+
+  it("falls back to one stream where a ranging origin never names a size", async () => {
+    const { open } = setup(leaks, { lengths: false });
+    const object = await open({ start: 0, end: 100 });
+    expect(object.facts.size).toBeUndefined();
+    expect(object.rangeable).toBe(false);
+    await discardBody(object.first?.body);
+  });
+
+  for (const headStatus of [400, 403, 405, 501])
+    it(`gets facts with one byte where HEAD is answered ${headStatus}`, async () => {
+      const { space, open } = setup(leaks, { headStatus });
+      expect((await open("facts")).facts.size).toBe(size);
+      expect(space.seen.map(({ method }) => method)).toEqual(["HEAD", "GET"]);
+      expect(space.seen[1]?.headers["range"]).toBe("bytes=0-0");
+    });
+
+  it("opens an empty object of an origin that refuses HEAD", async () => {
+    const { open } = setup(leaks, { size: 0, headStatus: 405 });
+    const object = await open({ start: 0, end: 10 });
+    expect(object.facts).toMatchObject({ size: 0, headers: { "content-type": "text/plain" } });
+    expect(object.rangeable).toBeUndefined();
+  });
+
+  it("asks for the size where a 416 does not name it", async () => {
+    const status: Fault = { kind: "status", status: 416 };
+    const { open } = setup(leaks, {}, { faults: [{ at: 0, fault: status }] });
+    await expect(open({ start: size, end: size + 1 })).rejects.toMatchObject({
+      kind: "unsatisfiable",
+      size,
+    });
+  });
+});
