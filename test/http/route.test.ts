@@ -1,0 +1,134 @@
+import * as fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { decodeKey, encodeKey } from "../../src/http/key.ts";
+import { createRouter } from "../../src/http/route.ts";
+
+const mounts = ["/", "/a/", "/a/b/", "/w%C3%B6rt/"].map((prefix) => ({ prefix }));
+
+describe("createRouter", () => {
+  const route = createRouter(mounts);
+  it.each([
+    ["/a/x", "/a/", "x"],
+    ["/a/b/x", "/a/b/", "x"],
+    ["/a/bc", "/a/", "bc"],
+    ["/a/b", "/a/b/", ""],
+    ["/a", "/a/", ""],
+    ["/a/", "/a/", ""],
+    ["/ab", "/", "ab"],
+    ["/", "/", ""],
+    ["/a//x", "/a/", "/x"],
+    ["/A/x", "/", "A/x"],
+    ["/w%C3%B6rt/x%20y", "/w%C3%B6rt/", "x%20y"],
+    ["/a%2Fb/x", "/", "a%2Fb/x"],
+  ])("%s belongs to %s with key %j", (path, prefix, rawKey) => {
+    expect(route(path)).toEqual({ mount: { prefix }, rawKey });
+  });
+
+  it("knows no mount for other paths", () => {
+    const few = createRouter([{ prefix: "/a/" }]);
+    expect(few("/")).toBeUndefined();
+    expect(few("/b/a/")).toBeUndefined();
+    expect(few("/ab/x")).toBeUndefined();
+  });
+
+  it.each([
+    "/a/../secret",
+    "/a/%2e%2e/secret",
+    "/a/.%2E/secret",
+    "/a/./../secret",
+    "/a/x/../../secret",
+    "/a\\..\\secret",
+  ])("%s has left the mount before routing: URL parsing resolved it", (path) => {
+    const { pathname } = new URL(`http://edge.example${path}`);
+    expect(route(pathname)).toEqual({ mount: { prefix: "/" }, rawKey: "secret" });
+  });
+});
+
+describe("decodeKey", () => {
+  it.each([
+    ["film.mp4", "film.mp4"],
+    ["a/b/c", "a/b/c"],
+    ["a%2Fb", "a/b"],
+    ["a//b", "a//b"],
+    ["a%20b+c", "a b+c"],
+    ["%C3%A4", "ä"],
+    ["%F0%9F%8D%8C", "🍌"],
+    ["a%25b", "a%b"],
+    ["%252e%252e%252fsecret", "%2e%2e%2fsecret"],
+    ["..x/x../...", "..x/x../..."],
+    ["a%5Cb", "a\\b"],
+    ["", ""],
+  ])("decodes %s once", (raw, key) => {
+    expect(decodeKey(raw)).toBe(key);
+  });
+
+  it.each([
+    ["a way up behind an encoded slash", "..%2Fsecret"],
+    ["a way up in the middle", "a%2F..%2F..%2Fsecret"],
+    ["a way up with encoded dots", "%2e%2e%2fsecret"],
+    ["a way up at the end", "a/.."],
+    ["a way up behind backslashes", "..%5Csecret"],
+    ["mixed slashes", "a%5C..%2Fsecret"],
+    ["a single dot", "a/./b"],
+    ["only dots", ".."],
+    ["NUL", "a%00.txt"],
+    ["a line end", "a%0D%0Ax"],
+    ["DEL", "a%7F"],
+    ["a broken escape", "100%"],
+    ["an escape that is no hexadecimal", "%zz"],
+    ["bytes that are no UTF-8", "%ff"],
+    ["an overlong slash", "%c0%af"],
+    ["half a surrogate pair", "%ed%a0%80"],
+  ])("refuses %s", (_name, raw) => {
+    expect(decodeKey(raw)).toBeUndefined();
+  });
+
+  it("reads back what encodeKey writes, and lets no dot segment through", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "grapheme" }), (text) => {
+        const key = decodeKey(encodeKey(text));
+        if (key === undefined) {
+          // oxlint-disable-next-line no-control-regex -- control characters are one reason to refuse
+          expect(text).toMatch(/[\u0000-\u001f\u007f]|(?:^|[/\\])\.\.?(?:$|[/\\])/);
+        } else expect(key).toBe(text);
+      }),
+    );
+  });
+
+  it("keeps any URL inside its mount", () => {
+    const piece = fc.constantFrom(
+      "..",
+      ".",
+      "/",
+      "\\",
+      "%2e",
+      "%2F",
+      "%5c",
+      "%",
+      "%00",
+      "a",
+      "%25",
+      "?",
+      "#",
+      ":",
+    );
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {
+        const { pathname } = new URL(`http://edge.example/files/${pieces.join("")}`);
+        const found = createRouter([{ prefix: "/files/" }])(pathname);
+        const key = found && decodeKey(found.rawKey);
+        if (key === undefined) return;
+        const base = "http://store.example/data/";
+        expect(new URL(base + encodeKey(key)).pathname.startsWith("/data/")).toBe(true);
+        expect(new URL(base + found?.rawKey).pathname.startsWith("/data/")).toBe(true);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+});
+
+describe("encodeKey", () => {
+  it("keeps slashes and encodes everything else that is not unreserved", () => {
+    expect(encodeKey("a/b c!'()*+ä?#%~._-")).toBe("a/b%20c%21%27%28%29%2A%2B%C3%A4%3F%23%25~._-");
+  });
+});
