@@ -1,0 +1,90 @@
+/**
+ * CORS per mount (https://fetch.spec.whatwg.org/#http-cors-protocol): what a browser's script from elsewhere may ask
+ * and see. Without a policy nothing is said, and browsers refuse by themselves.
+ */
+
+/** Who may read a mount from a browser. Plain data, read-only. */
+export interface CorsPolicy {
+  /** `"*"`, or origins as browsers send them (`https://app.example`). */
+  readonly origins: "*" | readonly string[];
+  /** Request headers allowed beyond the range and condition ones. */
+  readonly allowHeaders?: readonly string[] | undefined;
+  /** Response headers shown beyond the usual ones. */
+  readonly exposeHeaders?: readonly string[] | undefined;
+  /** Whether cookies and Authorization may come along; needs a list of origins. */
+  readonly credentials?: boolean | undefined;
+  /** How long a browser may keep the preflight's answer, seconds. Default 86,400. */
+  readonly maxAgeSeconds?: number | undefined;
+}
+
+/** Methods of every mount, as Allow and Access-Control-Allow-Methods say them. */
+export const allowedMethods = "GET, HEAD, OPTIONS";
+
+const allowHeaders = [
+  "range",
+  "if-match",
+  "if-none-match",
+  "if-modified-since",
+  "if-unmodified-since",
+  "if-range",
+];
+const exposeHeaders = [
+  "accept-ranges",
+  "content-disposition",
+  "content-encoding",
+  "content-length",
+  "content-range",
+  "etag",
+  "last-modified",
+  "retry-after",
+  "server-timing",
+  "x-request-id",
+];
+
+/** Adds what a policy grants the request's origin; call it for every answer of the mount, refusals included. */
+export function addCorsHeaders(
+  headers: Headers,
+  policy: CorsPolicy | undefined,
+  request: Request,
+): void {
+  const granted = grantedOrigin(policy, request.headers.get("origin"));
+  // The answer depends on Origin even where this one got nothing (caches).
+  if (policy !== undefined && policy.origins !== "*") headers.append("vary", "Origin");
+  if (policy === undefined || granted === undefined) return;
+  headers.set("access-control-allow-origin", granted);
+  if (policy.credentials === true && granted !== "*") {
+    headers.set("access-control-allow-credentials", "true");
+  }
+  headers.set(
+    "access-control-expose-headers",
+    [...exposeHeaders, ...(policy.exposeHeaders ?? [])].join(", "),
+  );
+  headers.set("timing-allow-origin", granted);
+}
+
+/**
+ * Answers OPTIONS: a preflight with what the policy allows, anything else with Allow alone. No body; the origin's grant
+ * is added by {@link addCorsHeaders}, as to every answer.
+ */
+export function optionsResponse(policy: CorsPolicy | undefined, request: Request): Response {
+  const headers = new Headers({ allow: allowedMethods });
+  const preflight =
+    request.headers.has("origin") && request.headers.has("access-control-request-method");
+  if (policy === undefined || !preflight) return new Response(null, { status: 204, headers });
+  if (grantedOrigin(policy, request.headers.get("origin")) !== undefined) {
+    headers.set("access-control-allow-methods", allowedMethods);
+    headers.set(
+      "access-control-allow-headers",
+      [...allowHeaders, ...(policy.allowHeaders ?? [])].join(", "),
+    );
+    headers.set("access-control-max-age", String(policy.maxAgeSeconds ?? 86_400));
+  }
+  return new Response(null, { status: 204, headers });
+}
+
+/** The value of Access-Control-Allow-Origin for this origin, or `undefined` for none. */
+function grantedOrigin(policy: CorsPolicy | undefined, origin: string | null): string | undefined {
+  if (policy === undefined || origin === null) return undefined;
+  if (policy.origins === "*") return "*";
+  return policy.origins.includes(origin) ? origin : undefined;
+}
