@@ -1,0 +1,64 @@
+/**
+ * Facts seen moments ago in this isolate, so that the next request for the object starts at full width at once.
+ *
+ * Only facts that pin a version are kept: every read is then tied to it, and a changed object shows as `changed` before
+ * headers, upon which the handler forgets and opens again. Plain data only: bodies and promises belong to the request
+ * that made them (a request that waits on another request's promise is killed as hung).
+ */
+import type { Facts } from "../sources/source.ts";
+
+/** Options of {@link RecentFacts}. */
+export interface RecentFactsOptions {
+  /** How long facts are believed, ms; 0 keeps none. Default 5,000. Raising it serves deleted keys' facts for longer. */
+  readonly factsMs?: number | undefined;
+  /** Most entries kept, oldest out first. Default 1,000, about 1 KB each. */
+  readonly entries?: number | undefined;
+  /** Milliseconds. Default `Date.now`. */
+  readonly now?: (() => number) | undefined;
+}
+
+/** A bounded, short memory of facts by name. */
+export class RecentFacts {
+  readonly #factsMs: number;
+  readonly #entries: number;
+  readonly #now: () => number;
+  /** In order of insertion: the first is the oldest. */
+  readonly #seen = new Map<string, { readonly facts: Facts; readonly until: number }>();
+
+  constructor(options: RecentFactsOptions = {}) {
+    this.#factsMs = options.factsMs ?? 5_000;
+    this.#entries = options.entries ?? 1_000;
+    this.#now = options.now ?? Date.now;
+  }
+
+  /** Facts still believed, or `undefined`. */
+  recall(name: string): Facts | undefined {
+    const entry = this.#seen.get(name);
+    if (entry === undefined) return undefined;
+    if (entry.until > this.#now()) return entry.facts;
+    this.#seen.delete(name);
+    return undefined;
+  }
+
+  /** Keeps facts that pin a version of known size; drops all others. */
+  remember(name: string, facts: Facts): void {
+    this.#seen.delete(name);
+    if (this.#factsMs <= 0 || facts.pin === undefined || facts.unversioned !== undefined) return;
+    if (facts.size === undefined) return;
+    this.#seen.set(name, { facts, until: this.#now() + this.#factsMs });
+    if (this.#seen.size <= this.#entries) return;
+    for (const oldest of this.#seen.keys()) {
+      this.#seen.delete(oldest);
+      break;
+    }
+  }
+
+  forget(name: string): void {
+    this.#seen.delete(name);
+  }
+
+  /** Entries kept, expired ones included until they are asked for. */
+  get size(): number {
+    return this.#seen.size;
+  }
+}
