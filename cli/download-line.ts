@@ -1,0 +1,77 @@
+/** One line per download, and one per invocation that broke without a record. Pure. */
+import { styleText } from "node:util";
+import { formatBytes, formatDuration, formatRanges, formatRate } from "./quantities.ts";
+import type { Told } from "./trace-items.ts";
+
+type Style = Parameters<typeof styleText>[0];
+
+/** Colours text, or leaves it as it is. */
+export type Paint = (style: Style, text: string) => string;
+
+/** @param color False: text without escape sequences, whatever the terminal can do */
+export function createPaint(color: boolean): Paint {
+  return color
+    ? (style, text) => styleText(style, text, { validateStream: false })
+    : (_style, text) => text;
+}
+
+const OUTCOME_STYLES: Readonly<Record<string, Style>> = {
+  complete: "green",
+  "not-modified": "green",
+  refused: "yellow",
+  "client-left": "magenta",
+  "upstream-failed": "red",
+  failed: "red",
+};
+
+/** `12:00:03.120 206 complete  files/a.bin [0, 4096) 4.10 kB 1.20 MB/s first byte 12 ms ...`; undefined: nothing to tell. */
+export function formatLine(told: Told, paint: Paint): string | undefined {
+  if (told.kind === "broken")
+    return [
+      clock(told.atMs),
+      "---",
+      paint("red", told.invocation.padEnd(15)),
+      printable(`${told.method} ${told.path}`),
+      "(no record: the runtime ended it)",
+    ].join(" ");
+  if (told.kind !== "download") return undefined;
+  const { record } = told;
+  const cost = [
+    counted(record.retries, "retry", "retries"),
+    counted(record.hedges, "hedge", "hedges"),
+    counted(record.letGo, "let go", "let go"),
+    record.bytesWasted > 0 ? `${formatBytes(record.bytesWasted)} wasted` : "",
+    record.openAfterClose > 0 ? paint("red", `${record.openAfterClose} left open`) : "",
+  ].filter((text) => text !== "");
+  return [
+    clock(told.atMs),
+    String(record.status ?? "---"),
+    paint(OUTCOME_STYLES[record.outcome] ?? "red", record.outcome.padEnd(15)),
+    `${record.method === "GET" ? "" : `${record.method} `}${printable(`${record.mount}/${record.key}`)}`,
+    formatRanges(record.ranges),
+    formatBytes(record.bytesSent),
+    `in ${formatDuration(record.totalMs)}`,
+    formatRate(record.bytesSent, record.totalMs),
+    record.firstByteMs === null ? "" : `first byte ${formatDuration(record.firstByteMs)}`,
+    ...cost,
+    record.error === undefined
+      ? ""
+      : paint("red", printable(record.error.kind ?? record.error.message)),
+    paint("dim", printable(record.request)),
+  ]
+    .filter((text) => text !== "")
+    .join("  ");
+}
+
+/** Keys come from clients: control characters would let one write into the terminal. */
+export function printable(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Cf}]/gu, "\u{FFFD}");
+}
+
+function counted(count: number, one: string, many: string): string {
+  return count === 0 ? "" : `${count} ${count === 1 ? one : many}`;
+}
+
+function clock(atMs: number | null): string {
+  return atMs === null ? "--:--:--.---" : new Date(atMs).toISOString().slice(11, 23);
+}

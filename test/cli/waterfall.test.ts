@@ -1,0 +1,111 @@
+import * as fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { createPaint } from "../../cli/download-line.ts";
+import { formatWaterfall } from "../../cli/waterfall.ts";
+import type { SummaryRecord } from "../../src/observe/record.ts";
+import { syntheticRecord } from "./support/tail-items.ts";
+
+const plain = createPaint(false);
+
+function draw(record: SummaryRecord, width = 60, rows?: number): string[] {
+  return formatWaterfall(record, { width, paint: plain, ...(rows === undefined ? {} : { rows }) });
+}
+
+describe("formatWaterfall", () => {
+  it("draws a staircase that tells waiting, receiving and holding apart", () => {
+    const record = syntheticRecord({
+      parts: 6,
+      window: 3,
+      wait: () => 40,
+      receive: (part) => (part === 0 ? 120 : 40),
+      replica: (part) => `10.0.0.${part % 2}`,
+    });
+    expect(`\n${draw(record).join("\n")}\n`).toMatchSnapshot();
+  });
+
+  it("marks a retry where it happened, and says who answered in the end", () => {
+    const record = syntheticRecord({
+      parts: 4,
+      window: 2,
+      failures: (part) => (part === 1 ? 2 : 0),
+      replica: (_part, attempt) => `10.0.0.${attempt}`,
+    });
+    const row = draw(record).find((line) => line.includes("x3"));
+    expect(row).toMatch(/r3 x3|r2 x3|r1 x3/);
+    expect(row?.match(/r/g)?.length).toBe(3);
+  });
+
+  it("cuts the parts off that were in flight when the client left", () => {
+    const record = syntheticRecord({
+      parts: 8,
+      window: 4,
+      leaveAt: 0,
+      wait: (part) => (part === 0 ? 10 : 400),
+    });
+    expect(`\n${draw(record).join("\n")}\n`).toMatchSnapshot();
+  });
+
+  it("says so when no part was asked for", () => {
+    const { timeline: _timeline, ...record } = syntheticRecord({ parts: 1 });
+    expect(draw(record)).toEqual(["  no part was asked for"]);
+  });
+
+  it("gives each replica a colour of its own and paints nothing without colours", () => {
+    const record = syntheticRecord({ parts: 4, replica: (part) => `10.0.0.${part}` });
+    const painted = formatWaterfall(record, { width: 80, paint: createPaint(true) }).join("\n");
+    for (const code of ["36", "33", "35", "32"]) expect(painted).toContain(`\u001b[${code}m`);
+    expect(draw(record).join("\n")).not.toContain("\u001b");
+  });
+
+  it("keeps the slowest part and the repeated ones when there are more parts than rows", () => {
+    const record = syntheticRecord({
+      parts: 150,
+      wait: (part) => (part === 77 ? 900 : 20),
+      failures: (part) => (part === 101 ? 1 : 0),
+    });
+    const lines = draw(record, 80, 20);
+    expect(lines.some((line) => /^ +77 /.test(line))).toBe(true);
+    expect(lines.some((line) => /^ +101 /.test(line))).toBe(true);
+    expect(lines).toContain("  130 of 150 parts are not drawn");
+  });
+
+  it("replaces control characters, so that no key or host writes into the terminal", () => {
+    const record = syntheticRecord({ parts: 2 });
+    const { timeline } = record;
+    if (timeline === undefined) throw new Error("no timeline");
+    const evil = {
+      ...record,
+      unversioned: "\u001b]0;x\u0007",
+      timeline: { ...timeline, replicas: ["\u001b[2J"] },
+    };
+    expect(draw(evil).join("")).not.toMatch(/\p{Cc}/u);
+  });
+
+  it("is never wider than the terminal, whatever the record", () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 300 }),
+        fc.integer({ min: 1, max: 64 }),
+        fc.integer({ min: 60, max: 240 }),
+        fc.array(fc.nat(100_000), { minLength: 1, maxLength: 20 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (parts, window, width, waits, left) => {
+          const record = syntheticRecord({
+            parts,
+            window,
+            wait: (part) => waits[part % waits.length] ?? 0,
+            receive: (part) => waits[(part * 7) % waits.length] ?? 0,
+            failures: (part) => (part % 9 === 0 ? 1 : 0),
+            leaveAt: Math.floor(left * parts),
+          });
+          const bars = draw(record, width).filter(
+            (line) => /[░█×]/.test(line) && !line.includes("waiting"),
+          );
+          expect(bars.length).toBeGreaterThan(0);
+          for (const line of bars) expect(line.length).toBeLessThanOrEqual(width);
+        },
+      ),
+      { numRuns: 150, verbose: 1 },
+    );
+  });
+});
