@@ -1,0 +1,457 @@
+/**
+ * Any S3-compatible store: ranged GETs under Signature Version 4, each pinned to the version that open() saw.
+ *
+ * The first ranged GET doubles as the HEAD. Reads carry If-Match and are compared again, because stores have ignored it.
+ * One signature serves every part of an object (`s3/signer.ts`); a clock that is wrong by more than the store allows is
+ * corrected once, from the Date of the refusal. A part asked for by number becomes a byte range first: `partNumber`
+ * together with If-Match is refused by some stores (Ceph: 412), so reads never carry it.
+ *
+ * What it does not do: write, retry, follow a redirect to another region (the error names the region), or ask for a
+ * version id that the client did not name (that takes a permission of its own on AWS).
+ */
+import { ReadaheadError } from "../errors.ts";
+import type { ByteRange } from "../readahead/byte-range.ts";
+import { parseContentRange } from "../readahead/content-range.ts";
+import type { Ask } from "../readahead/permits.ts";
+import { contentEncoding, parseLength, verifyAnswer } from "../readahead/verify.ts";
+import {
+  bodyOf,
+  conditionHeaders,
+  fetchKeepsEncoding,
+  pinHeaders,
+  platformFetch,
+  rangeHeader,
+} from "./http.ts";
+import type { PassHeaders } from "./pass-headers.ts";
+import { createPassHeaders, defaultPassHeaders } from "./pass-headers.ts";
+import type { S3Address } from "./s3/address.ts";
+import { createS3Address } from "./s3/address.ts";
+import type { S3Credentials } from "./s3/credentials.ts";
+import { readS3Error, s3Failure, storeTime } from "./s3/failure.ts";
+import { listS3 } from "./s3/list.ts";
+import type { SignedHeaders } from "./s3/signer.ts";
+import { S3Signer } from "./s3/signer.ts";
+import type { S3ErrorDocument } from "./s3/xml-answer.ts";
+import type {
+  Answer,
+  CallContext,
+  Facts,
+  ListPage,
+  ListRequest,
+  OpenObject,
+  OpenRequest,
+  Source,
+  Want,
+} from "./source.ts";
+import type { Fetcher, FetchFunction } from "./upstream.ts";
+import { discard, sendUpstream } from "./upstream.ts";
+import { versionFacts } from "./version-facts.ts";
+
+export interface S3SourceOptions {
+  /** http or https URL of the store, `https://s3.eu-west-1.amazonaws.com` say; may carry a path. */
+  readonly endpoint: string;
+  readonly bucket: string;
+  /** Of the signature's scope. Default `us-east-1`; R2 wants `auto`. */
+  readonly region?: string | undefined;
+  /** Absent: unsigned requests, for public buckets. */
+  readonly credentials?: S3Credentials | undefined;
+  /** Bucket before the host name instead of in the path. Default false. */
+  readonly virtualHost?: boolean | undefined;
+  /** Says that we pay for requests and transfer (`x-amz-request-payer`). Default false. */
+  readonly requesterPays?: boolean | undefined;
+  /** Put before every key. Default "". */
+  readonly keyPrefix?: string | undefined;
+  /** Binding to fetch through (service, VPC network, mTLS). Default: `fetch`. */
+  readonly via?: Fetcher | undefined;
+  /** Default: the global `fetch` of the moment. */
+  readonly fetch?: FetchFunction | undefined;
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  readonly now?: (() => number) | undefined;
+}
+
+/** Passed on beside what every store passes on: what S3 clients look at and every store of the kind may have. */
+const s3PassHeaders: readonly string[] = [
+  ...defaultPassHeaders,
+  "x-amz-checksum-*",
+  "x-amz-missing-meta",
+  "x-amz-server-side-encryption",
+  "x-amz-server-side-encryption-customer-algorithm",
+  "x-amz-server-side-encryption-customer-key-md5",
+  "x-amz-storage-class",
+  "x-amz-tagging-count",
+  "x-amz-website-redirect-location",
+];
+
+/** One object's address: a URL, the headers that must be signed with it, and the signature in use. */
+interface Target {
+  readonly url: string;
+  readonly amz: Readonly<Record<string, string>>;
+  signed: SignedHeaders | undefined;
+}
+
+/** An answer and, where it is a refusal that was read already, what it said. */
+interface StoreAnswer {
+  readonly response: Response;
+  readonly document?: S3ErrorDocument | undefined;
+}
+
+/**
+ * Makes a source of one bucket. Sends nothing until something is opened.
+ *
+ * @throws TypeError for an endpoint or bucket that cannot work
+ * @example
+ * const source = createS3Source({ endpoint: "https://s3.example", bucket: "archive", credentials });
+ */
+export function createS3Source(options: S3SourceOptions): Source {
+  return new S3Source(options);
+}
+
+class S3Source implements Source {
+  readonly #address: S3Address;
+  readonly #signer: S3Signer;
+  readonly #fetch: FetchFunction;
+  readonly #region: string;
+  readonly #amz: Readonly<Record<string, string>>;
+  readonly #keyPrefix: string;
+  readonly #pass: PassHeaders = createPassHeaders(s3PassHeaders);
+  readonly #storedEncoding: boolean;
+  readonly #now: () => number;
+
+  constructor(options: S3SourceOptions) {
+    const { via, fetch: own } = options;
+    this.#address = createS3Address(options);
+    this.#region = options.region ?? "us-east-1";
+    this.#now = options.now ?? Date.now;
+    this.#signer = new S3Signer(options.credentials, this.#region, this.#now);
+    this.#fetch = via ? (url, init) => via.fetch(url, init) : (own ?? platformFetch);
+    this.#amz = options.requesterPays === true ? { "x-amz-request-payer": "requester" } : {};
+    this.#keyPrefix = options.keyPrefix ?? "";
+    this.#storedEncoding = via !== undefined || own !== undefined || fetchKeepsEncoding();
+  }
+
+  async open(key: string, request: OpenRequest): Promise<OpenObject> {
+    request.signal.throwIfAborted();
+    const { known, s3PartNumber: part } = request;
+    const target = this.#target(key, request);
+    if (part !== undefined) return this.#openPart(key, part, target, request);
+    if (known !== undefined && known.unversioned === undefined && known.size !== undefined)
+      return this.#object(target, known);
+    return request.want === "facts"
+      ? this.#openFacts(target, request)
+      : this.#openRange(target, request.want, request);
+  }
+
+  list(prefix: string, request: ListRequest): Promise<ListPage> {
+    return listS3(prefix, request, {
+      keyPrefix: this.#keyPrefix,
+      send: async (query) => {
+        const target: Target = {
+          url: this.#address.bucket(query),
+          amz: this.#amz,
+          signed: undefined,
+        };
+        const answer = await this.#send(target, "GET", {}, request, "list");
+        if (answer.response.status !== 200) throw await this.#failure(target, answer);
+        return answer.response;
+      },
+    });
+  }
+
+  #target(
+    key: string,
+    request: OpenRequest,
+    more: readonly (readonly [string, string])[] = [],
+  ): Target {
+    const query = [...more];
+    if (request.version !== undefined) query.push(["versionId", request.version]);
+    const { clientKeys } = request;
+    const amz = {
+      ...this.#amz,
+      ...(request.checksums === true && { "x-amz-checksum-mode": "ENABLED" }),
+      ...(clientKeys !== undefined && {
+        "x-amz-server-side-encryption-customer-algorithm": clientKeys.algorithm,
+        "x-amz-server-side-encryption-customer-key": clientKeys.key,
+        "x-amz-server-side-encryption-customer-key-md5": clientKeys.keyMd5,
+      }),
+    };
+    return {
+      url: this.#address.object(key === "" ? "" : this.#keyPrefix + key, query),
+      amz,
+      signed: undefined,
+    };
+  }
+
+  async #openFacts(target: Target, request: OpenRequest): Promise<OpenObject> {
+    const answer = await this.#send(target, "HEAD", conditionHeaders(request), request, "facts");
+    const { response } = answer;
+    const { status, headers } = response;
+    if (status === 304 || status === 412) {
+      discard(response);
+      return this.#verdict(target, response, request);
+    }
+    // A HEAD's 400 may mean an encrypted object, a stale token or another region: only a GET says which.
+    if (status === 400) return this.#factsByGet(target, request);
+    if (status !== 200) throw await this.#failure(target, answer);
+    discard(response);
+    const size = parseLength(headers.get("content-length"));
+    if (size === undefined) return this.#factsByGet(target, request);
+    this.#refuseEncoding(headers);
+    return this.#object(target, this.#facts(headers, size, request));
+  }
+
+  /** For stores behind something that takes the length off a HEAD. */
+  async #factsByGet(target: Target, request: OpenRequest): Promise<OpenObject> {
+    const { first, ...object } = await this.#openRange(
+      target,
+      { start: 0, end: 1 },
+      request,
+      "facts",
+    );
+    if (first?.body instanceof ReadableStream) first.body.cancel().catch(() => undefined);
+    return object;
+  }
+
+  async #openRange(
+    target: Target,
+    want: Exclude<Want, "facts">,
+    request: OpenRequest,
+    purpose: "open" | "facts" = "open",
+  ): Promise<OpenObject> {
+    const headers = { range: rangeHeader(want), ...conditionHeaders(request) };
+    const answer = await this.#send(target, "GET", headers, request, purpose);
+    const { response } = answer;
+    if (response.status === 416) return this.#openPastEnd(target, want, answer, request);
+    if (![200, 206, 304, 412].includes(response.status)) throw await this.#failure(target, answer);
+    const checked = this.#discardOnThrow(response, () =>
+      verifyAnswer(
+        { want, storedEncoding: this.#storedEncoding, replica: this.#address.replica },
+        response,
+      ),
+    );
+    switch (checked.kind) {
+      case "part": {
+        const size = checked.size;
+        if (size === undefined) {
+          discard(response);
+          throw this.#fault("Store names no size in Content-Range");
+        }
+        const object = this.#object(target, this.#facts(response.headers, size, request));
+        return { ...object, first: this.#first(response, checked.range) };
+      }
+      case "whole":
+        return this.#openWhole(target, response, checked.size, request);
+      case "not-modified":
+      case "precondition-failed":
+        discard(response);
+        return this.#verdict(target, response, request);
+      case "empty":
+        // Only a 416 is called that, and those went elsewhere.
+        discard(response);
+        throw this.#fault("Store called a successful answer empty");
+      default:
+        return checked satisfies never;
+    }
+  }
+
+  /** The store ignored Range: its body is the one stream, without resume. */
+  #openWhole(
+    target: Target,
+    response: Response,
+    size: number | undefined,
+    request: OpenRequest,
+  ): OpenObject {
+    const { pin: _, ...facts } = this.#facts(response.headers, size, request);
+    const unversioned = facts.unversioned ?? "the store ignores Range";
+    const object = { ...this.#object(target, { ...facts, unversioned }), rangeable: false };
+    if (size === 0) {
+      discard(response);
+      // Nothing to range over: an empty object is an ordinary one.
+      return this.#object(target, this.#facts(response.headers, 0, request));
+    }
+    return { ...object, first: this.#first(response, { start: 0, end: size ?? Infinity }) };
+  }
+
+  /** 416: AWS names the size in the document, others in Content-Range, some nowhere. The headers come by HEAD. */
+  async #openPastEnd(
+    target: Target,
+    want: Exclude<Want, "facts">,
+    answer: StoreAnswer,
+    request: OpenRequest,
+  ): Promise<OpenObject> {
+    const { response } = answer;
+    const named = parseContentRange(response.headers.get("content-range") ?? "")?.size;
+    const document = answer.document ?? (await readS3Error(response));
+    const size = named ?? document?.actualObjectSize;
+    const fromStart = "suffix" in want || want.start === 0;
+    if (fromStart || size === undefined) {
+      const object = await this.#openFacts(target, { ...request, conditions: undefined });
+      if (fromStart && object.facts.size === 0) return object;
+      if (fromStart) throw this.#fault("Store refused a range that starts in the object");
+      throw this.#unsatisfiable(object.facts.size);
+    }
+    throw this.#unsatisfiable(size);
+  }
+
+  /** The part's range by HEAD (its Content-Range), else by a GET whose body is not read; the bytes come by range. */
+  async #openPart(
+    key: string,
+    part: number,
+    target: Target,
+    request: OpenRequest,
+  ): Promise<OpenObject> {
+    const asked = this.#target(key, request, [["partNumber", String(part)]]);
+    let range: ByteRange | undefined;
+    let size: number | undefined;
+    for (const method of ["HEAD", "GET"] as const) {
+      const answer = await this.#send(asked, method, {}, request, "facts");
+      const { response } = answer;
+      if (response.status !== 200 && response.status !== 206)
+        throw await this.#failure(asked, answer);
+      discard(response);
+      const named = parseContentRange(response.headers.get("content-range") ?? "");
+      range = named?.range;
+      size = named?.size;
+      if (response.status === 200 && part === 1) {
+        // Not a multipart object: the whole of it is its one part.
+        size = parseLength(response.headers.get("content-length"));
+        if (size !== undefined) range = { start: 0, end: size };
+      }
+      if (range === undefined || size === undefined) continue;
+      const count = parseLength(response.headers.get("x-amz-mp-parts-count"));
+      const facts = this.#facts(response.headers, size, request);
+      const s3PartCount = count ?? (part === 1 ? 1 : undefined);
+      return { ...this.#object(target, { ...facts, s3PartCount }), s3Part: range };
+    }
+    throw this.#fault("Store does not say which bytes the part has");
+  }
+
+  #verdict(target: Target, response: Response, request: OpenRequest): OpenObject {
+    const facts = this.#facts(response.headers, undefined, request);
+    const verdict = response.status === 304 ? "not-modified" : "precondition-failed";
+    return { ...this.#object(target, facts), verdict };
+  }
+
+  #object(target: Target, facts: Facts): OpenObject {
+    return {
+      facts,
+      read: (_piece, range, request) => this.#read(target, facts, range, request),
+      // A signature can only be the trouble when it was made for an earlier request.
+      refresh: async () => {
+        const reused = target.signed !== undefined && this.#now() - target.signed.signedAt > 1000;
+        target.signed = undefined;
+        return reused;
+      },
+    };
+  }
+
+  async #read(
+    target: Target,
+    facts: Facts,
+    range: ByteRange,
+    context: CallContext,
+  ): Promise<Answer> {
+    context.signal.throwIfAborted();
+    const headers = { range: rangeHeader(range), ...pinHeaders(facts) };
+    const answer = await this.#send(target, "GET", headers, context, "read");
+    const { response } = answer;
+    const replica = this.#address.replica;
+    if (![200, 206, 412, 416].includes(response.status)) throw await this.#failure(target, answer);
+    this.#discardOnThrow(response, () =>
+      verifyAnswer({ want: range, known: facts, replica }, response),
+    );
+    return { body: bodyOf(response), replica };
+  }
+
+  #first(response: Response, range: ByteRange): Answer & { readonly range: ByteRange } {
+    return { range, body: bodyOf(response), replica: this.#address.replica };
+  }
+
+  #facts(headers: Headers, size: number | undefined, request: OpenRequest): Facts {
+    const version = versionFacts(headers, size, "single-stream", this.#now());
+    const versionId = headers.get("x-amz-version-id") ?? undefined;
+    const named: Facts = {
+      size,
+      ...version,
+      ...(versionId !== undefined && { versionId }),
+      headers: this.#pass.pick(headers),
+    };
+    if (request.version === undefined) return named;
+    const { unversioned: _, ...pinned } = named;
+    return { ...pinned, pin: { by: "version-id", value: request.version } };
+  }
+
+  /** Signs (or takes the signature at hand) and sends; a refusal of our clock is corrected and sent once more. */
+  async #send(
+    target: Target,
+    method: "GET" | "HEAD",
+    unsigned: Readonly<Record<string, string>>,
+    context: CallContext,
+    purpose: Ask["purpose"],
+  ): Promise<StoreAnswer> {
+    for (let corrected = false; ; corrected = true) {
+      const headers = await this.#signedHeaders(target, method);
+      const { response } = await sendUpstream(this.#fetch, {
+        url: new URL(target.url),
+        method,
+        headers: { "accept-encoding": "identity", ...headers, ...unsigned },
+        purpose,
+        permits: context.permits,
+      });
+      if ((response.status !== 403 && response.status !== 400) || !this.#signer.signs)
+        return { response };
+      const document = await readS3Error(response);
+      const time = storeTime(response, document, this.#now());
+      if (corrected || time === undefined || !this.#signer.correct(time))
+        return { response, document };
+    }
+  }
+
+  async #signedHeaders(target: Target, method: "GET" | "HEAD"): Promise<Record<string, string>> {
+    if (method === "HEAD") {
+      // The method is signed too; HEADs are one a download, so theirs is not kept.
+      return Object.fromEntries((await this.#signer.sign(method, target.url, target.amz)).headers);
+    }
+    if (target.signed === undefined || !this.#signer.fresh(target.signed))
+      target.signed = await this.#signer.sign(method, target.url, target.amz);
+    return Object.fromEntries(target.signed.headers);
+  }
+
+  async #failure(target: Target, answer: StoreAnswer): Promise<ReadaheadError> {
+    const document = answer.document ?? (await readS3Error(answer.response));
+    return s3Failure(answer.response, document, {
+      replica: this.#address.replica,
+      region: this.#region,
+      keysSent: "x-amz-server-side-encryption-customer-key" in target.amz,
+      now: this.#now(),
+    });
+  }
+
+  #refuseEncoding(headers: Headers): void {
+    const encoding = contentEncoding(headers);
+    if (encoding !== undefined && !this.#storedEncoding)
+      throw this.#fault(
+        `Store sent content encoding ${encoding}, which this platform would decode`,
+      );
+  }
+
+  #discardOnThrow<T>(response: Response, check: () => T): T {
+    try {
+      return check();
+    } catch (error) {
+      discard(response);
+      throw error;
+    }
+  }
+
+  #fault(message: string): ReadaheadError {
+    return new ReadaheadError("protocol", message, { replica: this.#address.replica });
+  }
+
+  #unsatisfiable(size: number | undefined): ReadaheadError {
+    return new ReadaheadError("unsatisfiable", "The range starts past the end of the object", {
+      status: 416,
+      replica: this.#address.replica,
+      size,
+    });
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * What went wrong at an S3 store: its status and error document -> the project's error. The code decides where there is
+ * one; a HEAD has none, then the status does.
+ */
+import { type ErrorKind, ReadaheadError } from "../../errors.ts";
+import { parseHttpDate, retryAfterMs, statusError } from "../../readahead/verify.ts";
+import { readBoundedText } from "./bounded-text.ts";
+import { parseS3Error, type S3ErrorDocument } from "./xml-answer.ts";
+
+/** Error documents are a few hundred bytes; what is longer is some proxy's page. */
+const documentBytes = 16 * 1024;
+
+const kinds: Readonly<Record<string, ErrorKind>> = {
+  NoSuchKey: "not-found",
+  NoSuchVersion: "not-found",
+  NoSuchBucket: "not-found",
+  NoSuchUpload: "not-found",
+  // GET of a delete marker by its version id.
+  MethodNotAllowed: "not-found",
+  AccessDenied: "denied",
+  AccountProblem: "denied",
+  AllAccessDisabled: "denied",
+  ExpiredToken: "denied",
+  InvalidAccessKeyId: "denied",
+  InvalidSecurity: "denied",
+  InvalidToken: "denied",
+  RequestTimeTooSkewed: "denied",
+  SignatureDoesNotMatch: "denied",
+  TokenRefreshRequired: "denied",
+  Unauthorized: "denied",
+  BandwidthLimitExceeded: "throttled",
+  RequestLimitExceeded: "throttled",
+  SlowDown: "throttled",
+  Throttling: "throttled",
+  ThrottlingException: "throttled",
+  TooManyRequests: "throttled",
+  InternalError: "unavailable",
+  OperationAborted: "unavailable",
+  RequestTimeout: "unavailable",
+  ServiceUnavailable: "unavailable",
+  PreconditionFailed: "changed",
+  InvalidRange: "unsatisfiable",
+  // Archived: somebody has to restore it first.
+  InvalidObjectState: "unsupported",
+  NotImplemented: "unsupported",
+};
+
+/** What was asked, as far as it changes what a refusal means. */
+export interface S3FailureContext {
+  readonly replica: string;
+  readonly region: string;
+  /** Whether SSE-C headers went along. */
+  readonly keysSent: boolean;
+  readonly now: number;
+}
+
+/** Reads an error answer to its end (or cancels it) and returns its document, if it has one. Never throws. */
+export async function readS3Error(response: Response): Promise<S3ErrorDocument | undefined> {
+  if (response.body === null) return undefined;
+  const length = Number(response.headers.get("content-length") ?? 0);
+  if (length > documentBytes) {
+    await response.body.cancel().catch(() => {});
+    return undefined;
+  }
+  try {
+    const text = await readBoundedText(response.body, documentBytes);
+    return text === undefined ? undefined : parseS3Error(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Clocks further apart than this make a bare 403 look like a matter of time: the limit is 15 minutes, less a doubt. */
+const suspiciousSkewMs = 14 * 60 * 1000;
+
+/** When the store says our clock is wrong: its time in ms. `undefined`: the clock is not the trouble. */
+export function storeTime(
+  response: Response,
+  document: S3ErrorDocument | undefined,
+  now: number,
+): number | undefined {
+  const time = parseHttpDate(response.headers.get("date"));
+  if (document !== undefined) {
+    const named = document.code === "RequestTimeTooSkewed" || document.code === "RequestExpired";
+    return named ? time : undefined;
+  }
+  // A HEAD has no document to say why.
+  const off = time === undefined ? 0 : Math.abs(time - now);
+  return response.status === 403 && off > suspiciousSkewMs ? time : undefined;
+}
+
+/** The error for an answer without object bytes. Names neither host nor key; the store's words stay out of it. */
+export function s3Failure(
+  response: Response,
+  document: S3ErrorDocument | undefined,
+  context: S3FailureContext,
+): ReadaheadError {
+  const { status, headers } = response;
+  const wrongRegion = document?.region ?? headers.get("x-amz-bucket-region") ?? undefined;
+  const code = document?.code;
+  if (
+    wrongRegion !== undefined &&
+    wrongRegion !== context.region &&
+    (status === 301 || status === 307 || code === "AuthorizationHeaderMalformed")
+  )
+    return error("config", `Bucket is in region ${wrongRegion}, the mount says ${context.region}`);
+  if (status === 301 || status === 307)
+    return error(
+      "config",
+      "Store sends this bucket's requests elsewhere: the endpoint is another one",
+    );
+  const encrypted = encryptionKind(status, code, context.keysSent);
+  if (encrypted === "key-missing")
+    return error(encrypted, "Object is encrypted with a customer key (SSE-C)");
+  if (encrypted === "key-wrong")
+    return error(encrypted, "Customer key (SSE-C) does not open the object");
+  const kind = code === undefined ? undefined : kinds[code];
+  if (kind === undefined) return statusError(response, context);
+  return error(kind, `Store answered ${status} ${code}`);
+
+  function error(as: ErrorKind, message: string): ReadaheadError {
+    return new ReadaheadError(as, message, {
+      status,
+      replica: context.replica,
+      size: document?.actualObjectSize,
+      retryAfterMs:
+        as === "throttled" || as === "unavailable" ? retryAfterMs(headers, context.now) : undefined,
+    });
+  }
+}
+
+/** SSE-C refusals have no codes of their own: 400 where a key is missing or malformed, 403 where it is another one. */
+function encryptionKind(
+  status: number,
+  code: string | undefined,
+  keysSent: boolean,
+): "key-missing" | "key-wrong" | undefined {
+  if (keysSent) {
+    if (status === 403 && (code === undefined || code === "AccessDenied")) return "key-wrong";
+    if (
+      status === 400 &&
+      (code === undefined || /^Invalid(Argument|Request|EncryptionAlgorithmError)$/.test(code))
+    )
+      return "key-wrong";
+    return undefined;
+  }
+  return status === 400 && code === "InvalidRequest" ? "key-missing" : undefined;
+}

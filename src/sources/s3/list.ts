@@ -1,0 +1,82 @@
+/**
+ * Pages of keys by ListObjectsV2. Each page starts after a key, never from the store's token: so a page can be asked for
+ * by any isolate, and a token given to a client says nothing about the store.
+ */
+import { ReadaheadError } from "../../errors.ts";
+import type { ListPage, ListRequest } from "../source.ts";
+import { readBoundedText } from "./bounded-text.ts";
+import { parseS3Listing } from "./xml-answer.ts";
+
+/** A page has at most 1,000 keys of at most 1,024 bytes, which percent-encoding may triple. */
+const pageBytes = 8 * 1024 * 1024;
+
+/** What listing needs of the store. */
+export interface S3ListSeam {
+  readonly keyPrefix: string;
+  /** Sends GET on the bucket; resolves to a 200 or rejects. */
+  send(query: readonly (readonly [string, string])[]): Promise<Response>;
+}
+
+/** Greater than every key that starts with what it is put behind: the last code point there is. */
+export const afterAll = "\u{10ffff}";
+
+/**
+ * One page, in the order of the keys' UTF-8.
+ *
+ * @throws ReadaheadError `protocol` when the answer is no page, or what the sender rejects with
+ */
+export async function listS3(
+  prefix: string,
+  request: ListRequest,
+  seam: S3ListSeam,
+): Promise<ListPage> {
+  request.signal.throwIfAborted();
+  const query: (readonly [string, string])[] = [
+    ["list-type", "2"],
+    ["encoding-type", "url"],
+    ["max-keys", String(request.limit)],
+    ["prefix", seam.keyPrefix + prefix],
+  ];
+  if (request.delimiter !== undefined) query.push(["delimiter", request.delimiter]);
+  if (request.after !== undefined) query.push(["start-after", seam.keyPrefix + request.after]);
+  const { body } = await seam.send(query);
+  const text = body === null ? "" : await readBoundedText(body, pageBytes);
+  if (text === undefined)
+    throw new ReadaheadError("protocol", `Upstream's list of keys is over ${pageBytes} bytes`);
+  const listing = parseS3Listing(text);
+  const strip = (key: string): string => {
+    if (!key.startsWith(seam.keyPrefix))
+      throw new ReadaheadError("protocol", "Upstream listed a key outside of the prefix asked for");
+    return key.slice(seam.keyPrefix.length);
+  };
+  const entries = listing.entries.map((entry) => ({ ...entry, key: strip(entry.key) }));
+  const prefixes = listing.prefixes.map(strip);
+  if (!listing.truncated) return { entries, prefixes };
+  const ends = [
+    entries.at(-1)?.key,
+    prefixes.length > 0 ? `${prefixes.at(-1)}${afterAll}` : undefined,
+  ];
+  const next = ends
+    .filter((end) => end !== undefined)
+    .toSorted(compareUtf8)
+    .at(-1);
+  if (next === undefined)
+    throw new ReadaheadError("protocol", "Upstream cut its list of keys short of the first one");
+  return { entries, prefixes, next };
+}
+
+/** Order of UTF-8 bytes, which is that of code points; UTF-16 units differ from it above the surrogates. */
+export function compareUtf8(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const difference = rank(a.charCodeAt(i)) - rank(b.charCodeAt(i));
+    if (difference !== 0) return difference;
+  }
+  return a.length - b.length;
+}
+
+/** Moves the surrogates behind U+FFFF, where the code points they stand for are. */
+function rank(unit: number): number {
+  if (unit < 0xd800) return unit;
+  return unit < 0xe000 ? unit + 0x2000 : unit - 0x800;
+}

@@ -1,0 +1,352 @@
+import { describe, expect, it } from "vitest";
+import type { ReadaheadError } from "../../src/errors.ts";
+import { createS3Source, type S3SourceOptions } from "../../src/sources/s3.ts";
+import type { OpenRequest, Want } from "../../src/sources/source.ts";
+import { discardBody, readAll } from "../support/bodies.ts";
+import { contentBytes, firstDifference, ramp } from "../support/object-bytes.ts";
+import { createTestDownload } from "../support/permits.ts";
+import { createFakeS3, type FakeS3Options, testCredentials } from "./s3/fake-s3.ts";
+
+const size = 100_003;
+const customerKey = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+
+function setUp(store: FakeS3Options = {}, source: Partial<S3SourceOptions> = {}) {
+  const fake = createFakeS3(store);
+  fake.space.store("key", { content: ramp, size });
+  const made = createS3Source({
+    endpoint: "https://s3.example",
+    bucket: "bucket",
+    credentials: testCredentials,
+    fetch: fake.fetch,
+    ...source,
+  });
+  const download = createTestDownload();
+  const open = (want: Want, more: Partial<OpenRequest> = {}, key = "key") =>
+    made.open(key, { ...download, want, ...more });
+  const read = (object: Awaited<ReturnType<typeof open>>, start: number, end: number) =>
+    object.read(
+      { kind: "stored", range: { start: 0, end: size } },
+      { start, end },
+      {
+        ...download,
+        tried: () => false,
+        suspect: () => false,
+      },
+    );
+  return { fake, made, open, read, download };
+}
+
+async function failure(promise: Promise<unknown>): Promise<ReadaheadError> {
+  try {
+    await promise;
+  } catch (error) {
+    return error as ReadaheadError;
+  }
+  throw new Error("Expected a rejection");
+}
+
+describe("signatures", () => {
+  it("serve every part of an object, Range and If-Match unsigned", async () => {
+    const { fake, open, read } = setUp();
+    const object = await open({ start: 0, end: 10 });
+    await discardBody(object.first?.body);
+    for (const start of [10, 20, 30]) await readAll((await read(object, start, start + 10)).body);
+    const signatures = new Set(fake.seen.map(({ headers }) => headers.get("authorization")));
+    expect(fake.seen).toHaveLength(4);
+    expect(signatures.size).toBe(1);
+    expect([...signatures][0]).toContain("SignedHeaders=host;x-amz-content-sha256;x-amz-date,");
+    expect(fake.seen.slice(1).every(({ headers }) => headers.get("if-match") === '"v1"')).toBe(
+      true,
+    );
+  });
+
+  it("are made again before the store finds them old", async () => {
+    let now = Date.now();
+    const { fake, open, read } = setUp({ now: () => now }, { now: () => now });
+    const object = await open("facts");
+    for (let i = 0; i < 8; i++) {
+      await readAll((await read(object, 0, 10)).body);
+      now += 4 * 60 * 1000;
+    }
+    expect(
+      new Set(fake.seen.map(({ headers }) => headers.get("authorization"))).size,
+    ).toBeGreaterThan(4);
+  });
+
+  it("carry the session token", async () => {
+    const credentials = { ...testCredentials, sessionToken: "token" };
+    const { fake, open } = setUp({}, { credentials });
+    // The store refuses temporary credentials by name; what was sent is what counts.
+    expect((await failure(open("facts"))).kind).toBe("denied");
+    expect(fake.seen[0]?.headers.get("x-amz-security-token")).toBe("token");
+    expect(fake.seen[0]?.headers.get("authorization")).toContain(";x-amz-security-token,");
+  });
+
+  it("are left out without credentials", async () => {
+    const { fake, open } = setUp({ public: true }, { credentials: undefined });
+    await open("facts");
+    expect(fake.seen[0]?.headers.has("authorization")).toBe(false);
+  });
+
+  it("with the wrong secret are denied, and nothing tells the secret", async () => {
+    const { open } = setUp({}, { credentials: { ...testCredentials, secretAccessKey: "wrong" } });
+    const error = await failure(open({ start: 0, end: 10 }));
+    expect(error).toMatchObject({ kind: "denied", status: 403 });
+    expect(error.message).not.toMatch(/wrong|AKID|s3\.example/);
+  });
+
+  for (const hours of [-8, 8])
+    it(`are corrected once when our clock is ${hours} h off`, async () => {
+      const { fake, open, read, download } = setUp(
+        {},
+        { now: () => Date.now() + hours * 3_600_000 },
+      );
+      const object = await open({ start: 0, end: 10 });
+      await discardBody(object.first?.body);
+      await readAll((await read(object, 10, 20)).body);
+      await open("facts");
+      expect(fake.seen).toHaveLength(4);
+      expect(download.permits.asks).toHaveLength(4);
+    });
+
+  it("are corrected after a refused HEAD too, which names no reason", async () => {
+    const { fake, open } = setUp({}, { now: () => Date.now() + 3_600_000 });
+    expect((await open("facts")).facts.size).toBe(size);
+    expect(fake.seen).toHaveLength(2);
+  });
+
+  it("are not sent a third time when the clock was not the trouble", async () => {
+    const { fake, open } = setUp(
+      {},
+      {
+        now: () => Date.now() + 3_600_000,
+        credentials: { ...testCredentials, secretAccessKey: "wrong" },
+      },
+    );
+    expect((await failure(open("facts"))).kind).toBe("denied");
+    expect(fake.seen).toHaveLength(2);
+  });
+});
+
+describe("addresses", () => {
+  it.each([
+    "plain.bin",
+    "with blank",
+    "a+b",
+    "100%",
+    "what?x=1&y",
+    "a#b",
+    "ü/日本/🙂",
+    "/leading",
+    "//two",
+    "double//slash",
+    "trailing/",
+    "%20",
+    "a%2Fb",
+    "'(!)*~",
+    "a\\b",
+    "tab\there",
+    "...",
+    "a=b;c@d:$,&",
+  ])("reach the key %j and no other", async (key) => {
+    const { fake, open } = setUp();
+    fake.space.store(key, { content: { kind: "counter", seed: 7 }, size: 16 });
+    const { first } = await open({ start: 0, end: 16 }, {}, key);
+    const bytes = first === undefined ? new Uint8Array() : await readAll(first.body);
+    expect(firstDifference(bytes, contentBytes({ kind: "counter", seed: 7 }, 0, 16))).toBe(-1);
+  });
+
+  it.each(["..", "a/../key", "./key", "", "\ud800"])(
+    "of %j are refused without a request",
+    async (key) => {
+      const { fake, open } = setUp();
+      expect((await failure(open("facts", {}, key))).kind).toBe("not-found");
+      expect(fake.seen).toHaveLength(0);
+    },
+  );
+
+  it("put the bucket before the host where asked, and keep the endpoint's path", async () => {
+    const seen: string[] = [];
+    const fetch = async (url: string) => {
+      seen.push(url);
+      return new Response(null, { status: 404 });
+    };
+    for (const virtualHost of [true, false]) {
+      const { open } = setUp({}, { virtualHost, endpoint: "https://s3.example:9000/base/", fetch });
+      await failure(open({ start: 0, end: 1 }));
+    }
+    expect(seen).toEqual([
+      "https://bucket.s3.example:9000/base/key",
+      "https://s3.example:9000/base/bucket/key",
+    ]);
+  });
+
+  it.each([
+    { endpoint: "s3.example" },
+    { endpoint: "ftp://s3.example" },
+    { endpoint: "https://s3.example/?x" },
+    { endpoint: "https://user@s3.example" },
+    { bucket: "" },
+    { bucket: "a/b" },
+  ])("that cannot work are refused at once: %j", (options) => {
+    expect(() => setUp({}, options)).toThrow(TypeError);
+  });
+});
+
+describe("headers that must be signed", () => {
+  it("say that the requester pays", async () => {
+    const { fake, open } = setUp({}, { requesterPays: true });
+    await open("facts");
+    expect(fake.seen[0]?.headers.get("x-amz-request-payer")).toBe("requester");
+    expect(fake.seen[0]?.headers.get("authorization")).toContain("x-amz-request-payer");
+  });
+
+  it("hand the client's SSE-C key on, with every part", async () => {
+    const { fake, open, read } = setUp();
+    fake.encrypt("key", customerKey);
+    const clientKeys = { algorithm: "AES256", key: customerKey, keyMd5: "md5" };
+    const object = await open({ start: 0, end: 10 }, { clientKeys });
+    await discardBody(object.first?.body);
+    expect((await readAll((await read(object, 10, 20)).body)).length).toBe(10);
+    expect((await failure(open({ start: 0, end: 10 }))).kind).toBe("key-missing");
+    const wrong = { ...clientKeys, key: "AAAA" };
+    expect((await failure(open({ start: 0, end: 10 }, { clientKeys: wrong }))).kind).toBe(
+      "key-wrong",
+    );
+    expect((await failure(open("facts"))).kind).toBe("key-missing");
+  });
+
+  it("ask for checksums where the client did", async () => {
+    const { fake, open } = setUp();
+    await open("facts", { checksums: true });
+    expect(fake.seen[0]?.headers.get("x-amz-checksum-mode")).toBe("ENABLED");
+  });
+});
+
+describe("versions", () => {
+  it("asked for by id are named in every read, and pin it", async () => {
+    const { fake, open, read } = setUp();
+    const object = await open({ start: 0, end: 10 }, { version: "v+1/=" });
+    await discardBody(object.first?.body);
+    await discardBody((await read(object, 10, 20)).body);
+    expect(object.facts.pin).toEqual({ by: "version-id", value: "v+1/=" });
+    expect(fake.seen.every(({ url }) => url.endsWith("?versionId=v%2B1%2F%3D"))).toBe(true);
+  });
+});
+
+describe("parts by number", () => {
+  it("become byte ranges, and never meet If-Match", async () => {
+    const { fake, open, read } = setUp();
+    fake.setParts("key", [60_000, 40_003]);
+    const object = await open({ start: 0, end: 10 }, { s3PartNumber: 2 });
+    expect(object.s3Part).toEqual({ start: 60_000, end: size });
+    expect(object.first).toBeUndefined();
+    expect(object.facts).toMatchObject({ size, s3PartCount: 2 });
+    const bytes = await readAll((await read(object, 60_000, size)).body);
+    expect(firstDifference(bytes, contentBytes(ramp, 60_000, size))).toBe(-1);
+    const [asked, ...reads] = fake.seen
+      .map(({ url }) => new URL(url).search)
+      .toReversed()
+      .toReversed();
+    expect(asked).toBe("?partNumber=2");
+    expect(reads.at(-1)).toBe("");
+  });
+
+  it("of an object in one piece: its first is all of it", async () => {
+    const { open } = setUp();
+    const object = await open("facts", { s3PartNumber: 1 });
+    expect(object.s3Part).toEqual({ start: 0, end: size });
+  });
+
+  it("that are not there are unsatisfiable", async () => {
+    const { fake, open } = setUp();
+    fake.setParts("key", [size]);
+    expect((await failure(open("facts", { s3PartNumber: 3 }))).kind).toBe("unsatisfiable");
+  });
+});
+
+/** A store that always answers with one error document. */
+function answer(status: number, code: string, more = "", headers: Record<string, string> = {}) {
+  const document = `<Error><Code>${code}</Code>${more}<Message>host secret</Message></Error>`;
+  return { fetch: async () => new Response(document, { status, headers }) };
+}
+
+describe("error documents", () => {
+  it.each([
+    [404, "NoSuchBucket", "not-found"],
+    [404, "NoSuchVersion", "not-found"],
+    [405, "MethodNotAllowed", "not-found"],
+    [403, "InvalidAccessKeyId", "denied"],
+    [400, "ExpiredToken", "denied"],
+    [503, "SlowDown", "throttled"],
+    [503, "ServiceUnavailable", "unavailable"],
+    [500, "InternalError", "unavailable"],
+    [400, "RequestTimeout", "unavailable"],
+    [403, "InvalidObjectState", "unsupported"],
+    [501, "NotImplemented", "unsupported"],
+    [418, "Teapot", "protocol"],
+  ])("%i %s is %s", async (status, code, kind) => {
+    const { open } = setUp({}, answer(status, code));
+    const error = await failure(open({ start: 0, end: 10 }));
+    expect(error).toMatchObject({ kind, status });
+    expect(error.message).not.toContain("secret");
+  });
+
+  it("keep Retry-After", async () => {
+    const { open } = setUp({}, answer(503, "SlowDown", "", { "retry-after": "3" }));
+    expect(await failure(open({ start: 0, end: 10 }))).toMatchObject({ retryAfterMs: 3000 });
+  });
+
+  it("name the region that the mount should have named", async () => {
+    const more = "<Region>eu-west-1</Region>";
+    for (const [status, code] of [
+      [400, "AuthorizationHeaderMalformed"],
+      [301, "PermanentRedirect"],
+    ] as const) {
+      const { open } = setUp({}, answer(status, code, more));
+      const error = await failure(open({ start: 0, end: 10 }));
+      expect(error.kind).toBe("config");
+      expect(error.message).toContain("eu-west-1");
+    }
+  });
+
+  it("that are no XML, or too long, leave the status to say it", async () => {
+    for (const body of [
+      "<html><h1>403",
+      "x".repeat(100_000),
+      "",
+      "<Error><Code>a b</Code></Error>",
+    ]) {
+      const { open } = setUp({}, { fetch: async () => new Response(body, { status: 503 }) });
+      expect((await failure(open({ start: 0, end: 10 }))).kind).toBe("unavailable");
+    }
+  });
+});
+
+describe("list", () => {
+  it("continues behind a rolled-up prefix without naming it twice", async () => {
+    const { fake, made, download } = setUp();
+    for (const key of ["d/a/1", "d/a/2", "d/b", "d/c/1", "d/d & <é>+ %"])
+      fake.space.store(key, { content: ramp, size: 1 });
+    const seen: string[] = [];
+    let after: string | undefined;
+    do {
+      const page = await made.list?.("d/", { ...download, limit: 1, delimiter: "/", after });
+      seen.push(...(page?.entries.map(({ key }) => key) ?? []), ...(page?.prefixes ?? []));
+      after = page?.next;
+    } while (after !== undefined && seen.length < 9);
+    expect(seen).toEqual(["d/a/", "d/b", "d/c/", "d/d & <é>+ %"]);
+  });
+
+  it("refuses what is no list", async () => {
+    for (const body of [
+      "",
+      "<html/>",
+      "<ListBucketResult><Contents><Key>a</Key></Contents></ListBucketResult>",
+    ]) {
+      const { made, download } = setUp({}, { fetch: async () => new Response(body) });
+      const error = await failure(Promise.resolve(made.list?.("", { ...download, limit: 1 })));
+      expect(error.kind).toBe("protocol");
+    }
+  });
+});
