@@ -34,10 +34,3 @@ declare module "stream/web" {
     ): Promise<{ done: false; value: T } | { done: true; value: T | undefined }>;
   }
 }
-
-/** workerd only, ignored elsewhere: "manual" passes a stored Content-Encoding on untouched. */
-declare module "undici-types" {
-  interface ResponseInit {
-    encodeBody?: "automatic" | "manual";
-  }
-}
