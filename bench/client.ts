@@ -24,8 +24,7 @@ export interface ClientReply {
 }
 
 async function run(job: Job): Promise<Result> {
-  if (job.delayMs !== undefined)
-    await new Promise((resolve) => setTimeout(resolve, job.delayMs));
+  if (job.delayMs !== undefined) await new Promise((resolve) => setTimeout(resolve, job.delayMs));
   return await download(job.target, job.reading);
 }
 

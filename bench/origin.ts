@@ -18,7 +18,7 @@ import { ActiveProfile, type Profile } from "./origin/profile.ts";
 const profiles = new Map<string, ActiveProfile>([["plain", new ActiveProfile({})]]);
 
 const objects = createServer({ noDelay: true }, (socket) => {
-  new Connection(socket, (name) => profiles.get(name));
+  Connection.serve(socket, (name) => profiles.get(name));
 });
 
 const control = createHttpServer((request, response) => {

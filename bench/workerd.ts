@@ -88,8 +88,10 @@ function listeningPort(child: ChildProcess, log: () => string): Promise<number> 
   });
 }
 
+/** Text as Cap'n Proto writes it: its escapes are those of JSON for what can stand here. */
+const quote = (text: string) => JSON.stringify(text);
+
 function formatConfig(vars: Readonly<Record<string, unknown>>): string {
-  const quote = (text: string) => JSON.stringify(text);
   const bindings = Object.entries(vars).map(
     ([name, value]) => `(name = ${quote(name)}, json = ${quote(JSON.stringify(value))})`,
   );

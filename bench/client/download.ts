@@ -130,7 +130,9 @@ class Downloader {
       if (this.#firstByteAt === 0) this.#firstByteAt = performance.now();
       this.#lastReadAt = performance.now();
       if (framing.length === undefined) {
-        this.#tail = (this.#tail + buffer.toString("latin1", Math.max(from, length - 7), length)).slice(-7);
+        this.#tail = (
+          this.#tail + buffer.toString("latin1", Math.max(from, length - 7), length)
+        ).slice(-7);
       } else if (framing.status < 300 && !this.#matchesRamp(buffer, from, length, framing)) {
         this.#reset("wrong bytes");
         return false;
@@ -185,11 +187,14 @@ class Downloader {
       complete: problem === undefined && framing !== undefined && framing.status < 300,
       status: framing?.status ?? 0,
       bytes: this.#bytes,
-      firstByteMs: this.#firstByteAt === 0 ? now - this.#startedAt : this.#firstByteAt - this.#startedAt,
+      firstByteMs:
+        this.#firstByteAt === 0 ? now - this.#startedAt : this.#firstByteAt - this.#startedAt,
       totalMs: now - this.#startedAt,
       readingMs: this.#firstByteAt === 0 ? 0 : this.#lastReadAt - this.#firstByteAt,
       resetAt: this.#resetAt,
-      problem: problem ?? (framing !== undefined && framing.status >= 300 ? `status ${framing.status}` : undefined),
+      problem:
+        problem ??
+        (framing !== undefined && framing.status >= 300 ? `status ${framing.status}` : undefined),
       samples: this.#reading.sampleMs === undefined ? undefined : this.#samples,
     });
   }

@@ -40,7 +40,7 @@ function bundleEntry(entry: string, name: string): Promise<string> {
     mainFields: ["module", "main"],
     conditions: ["workerd", "worker", "browser", "import"],
     external: ["cloudflare:*"],
-    logLevel: "error",
+    logLevel: "silent",
   }).then(() => outfile);
   bundle.catch(() => {});
   bundles.set(name, bundle);

@@ -1,6 +1,7 @@
 /** The origin's process as the bench sees it: its port, its profiles, its counters. */
-import type { Readable } from "node:stream";
+
 import { resolve } from "node:path";
+import type { Readable } from "node:stream";
 import type { Counters, Profile } from "../origin/profile.ts";
 import { start } from "./processes.ts";
 

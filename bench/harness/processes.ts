@@ -4,7 +4,7 @@
  * Everything started here is ended by {@link endAll}, which also runs when the bench itself is interrupted: nothing is
  * left running. Linux only: the figures come from /proc.
  */
-import { type ChildProcess, fork, spawn, type SpawnOptions } from "node:child_process";
+import { type ChildProcess, fork, type SpawnOptions, spawn } from "node:child_process";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 
@@ -14,7 +14,11 @@ const children = new Set<ChildProcess>();
 const ticksPerSecond = 100;
 
 /** Starts a program whose output is collected, and remembers it for {@link endAll}. */
-export function start(command: string, args: readonly string[], options: SpawnOptions): ChildProcess {
+export function start(
+  command: string,
+  args: readonly string[],
+  options: SpawnOptions,
+): ChildProcess {
   return remember(spawn(command, args, options));
 }
 
@@ -81,18 +85,38 @@ function family(root: number): number[] {
   return found;
 }
 
-/** CPU seconds, user and system, that the process and its living descendants have used. */
+/**
+ * CPU seconds, user and system, that the process and its living descendants have used: in nanoseconds from each
+ * thread's schedstat where the kernel keeps it, else in hundredths from stat.
+ */
 export function cpuSeconds(pid: number): number {
-  let ticks = 0;
+  let seconds = 0;
   for (const member of family(pid)) {
     try {
-      const fields = statFields(member);
-      ticks += Number(fields[11]) + Number(fields[12]);
+      seconds += threadSeconds(member) ?? tickSeconds(member);
     } catch {
       // Ended meanwhile.
     }
   }
-  return ticks / ticksPerSecond;
+  return seconds;
+}
+
+function threadSeconds(pid: number): number | undefined {
+  let nanoseconds = 0;
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    try {
+      const text = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "latin1");
+      nanoseconds += Number(text.split(" ")[0]);
+    } catch {
+      return undefined;
+    }
+  }
+  return nanoseconds / 1e9;
+}
+
+function tickSeconds(pid: number): number {
+  const fields = statFields(pid);
+  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
 }
 
 /** Resident bytes now and at most since {@link resetPeak}, of the process and its living descendants. */
@@ -117,7 +141,11 @@ export function resetPeak(pid: number): void {
 }
 
 /** Resolves when something listens on the port. */
-export async function untilListening(port: number, child: ChildProcess, limitMs = 15_000): Promise<void> {
+export async function untilListening(
+  port: number,
+  child: ChildProcess,
+  limitMs = 15_000,
+): Promise<void> {
   const deadline = Date.now() + limitMs;
   while (!(await listens(port))) {
     if (child.exitCode !== null) throw new Error(`The server ended with code ${child.exitCode}`);

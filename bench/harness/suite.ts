@@ -13,7 +13,12 @@ export type ServerSpec =
   | { readonly kind: "origin" }
   /** A baseline of bench/workers under workerd. */
   | { readonly kind: "baseline"; readonly worker: "pass-through" | "naive" }
-  | { readonly kind: "baseline"; readonly worker: "pipe"; readonly partBytes: number; readonly window: number }
+  | {
+      readonly kind: "baseline";
+      readonly worker: "pipe";
+      readonly partBytes: number;
+      readonly window: number;
+    }
   /** Our Worker under workerd. `counted` runs the entry that tells what the budget holds. */
   | { readonly kind: "ours"; readonly limits?: OurLimits; readonly counted?: boolean }
   | { readonly kind: "nginx"; readonly slice: string }

@@ -44,16 +44,22 @@ export class Connection {
   #timer: NodeJS.Timeout | undefined;
   #response: Response | undefined;
 
-  constructor(socket: Socket, find: FindProfile) {
+  /** Serves the socket until it closes; nobody else needs to hold the connection. */
+  static serve(socket: Socket, find: FindProfile): void {
+    const connection = new Connection(socket, find);
+    socket.on("data", (data: Buffer) => connection.#received(data));
+    socket.on("error", () => socket.destroy());
+    socket.on("close", () => connection.#closed());
+  }
+
+  private constructor(socket: Socket, find: FindProfile) {
     this.#socket = socket;
     this.#find = find;
-    socket.setNoDelay(true);
-    socket.on("data", (data: Buffer) => {
-      this.#text += data.toString("latin1");
-      this.#next();
-    });
-    socket.on("error", () => socket.destroy());
-    socket.on("close", () => this.#closed());
+  }
+
+  #received(data: Buffer): void {
+    this.#text += data.toString("latin1");
+    this.#next();
   }
 
   /** Adds what the rate allows for the time gone by; unused credit beyond 20 ms of it is lost, so there is no burst. */

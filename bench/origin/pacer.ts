@@ -32,5 +32,6 @@ function tick(): void {
   const now = performance.now();
   const elapsedMs = now - lastTick;
   lastTick = now;
-  for (const member of [...members]) member.tick(elapsedMs, members.size);
+  // A member that leaves or comes meanwhile is skipped or met: a Set allows both.
+  for (const member of members) member.tick(elapsedMs, members.size);
 }

@@ -7,13 +7,16 @@ import worker from "../../src/worker.ts";
 
 const held = { now: () => 0, peak: 0, limit: 0, leases: () => 0, open: () => 0 };
 
-const lease = Budget.prototype.lease;
+const { lease } = Object.getOwnPropertyDescriptors(Budget.prototype);
+const makeLease: unknown = lease.value;
+
 Budget.prototype.lease = function (this: Budget): Lease {
   held.now = () => this.held;
   held.leases = () => this.leases;
   held.open = () => this.open;
   held.limit = this.bytes;
-  const inner = lease.call(this);
+  if (typeof makeLease !== "function") throw new TypeError("Budget has no lease()");
+  const inner = Reflect.apply(makeLease, this, []) as Lease;
   const note = (granted: boolean) => {
     if (this.held > held.peak) held.peak = this.held;
     return granted;

@@ -1,0 +1,159 @@
+/** What a byte costs, how soon the first one comes, and what a client that leaves has cost. */
+import {
+  type Case,
+  GiB,
+  KiB,
+  MiB,
+  type Mode,
+  type ServerSpec,
+  type Variant,
+} from "../harness/suite.ts";
+import { ours, passThrough, roundsFor } from "./common.ts";
+
+function pipe(partBytes: number): ServerSpec {
+  return { kind: "baseline", worker: "pipe", partBytes, window: 6 };
+}
+
+export function cpu(mode: Mode): Case {
+  const bytes = mode === "quick" ? 256 * MiB : GiB;
+  const profile = {};
+  const load = { kind: "download", bytes } as const;
+  const small = { kind: "download", bytes: bytes / 8 } as const;
+  const part_bytes = 64 * KiB;
+  const full: Variant[] = [
+    {
+      name: "naive getReader() loop",
+      server: { kind: "baseline", worker: "naive" },
+      profile,
+      load: small,
+    },
+    { name: "pipeTo per 64 KiB part", server: pipe(part_bytes), profile, load: small },
+    { name: "ours, 64 KiB parts", server: ours({ part_bytes }), profile, load: small },
+  ];
+  return {
+    name: "cpu",
+    title: "CPU of the serving process, no latency",
+    rounds: roundsFor(mode),
+    variants: [
+      { name: "pass-through", server: passThrough, profile, load },
+      { name: "pipeTo per 4 MiB part", server: pipe(4 * MiB), profile, load },
+      { name: "ours, default settings", server: ours(), profile, load },
+      { name: "ours, window 1", server: ours({ window_parts: 1 }), profile, load },
+      ...(mode === "quick" ? [] : full),
+    ],
+    bars: [
+      {
+        text: "CPU per GiB, default settings, over native pipeTo per part",
+        issue: "6",
+        metric: "cpuPerGiB",
+        of: "ours, default settings",
+        over: "pipeTo per 4 MiB part",
+        atMost: 1,
+      },
+      {
+        text: "CPU per GiB, default settings, over pass-through (1.8 would be a record)",
+        issue: "6 (3: 2.5)",
+        metric: "cpuPerGiB",
+        of: "ours, default settings",
+        over: "pass-through",
+        atMost: 2.2,
+      },
+      ...(mode === "quick"
+        ? []
+        : [
+            {
+              text: "CPU per GiB, default settings, over the naive loop",
+              issue: "6 (3: 0.2)",
+              metric: "cpuPerGiB",
+              of: "ours, default settings",
+              over: "naive getReader() loop",
+              atMost: 0.17,
+            } as const,
+          ]),
+    ],
+    shows: ["cpuPerGiB", "mbps", "rssGrowthMiB"],
+    warmBytes: 128 * MiB,
+  };
+}
+
+function firstByteBar(metric: "firstByteP50Ms" | "firstByteP99Ms"): Bar {
+  return {
+    text: `first byte ${metric === "firstByteP50Ms" ? "p50" : "p99"} at 10 ms over pass-through`,
+    issue: "6 (3: 1.2)",
+    metric,
+    of: "ours",
+    over: "pass-through",
+    atMost: 1.1,
+  };
+}
+
+export function firstByte(mode: Mode): Case {
+  const requests = mode === "quick" ? 40 : 100;
+  const profile = { latencyMs: 10 };
+  const load = { kind: "first-byte", bytes: MiB, requests } as const;
+  return {
+    name: "first-byte",
+    title: `First body byte of ${requests} downloads of 1 MiB each round, object unknown, 10 ms`,
+    rounds: roundsFor(mode),
+    variants: [
+      { name: "pass-through", server: passThrough, profile, load },
+      { name: "ours", server: ours(), profile, load },
+    ],
+    bars: [firstByteBar("firstByteP50Ms"), firstByteBar("firstByteP99Ms")],
+    shows: ["firstByteP50Ms", "firstByteP99Ms"],
+    note: "Quantiles are of all rounds together; the spread is that of the rounds.",
+  };
+}
+
+export function earlyLeave(mode: Mode): Case {
+  const profile = { latencyMs: 5 };
+  const load = {
+    kind: "leave",
+    bytes: GiB,
+    clients: 1,
+    afterBytes: MiB,
+    afterMs: 300,
+    ranged: true,
+  } as const;
+  return {
+    name: "early-leave",
+    title: "A client takes 1 MiB of an open-ended 1 GiB range, waits 0.3 s, resets",
+    rounds: roundsFor(mode),
+    variants: [
+      { name: "pass-through", server: passThrough, profile, load },
+      { name: "ours", server: ours(), profile, load },
+    ],
+    bars: [
+      {
+        text: "early leave after 1 MiB and 0.3 s: what the origin wrote, over pass-through",
+        issue: "6 (3: 0.8)",
+        metric: "originMiB",
+        of: "ours",
+        over: "pass-through",
+        atMost: 0.6,
+      },
+      {
+        text: "reset to the last upstream socket closed, ms",
+        issue: "3",
+        metric: "closeMs",
+        of: "ours",
+        atMost: 200,
+      },
+      {
+        text: "upstream responses open after the reset",
+        issue: "3",
+        metric: "openAfter",
+        of: "ours",
+        atMost: 0,
+      },
+      {
+        text: "upstream requests begun after the reset",
+        issue: "3",
+        metric: "lateRequests",
+        of: "ours",
+        atMost: 0,
+      },
+    ],
+    shows: ["originMiB", "originRequests", "closeMs", "openAfter"],
+  };
+}

@@ -1,0 +1,118 @@
+/** Hiding latency: windows against one read at a time, on an origin that waits before it answers. */
+import { type Bar, type Case, KiB, MiB, type Mode, type Variant } from "../harness/suite.ts";
+import { ours, roundsFor } from "./common.ts";
+
+const part_bytes = 64 * KiB;
+const latencies = [5, 10, 20] as const;
+
+function wideBar(unanswered: number, atLeast: number, issue: string): Bar {
+  return {
+    text: `window 16, unanswered ${unanswered}, 20 ms, 64 KiB parts, over window 1`,
+    issue,
+    metric: "mbps",
+    of: `window 16, unanswered ${unanswered}, 20 ms`,
+    over: "window 1, 20 ms",
+    atLeast,
+  };
+}
+
+/** 1,024 parts that the Worker has never heard of, and the wide windows. */
+export function latency(mode: Mode): Case {
+  const bytes = mode === "quick" ? 8 * MiB : 64 * MiB;
+  const curlBytes = mode === "quick" ? 4 * MiB : 16 * MiB;
+  const used = mode === "quick" ? ([10, 20] as const) : latencies;
+  const parts = bytes / part_bytes;
+  const windows: Variant[] = used.map((latencyMs) => ({
+    name: `window 4, ${latencyMs} ms`,
+    server: ours({ window_parts: 4, part_bytes }),
+    profile: { latencyMs },
+    load: { kind: "download", bytes },
+  }));
+  const wide = (unanswered: number): Variant => ({
+    name: `window 16, unanswered ${unanswered}, 20 ms`,
+    server: ours({ window_parts: 16, part_bytes, unanswered }),
+    profile: { latencyMs: 20 },
+    load: { kind: "download", bytes },
+  });
+  // One read at a time waits for almost all of its time, so two of them run side by side: 20 ms beside 10 and 5.
+  const sequential: Variant[] = used.flatMap((latencyMs): Variant[] => {
+    const lane = latencyMs === 20 ? "long" : "short";
+    const profile = { latencyMs };
+    return [
+      {
+        name: `window 1, ${latencyMs} ms`,
+        server: ours({ window_parts: 1, part_bytes }),
+        profile,
+        load: { kind: "download", bytes },
+        lane,
+      },
+      {
+        name: `curl, same ranges, ${latencyMs} ms`,
+        server: { kind: "origin" },
+        profile,
+        load: { kind: "curl-ranges", bytes: curlBytes, partBytes: part_bytes },
+        lane,
+      },
+    ];
+  });
+  const bars = used.flatMap((latencyMs): Bar[] => [
+    {
+      text: `window 4 over window 1 at ${latencyMs} ms, 64 KiB parts, object unknown, ${parts} parts`,
+      issue: "6 (3: 3.75)",
+      metric: "mbps",
+      of: `window 4, ${latencyMs} ms`,
+      over: `window 1, ${latencyMs} ms`,
+      atLeast: mode === "quick" ? 3.65 : 3.8,
+    },
+    {
+      text: `window 1 over curl reading the same ranges at ${latencyMs} ms`,
+      issue: "3, 6",
+      metric: "mbps",
+      of: `window 1, ${latencyMs} ms`,
+      over: `curl, same ranges, ${latencyMs} ms`,
+      atLeast: 0.95,
+    },
+  ]);
+  return {
+    name: "latency",
+    title: `${bytes / MiB} MiB in ${parts} parts of 64 KiB, object unknown`,
+    rounds: roundsFor(mode),
+    variants: [...windows, wide(16), wide(6), ...sequential],
+    bars: [
+      ...bars,
+      wideBar(16, mode === "quick" ? 10 : 15, "6 (3: 14)"),
+      wideBar(6, mode === "quick" ? 5 : 5.8, "6 (3: 5.7)"),
+    ],
+    shows: ["mbps", "seconds", "originRequests"],
+    note: `curl reads ${curlBytes / MiB} MiB of the same ranges. Reads one at a time run in two lanes side by side.`,
+  };
+}
+
+/** No latency: a window must cost nothing. */
+export function noLatency(mode: Mode): Case {
+  const bytes = mode === "quick" ? 16 * MiB : 128 * MiB;
+  const variant = (window_parts: number): Variant => ({
+    name: `window ${window_parts}`,
+    server: ours({ window_parts, part_bytes }),
+    profile: {},
+    load: { kind: "download", bytes },
+  });
+  return {
+    name: "no-latency",
+    title: `${bytes / MiB} MiB in 64 KiB parts, 0 ms`,
+    rounds: roundsFor(mode),
+    variants: [1, 2, 4, 6, 8].map(variant),
+    bars: [
+      {
+        text: "window 4 over window 1 at 0 ms (SeaweedFS: 0.80)",
+        issue: "3, 6",
+        metric: "mbps",
+        of: "window 4",
+        over: "window 1",
+        atLeast: 1,
+      },
+    ],
+    shows: ["mbps", "cpuPerGiB"],
+    warmBytes: 32 * MiB,
+  };
+}

@@ -1,0 +1,68 @@
+/** What people use instead: nginx with its slice module, Traffic Server with its slice plugin. */
+import { type Case, KiB, MiB, type Mode, type Variant } from "../harness/suite.ts";
+import { ours, roundsFor } from "./common.ts";
+
+export function nginx(mode: Mode): Case {
+  const load = { kind: "download", bytes: 32 * MiB } as const;
+  const profile = { latencyMs: 10 };
+  return {
+    name: "nginx",
+    title: "32 MiB at 10 ms against nginx slice",
+    rounds: roundsFor(mode),
+    variants: [
+      { name: "ours, default parts", server: ours(), profile, load },
+      { name: "ours, 64 KiB parts", server: ours({ part_bytes: 64 * KiB }), profile, load },
+      { name: "nginx slice 1m", server: { kind: "nginx", slice: "1m" }, profile, load },
+      { name: "nginx slice 64k", server: { kind: "nginx", slice: "64k" }, profile, load },
+    ],
+    bars: [
+      {
+        text: "against nginx slice 64k at 10 ms, our default part sizes",
+        issue: "6",
+        metric: "mbps",
+        of: "ours, default parts",
+        over: "nginx slice 64k",
+        atLeast: 8,
+      },
+      {
+        text: "against nginx slice 64k at 10 ms, 64 KiB parts",
+        issue: "6",
+        metric: "mbps",
+        of: "ours, 64 KiB parts",
+        over: "nginx slice 64k",
+        atLeast: 5.2,
+      },
+    ],
+    shows: ["mbps", "cpuPerGiB", "originRequests", "firstByteP50Ms"],
+  };
+}
+
+export function trafficServer(mode: Mode): Case {
+  const load = { kind: "download", bytes: 128 * MiB } as const;
+  const profile = { latencyMs: 20 };
+  const peer = (prefetch: number): Variant => ({
+    name: `Traffic Server slice 1m, prefetch ${prefetch}`,
+    server: { kind: "trafficserver", slice: "1m", prefetch },
+    profile,
+    load,
+  });
+  const peers = [0, 4, 8, 16].map(peer);
+  return {
+    name: "trafficserver",
+    title: "128 MiB at 20 ms against Traffic Server slice",
+    rounds: roundsFor(mode),
+    variants: [{ name: "ours, default parts", server: ours(), profile, load }, ...peers],
+    bars: [
+      {
+        text: "against Traffic Server slice 1m at 20 ms, its best prefetch",
+        issue: "6",
+        metric: "mbps",
+        of: "ours, default parts",
+        over: peers.map(({ name }) => name),
+        atLeast: 1.2,
+      },
+    ],
+    shows: ["mbps", "cpuPerGiB", "originRequests", "firstByteP50Ms"],
+    note: "Traffic Server's prefetch needs its cache, which is on and cold: every run asks for a new name.",
+  };
+}

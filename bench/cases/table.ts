@@ -1,0 +1,27 @@
+/** The table of cases, in the order in which they run. A new case is one entry here. */
+import type { Case, Mode } from "../harness/suite.ts";
+import { cpu, earlyLeave, firstByte } from "./cost.ts";
+import { crowd, slowClients, stopReaders } from "./crowds.ts";
+import { latency, noLatency } from "./latency.ts";
+import { model } from "./model.ts";
+import { slowConnections, slowTail } from "./origins.ts";
+import { nginx, trafficServer } from "./peers.ts";
+
+/** @returns the cases of the mode; the quick ones need npm packages and curl alone */
+export function caseTable(mode: Mode): readonly Case[] {
+  const always = [
+    firstByte,
+    cpu,
+    model,
+    latency,
+    noLatency,
+    slowConnections,
+    slowTail,
+    earlyLeave,
+    crowd,
+    stopReaders,
+    slowClients,
+  ];
+  const peers = [nginx, trafficServer];
+  return [...always, ...(mode === "quick" ? [] : peers)].map((create) => create(mode));
+}
