@@ -1,6 +1,6 @@
 /**
- * The observer of the Worker: every request that reached a mount gets its spans, its Server-Timing, and one summary
- * record. Implements the seam of `http/observer.ts`; owns no promise and no timer.
+ * The observer of the Worker: every request that reached a mount gets its spans, its Server-Timing, and, for GET and
+ * HEAD, one summary record. Implements the seam of `http/observer.ts`; owns no promise and no timer.
  *
  * The record is written when the handler says that it is over, once; where writing fails, the download does not.
  */
@@ -47,7 +47,7 @@ export function createObserver(options: ObserverOptions = {}): Observer {
           finished = true;
           const record = recorder.record(finish, performance.now());
           spans.end(record);
-          write(record);
+          if (facts.request.method === "GET" || facts.request.method === "HEAD") write(record);
         },
       };
     },
