@@ -18,7 +18,7 @@ describe("createJsonDocuments", () => {
     });
   });
 
-  it("reads any documents however they are split", () => {
+  it("reads any documents however they are split", { timeout: 60_000 }, () => {
     fc.assert(
       fc.property(
         fc.array(fc.dictionary(fc.string({ unit: "binary" }), fc.jsonValue()), { maxLength: 6 }),

@@ -81,7 +81,7 @@ describe("formatWaterfall", () => {
     expect(draw(evil).join("")).not.toMatch(/\p{Cc}/u);
   });
 
-  it("is never wider than the terminal, whatever the record", () => {
+  it("is never wider than the terminal, whatever the record", { timeout: 60_000 }, () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 300 }),
