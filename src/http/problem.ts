@@ -78,7 +78,7 @@ export const problems: Readonly<Record<ErrorKind, ProblemRow>> = {
     retryAfterSeconds: 5,
   },
   truncated: { status: 502, s3Code: "InternalError", retried: "yes", outcome: "upstream-failed" },
-  protocol: { status: 502, s3Code: "InternalError", retried: "no", outcome: "upstream-failed" },
+  protocol: { status: 502, s3Code: "InternalError", retried: "yes", outcome: "upstream-failed" },
   lost: { status: 502, s3Code: "InternalError", retried: "refresh", outcome: "upstream-failed" },
   "key-missing": { status: 400, s3Code: "InvalidRequest", retried: "no", outcome: "refused" },
   "key-wrong": {
@@ -177,7 +177,8 @@ export function refusalOf(error: unknown): Refusal {
     status: row.status,
     s3Code: row.s3Code,
     outcome: row.outcome,
-    detail: row.detail ?? scrub(error.message),
+    // A configuration's fault is told in words that hold no value of it, but may show an address as an example.
+    detail: row.detail ?? (error.kind === "config" ? error.message : scrub(error.message)),
     retryAfterSeconds,
     size: error.size,
     error,

@@ -152,7 +152,7 @@ describe("conditionsOf", () => {
       range: "bytes=0-",
       cookie: "secret",
     });
-    expect([...(conditionsOf(headers) ?? [])].toSorted()).toEqual([
+    expect([...(conditionsOf(headers) ?? [])]).toEqual([
       ["if-match", "a"],
       ["if-modified-since", "c"],
       ["if-none-match", "b"],

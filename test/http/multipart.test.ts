@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { layOutMultipart } from "../../src/http/multipart.ts";
 import { isLiteral, type Layout, layoutBytes } from "../../src/readahead/layout.ts";

@@ -112,6 +112,12 @@ describe("problemResponse", () => {
     expect(text).not.toMatch(/8080|9333|10\.0|internal|localhost|fd00|jwt/);
   });
 
+  it("keeps the examples in a configuration's fault", async () => {
+    const message = 'MOUNTS.a.url is missing; write url = "https://origin.example/data/"';
+    const { text } = await render(new ReadaheadError("config", message));
+    expect(JSON.parse(text)).toMatchObject({ detail: message });
+  });
+
   it("tells nothing of an error that is none of ours", async () => {
     const { response, text } = await render(new TypeError("secret is undefined"));
     expect(response.status).toBe(500);

@@ -1,0 +1,242 @@
+/**
+ * The way of a request, top to bottom. Finds the mount, reads the key once, asks whether the client may, serves the
+ * object. Decisions are in the pure files around it; nothing here reads bytes.
+ *
+ * @example
+ * const handle = createHandler({ mounts: [{ name: "files", prefix: "/files/", source }] });
+ * const response = await handle(new Request("https://edge.example/files/film.mp4"), { waitUntil });
+ */
+import { ReadaheadError } from "../errors.ts";
+import type { Budget } from "../readahead/budget.ts";
+import type { Download } from "../readahead/download.ts";
+import type { Limits } from "../readahead/limits.ts";
+import { addCorsHeaders, allowedMethods, optionsResponse } from "./cors.ts";
+import { Exchange } from "./exchange.ts";
+import { faviconResponse, frontPage, healthPage } from "./front-page.ts";
+import { decodeKey, encodeKey } from "./key.ts";
+import type { Front, Mount } from "./mount.ts";
+import type { Observer } from "./observer.ts";
+import { problemResponse, type Refusal, refusalOf, refuse } from "./problem.ts";
+import { RecentFacts } from "./recent-facts.ts";
+import { createRouter } from "./route.ts";
+import { type Asked, type LaidOut, layOut, type Prepared, prepare, serveObject } from "./serve.ts";
+
+/** What `?explain` is answered from; the object is not read. */
+export interface ExplainContext extends Prepared, LaidOut {
+  readonly exchange: Exchange;
+  /** Allowance for lookups; closed by the handler. */
+  readonly download: Download;
+  readonly key: string;
+}
+
+/** Options of {@link createHandler}. Never changed. */
+export interface HandlerOptions {
+  /** Names and prefixes are distinct. */
+  readonly mounts: readonly Mount[];
+  /** Overrides of `defaultLimits`, for every mount. */
+  readonly limits?: Partial<Limits> | undefined;
+  /** Default: the one budget of the isolate. */
+  readonly budget?: Budget | undefined;
+  readonly observer?: Observer | undefined;
+  /** Builds the answer to `?explain`, for mounts that allow it. */
+  readonly explain?: ((context: ExplainContext) => Promise<Response>) | undefined;
+  /** Protocols asked before any routing by path (S3). */
+  readonly fronts?: readonly Front[] | undefined;
+  /** How long facts of an object are believed, ms. Default 5,000; 0 opens every object anew. */
+  readonly factsMs?: number | undefined;
+}
+
+/** What the runtime hands to a Worker beside the request; elsewhere leave it out. */
+export interface HandlerContext {
+  waitUntil(promise: Promise<unknown>): void;
+}
+
+/** Answers one request. Never rejects: what goes wrong before headers is a problem document. */
+export type Handler = (request: Request, context?: HandlerContext) => Promise<Response>;
+
+/** Names of the query that are ours on every mount. */
+const reservedQuery = ["download", "explain"];
+
+/**
+ * Makes a handler for a set of mounts.
+ *
+ * The response's body is the engine's stream: bounded by the limits, ended by cancelling it or by the request's
+ * signal. `waitUntil` gets one promise per request that reached a mount; it settles after the record was written.
+ */
+export function createHandler(options: HandlerOptions): Handler {
+  const route = createRouter(options.mounts);
+  const names = options.mounts.map((mount) => mount.name);
+  const recentFacts = new RecentFacts({ factsMs: options.factsMs });
+
+  async function handle(request: Request, context?: HandlerContext): Promise<Response> {
+    const id = requestId(request);
+    const url = new URL(request.url);
+
+    for (const front of options.fronts ?? []) {
+      const claim = front.claim(request, url);
+      if (claim === undefined) continue;
+      if (claim.mount === undefined) return claim.answer(id);
+      return within(begin(id, request, url, claim.mount, claim.rawKey), context, claim.answer);
+    }
+
+    if (url.pathname === "/healthz") return readOnly(request, id, healthPage);
+    const found = route(url.pathname);
+    if (found !== undefined) {
+      const exchange = begin(id, request, url, found.mount, found.rawKey);
+      return within(exchange, context, () => answerMount(exchange));
+    }
+    if (url.pathname === "/favicon.ico") return readOnly(request, id, faviconResponse);
+    if (url.pathname === "/") return readOnly(request, id, (asked) => frontPage(asked, names));
+    return problemResponse(notFound(), id, request.method);
+  }
+
+  function begin(id: string, request: Request, url: URL, mount: Mount, rawKey: string): Exchange {
+    const { limits, budget, observer } = options;
+    const key = decodeKey(rawKey);
+    return new Exchange({
+      id,
+      request,
+      url,
+      mount,
+      rawKey,
+      key,
+      limits,
+      budget,
+      observer,
+      recentFacts,
+    });
+  }
+
+  /** A plain mount, step by step. */
+  async function answerMount(exchange: Exchange): Promise<Response> {
+    const { request, mount, url, key } = exchange;
+    if (request.method === "OPTIONS") return optionsResponse(mount.cors, request);
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      return refused(exchange, refuse("method-not-allowed", { allow: allowedMethods }));
+    }
+    if (key === undefined) return refused(exchange, refuse("bad-path"));
+    const denial = await mount.authorise?.({ request, url, mount, key });
+    if (denial !== undefined) return refused(exchange, refusalOf(denial));
+    const asked = askedFor(exchange, request.method, key);
+    if (asked instanceof ReadaheadError) return refused(exchange, refusalOf(asked));
+    if (asked.key === "" && mount.root !== true)
+      return refused(exchange, await explainedNotFound(exchange, notFound()));
+    if (mount.explain === true && url.searchParams.has("explain") && options.explain) {
+      return explainObject(exchange, asked, options.explain);
+    }
+    return serveObject(exchange, asked, {
+      refuse: async (refusal) => refused(exchange, await explainedNotFound(exchange, refusal)),
+    });
+  }
+
+  return async (request, context) => {
+    try {
+      return await handle(request, context);
+    } catch (error) {
+      return problemResponse(refusalOf(error), requestId(request), request.method);
+    }
+  };
+}
+
+/** Runs the answer of an exchange and ends it: CORS on every answer, the record on every way out. */
+async function within(
+  exchange: Exchange,
+  context: HandlerContext | undefined,
+  answer: (exchange: Exchange) => Promise<Response>,
+): Promise<Response> {
+  context?.waitUntil(exchange.finished);
+  let response: Response;
+  let failure: unknown;
+  try {
+    response = await answer(exchange);
+  } catch (error) {
+    failure = error;
+    response = refused(exchange, refusalOf(error));
+  }
+  addCorsHeaders(response.headers, exchange.mount.cors, exchange.request);
+  exchange.end(exchange.clientLeft ? null : response.status, failure);
+  return response;
+}
+
+/** The request in our words: index object, version, reserved names of the query. */
+function askedFor(exchange: Exchange, method: "GET" | "HEAD", key: string): Asked | ReadaheadError {
+  const { mount, url, request } = exchange;
+  const index = key === "" || key.endsWith("/") ? mount.index : undefined;
+  const version = url.searchParams.get("versionId") ?? undefined;
+  if (version !== undefined && mount.versions !== true && mount.passQuery !== true) {
+    return new ReadaheadError("unsupported", "This mount does not serve versions by their id");
+  }
+  const wantsDownload = mount.download !== false && url.searchParams.has("download");
+  return {
+    method,
+    headers: request.headers,
+    key: index === undefined ? key : key + index,
+    rawKey: index === undefined ? exchange.rawKey : exchange.rawKey + encodeKey(index),
+    query: mount.passQuery === true ? queryToPass(url) : undefined,
+    version: mount.versions === true ? version : undefined,
+    download: wantsDownload ? (url.searchParams.get("download") ?? "") : undefined,
+  };
+}
+
+/** The query without our names, spelled as it came. */
+function queryToPass(url: URL): string | undefined {
+  const kept = url.search
+    .slice(1)
+    .split("&")
+    .filter((pair) => pair !== "" && !reservedQuery.includes(pair.split("=", 1)[0] ?? ""));
+  return kept.length === 0 ? undefined : `?${kept.join("&")}`;
+}
+
+async function explainObject(
+  exchange: Exchange,
+  asked: Asked,
+  explain: NonNullable<HandlerOptions["explain"]>,
+): Promise<Response> {
+  const download = exchange.download();
+  try {
+    const prepared = await prepare(exchange, download, asked, "facts", undefined);
+    const laidOut = layOut(prepared.object, prepared.decision, asked.key);
+    return await explain({ exchange, download, key: asked.key, ...prepared, ...laidOut });
+  } catch (error) {
+    download.close(error instanceof ReadaheadError ? "upstream" : "exception", error);
+    return refused(exchange, refusalOf(error));
+  }
+}
+
+/** A 404 of an empty local bucket says what to do; every other one says nothing. */
+async function explainedNotFound(exchange: Exchange, refusal: Refusal): Promise<Refusal> {
+  const { mount } = exchange;
+  if (refusal.code !== "not-found" || mount.explainEmpty !== true || !mount.source.list) {
+    return refusal;
+  }
+  const { permits, signal, observe } = exchange.aside();
+  const page = await mount.source
+    .list("", { permits, signal, observe, limit: 1 })
+    .catch(() => undefined);
+  if (page === undefined || page.entries.length > 0 || page.prefixes.length > 0) return refusal;
+  return {
+    ...refusal,
+    detail: `The store behind ${mount.prefix} is empty: put an object into it, then ask for ${mount.prefix} and its key`,
+  };
+}
+
+function refused(exchange: Exchange, refusal: Refusal): Response {
+  return problemResponse(refusal, exchange.id, exchange.request.method);
+}
+
+function notFound(): Refusal {
+  return refusalOf(new ReadaheadError("not-found", "No mount has this path"));
+}
+
+/** Our own pages are for GET and HEAD. */
+function readOnly(request: Request, id: string, page: (request: Request) => Response): Response {
+  if (request.method === "GET" || request.method === "HEAD") return page(request);
+  const refusal = refuse("method-not-allowed", { allow: "GET, HEAD" });
+  return problemResponse(refusal, id, request.method);
+}
+
+/** Cloudflare's ray id where there is one, so that all logs meet; else random. */
+function requestId(request: Request): string {
+  const ray = request.headers.get("cf-ray");
+  return ray !== null && /^[0-9a-f]{16}(?:-[A-Z]{3})?$/.test(ray) ? ray : crypto.randomUUID();
+}

@@ -1,0 +1,322 @@
+/**
+ * One object for one GET or HEAD: open, decide, lay out, start, answer. Speaks no error format of its own: a
+ * {@link Dialect} renders refusals, so the plain mounts (problem documents) and the S3 front (XML) share every step.
+ *
+ * Headers are sent only after part 0's answer was checked, so whatever fails here is a clean status. Whatever fails
+ * later breaks the transfer visibly; that is the engine's part.
+ */
+import { ReadaheadError } from "../errors.ts";
+import type { ByteRange } from "../readahead/byte-range.ts";
+import type { Download } from "../readahead/download.ts";
+import { type Layout, layoutBytes } from "../readahead/layout.ts";
+import { openObject } from "../readahead/open.ts";
+import { firstPartBytes } from "../readahead/plan.ts";
+import type { ClientKeys, Facts, OpenObject, Want } from "../sources/source.ts";
+import { conditionsOf, hasConditions } from "./conditional.ts";
+import { type Decision, decide, rangesOf } from "./decision.ts";
+import { discard, withoutFirst } from "./discard.ts";
+import type { Exchange } from "./exchange.ts";
+import { layOutMultipart } from "./multipart.ts";
+import { type Refusal, refusalOf, refuse } from "./problem.ts";
+import { parseRange, type RangeSpec, resolveRanges, wantOf } from "./range.ts";
+import { notModifiedHeaders, objectHeaders, objectType, respond } from "./response.ts";
+
+/** What is asked for, once a front has read the request. */
+export interface Asked {
+  readonly method: "GET" | "HEAD";
+  /** Range, If-* and Accept-Encoding are read from here. */
+  readonly headers: Headers;
+  readonly key: string;
+  readonly rawKey?: string | undefined;
+  readonly query?: string | undefined;
+  readonly version?: string | undefined;
+  readonly s3PartNumber?: number | undefined;
+  readonly clientKeys?: ClientKeys | undefined;
+  /** Whether the store should name checksums (S3). */
+  readonly checksums?: boolean | undefined;
+  /** Value of `?download`; `undefined`: not asked for. */
+  readonly download?: string | undefined;
+}
+
+/** How a front words its answers. */
+export interface Dialect {
+  refuse(refusal: Refusal): Response | Promise<Response>;
+  /** Adds to the headers of 200, 206 and 304. */
+  decorate?(headers: Headers, facts: Facts, decision: Decision): void;
+}
+
+/** An object, opened and decided on. Its `first`, if any, is still unread. */
+export interface Prepared {
+  readonly object: OpenObject;
+  readonly decision: Decision;
+}
+
+/** What the answer sends, with the Content-Type of the framing where there is one. */
+export interface LaidOut {
+  readonly layout: Layout;
+  readonly multipartType?: string | undefined;
+}
+
+/** Statuses are all this side of 500: nothing reaches the client that left (nginx's habit). */
+const clientClosedRequest = 499;
+
+/** Kinds that facts remembered a moment too long can cause. */
+const staleKinds: ReadonlySet<string> = new Set([
+  "changed",
+  "not-found",
+  "denied",
+  "unsatisfiable",
+]);
+
+/**
+ * Answers with the object, or with what stands in its way. Never rejects for a reason of the store.
+ *
+ * What was remembered of the object and turned out stale is forgotten, and the object opened again, once. The caller
+ * ends the exchange.
+ *
+ * @returns Every refusal goes through the dialect; 499 without a body when the client left before headers
+ */
+export async function serveObject(
+  exchange: Exchange,
+  asked: Asked,
+  dialect: Dialect,
+): Promise<Response> {
+  const known = recallFacts(exchange, asked);
+  const cold = known === undefined;
+  try {
+    return await answer(exchange, asked, dialect, known);
+  } catch (error) {
+    if (!isStale(error, cold) || exchange.clientLeft) return refused(exchange, dialect, error);
+  }
+  exchange.recentFacts.forget(factsName(exchange, asked));
+  try {
+    return await answer(exchange, asked, dialect, undefined);
+  } catch (error) {
+    return refused(exchange, dialect, error);
+  }
+}
+
+/**
+ * Opens the object with the first bytes that the answer needs, and decides.
+ *
+ * @param plan `facts`: read nothing along (HEAD, `?explain`)
+ * @throws ReadaheadError of the source; `unsatisfiable` only with the object's size
+ */
+export async function prepare(
+  exchange: Exchange,
+  download: Download,
+  asked: Asked,
+  plan: "facts" | "read",
+  known: Facts | undefined,
+): Promise<Prepared> {
+  const specs = rangeSpecs(asked);
+  const firstBytes = firstPartBytes(exchange.limits);
+  const question = { headers: asked.headers, specs, now: Date.now() };
+  const wish = {
+    rawKey: asked.rawKey,
+    query: asked.query,
+    version: asked.version,
+    s3PartNumber: asked.s3PartNumber,
+    clientKeys: asked.clientKeys,
+    checksums: asked.checksums,
+    conditions: conditionsOf(asked.headers),
+    known,
+  };
+  const open = (want: Want): Promise<OpenObject> =>
+    openObject(exchange.mount.source, asked.key, { ...wish, want }, download);
+
+  const want = plan === "facts" ? "facts" : wantOf(specs, firstBytes);
+  const object = await open(want).catch((error: unknown) => {
+    // The store refused the first range. Conditions come before ranges (13.2.2), and other ranges may do: ask for facts.
+    if (want === "facts" || !mustKnowFacts(error, asked, specs)) throw error;
+    return open("facts");
+  });
+  const decision = decide(question, object);
+  const again = plan === "facts" ? undefined : wantAgain(object, decision, known, firstBytes);
+  if (again === undefined) return { object, decision };
+  discard(object.first?.body);
+  const reopened = await open(again);
+  return { object: reopened, decision: decide(question, reopened) };
+}
+
+/** Lays out what the decision sends. Multipart boundaries are made anew at every call. */
+export function layOut(object: OpenObject, decision: Decision, key: string): LaidOut {
+  if (decision.kind !== "several" || object.facts.size === undefined) {
+    return { layout: rangesOf(decision) };
+  }
+  const { layout, contentType } = layOutMultipart(
+    decision.ranges,
+    object.facts.size,
+    objectType(object.facts, key),
+  );
+  return { layout, multipartType: contentType };
+}
+
+async function answer(
+  exchange: Exchange,
+  asked: Asked,
+  dialect: Dialect,
+  known: Facts | undefined,
+): Promise<Response> {
+  const download = exchange.download();
+  try {
+    const plan = asked.method === "HEAD" ? "facts" : "read";
+    const { object, decision } = await prepare(exchange, download, asked, plan, known);
+    const { facts } = object;
+    exchange.note({
+      ranges: asked.method === "HEAD" ? [] : rangesOf(decision),
+      size: facts.size,
+      unversioned: facts.unversioned,
+    });
+    if (decision.kind === "precondition-failed" || decision.kind === "unsatisfiable") {
+      discard(object.first?.body);
+      download.close("done");
+      const refusal =
+        decision.kind === "unsatisfiable"
+          ? refusalOf(unsatisfiable(decision.size))
+          : refuse("precondition-failed");
+      return await dialect.refuse(refusal);
+    }
+    if (decision.kind === "not-modified") {
+      discard(object.first?.body);
+      download.close("done");
+      const headers = notModifiedHeaders(facts, exchange.mount);
+      return finishHeaders(exchange, dialect, headers, facts, decision, null, 304);
+    }
+    const { layout, multipartType } = layOut(object, decision, asked.key);
+    const length = layoutBytes(layout);
+    const stream = await read(exchange, download, asked, object, decision, layout);
+    keepFacts(exchange, asked, facts);
+    const headers = objectHeaders(object, decision, {
+      key: asked.key,
+      request: asked.headers,
+      cacheControl: exchange.mount.cacheControl,
+      download: asked.download,
+      length: Number.isFinite(length) ? length : undefined,
+      multipartType,
+    });
+    const status = decision.kind === "whole" ? 200 : 206;
+    return finishHeaders(exchange, dialect, headers, facts, decision, stream, status);
+  } catch (error) {
+    download.close(error instanceof ReadaheadError ? "upstream" : "exception", error);
+    throw error;
+  }
+}
+
+/** The body: the engine's stream, or `null` where there is nothing to send. */
+async function read(
+  exchange: Exchange,
+  download: Download,
+  asked: Asked,
+  object: OpenObject,
+  decision: Decision,
+  layout: Layout,
+): Promise<ReadableStream<Uint8Array> | null> {
+  if (asked.method === "HEAD" || layoutBytes(layout) === 0) {
+    discard(object.first?.body);
+    download.close("done");
+    return null;
+  }
+  const start = rangesOf(decision)[0]?.start;
+  const aligned = object.first?.range.start === start ? object : withoutFirst(object);
+  const stream = await download.start(aligned, layout);
+  exchange.stream(download);
+  return stream;
+}
+
+function finishHeaders(
+  exchange: Exchange,
+  dialect: Dialect,
+  headers: Headers,
+  facts: Facts,
+  decision: Decision,
+  stream: ReadableStream<Uint8Array> | null,
+  status: number,
+): Response {
+  headers.set("x-request-id", exchange.id);
+  const timing = exchange.serverTiming();
+  if (timing !== undefined) headers.set("server-timing", timing);
+  dialect.decorate?.(headers, facts, decision);
+  return respond(stream, status, headers);
+}
+
+async function refused(exchange: Exchange, dialect: Dialect, error: unknown): Promise<Response> {
+  if (exchange.clientLeft) return new Response(null, { status: clientClosedRequest });
+  return dialect.refuse(refusalOf(error));
+}
+
+/** Only a GET has ranges (RFC 9110 14.2). */
+function rangeSpecs(asked: Asked): readonly RangeSpec[] | undefined {
+  return asked.method === "GET" ? parseRange(asked.headers.get("range")) : undefined;
+}
+
+/** Whether a refused first range may still have another answer than 416, or lacks the size that a 416 tells. */
+function mustKnowFacts(
+  error: unknown,
+  asked: Asked,
+  specs: readonly RangeSpec[] | undefined,
+): boolean {
+  if (!(error instanceof ReadaheadError) || error.kind !== "unsatisfiable") return false;
+  return error.size === undefined || specs?.length !== 1 || hasConditions(asked.headers);
+}
+
+/**
+ * What to open with once more, now that the first byte of the answer is known: where only facts were asked for (a large
+ * suffix), and where an object without a size did not start at 0. Without this the store's unwillingness to range
+ * would show too late.
+ */
+function wantAgain(
+  object: OpenObject,
+  decision: Decision,
+  known: Facts | undefined,
+  firstBytes: number,
+): Want | undefined {
+  const range: ByteRange | undefined = rangesOf(decision)[0];
+  if (range === undefined || range.start === range.end) return undefined;
+  if (object.facts.size === undefined) {
+    return object.first?.range.start === 0 ? undefined : { start: 0 };
+  }
+  // Facts from memory come without bytes on purpose: the engine then starts at full width.
+  if (object.first !== undefined || known !== undefined) return undefined;
+  return { start: range.start, end: Math.min(range.end, range.start + firstBytes) };
+}
+
+function unsatisfiable(size: number): ReadaheadError {
+  return new ReadaheadError("unsatisfiable", "The range lies outside of the object", { size });
+}
+
+/** Facts seen lately, where they cannot mislead: a plain GET whose range they satisfy. */
+function recallFacts(exchange: Exchange, asked: Asked): Facts | undefined {
+  if (asked.method !== "GET" || hasConditions(asked.headers) || isPrivate(asked)) return undefined;
+  const known = exchange.recentFacts.recall(factsName(exchange, asked));
+  if (known?.size === undefined) return undefined;
+  const specs = rangeSpecs(asked);
+  if (specs !== undefined && resolveRanges(specs, known.size).kind === "unsatisfiable") {
+    return undefined;
+  }
+  return known;
+}
+
+function keepFacts(exchange: Exchange, asked: Asked, facts: Facts): void {
+  if (!isPrivate(asked)) exchange.recentFacts.remember(factsName(exchange, asked), facts);
+}
+
+/** Facts that hold for this request alone: its key opened the object, or they are about one part. */
+function isPrivate(asked: Asked): boolean {
+  return asked.clientKeys !== undefined || asked.s3PartNumber !== undefined;
+}
+
+function factsName(exchange: Exchange, asked: Asked): string {
+  return JSON.stringify([
+    exchange.mount.name,
+    asked.version ?? null,
+    asked.rawKey ?? asked.key,
+    asked.query ?? null,
+  ]);
+}
+
+/** Whether opening again may go better: the object changed under us, or what we remembered is no longer so. */
+function isStale(error: unknown, cold: boolean): boolean {
+  if (!(error instanceof ReadaheadError)) return false;
+  return error.kind === "changed" || (!cold && staleKinds.has(error.kind));
+}

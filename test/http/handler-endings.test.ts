@@ -1,0 +1,146 @@
+import { describe, expect, it } from "vitest";
+import { ReadaheadError } from "../../src/errors.ts";
+import { expectRamp, film, problemOf, useHarness } from "./harness.ts";
+
+const harness = useHarness();
+
+describe("refusals of the store", () => {
+  it.each([
+    ["not-found", 404],
+    ["denied", 403],
+    ["lost", 502],
+    ["key-missing", 400],
+    ["unsupported", 501],
+    ["too-many-parts", 501],
+    ["config", 500],
+  ] as const)("%s on opening is %i", async (kind, expected) => {
+    harness.source.openFaults.set(0, new ReadaheadError(kind, "Could not open the object"));
+    const { status, bytes } = await harness.get();
+    expect(status).toBe(expected);
+    expect(problemOf(bytes)).toMatchObject({ code: kind, request_id: harness.begun[0]?.id });
+    await harness.settled();
+    expect(harness.finishes[0]).toMatchObject({
+      status: expected,
+      endedBy: "upstream",
+      error: { kind },
+    });
+  });
+
+  it("answers a fault of our own with 500 and nothing told", async () => {
+    harness.source.openFaults.set(0, new TypeError("secret"));
+    const { status, bytes } = await harness.get();
+    expect(status).toBe(500);
+    expect(problemOf(bytes)).toMatchObject({ code: "internal" });
+    expect(new TextDecoder().decode(bytes)).not.toContain("secret");
+  });
+
+  it("opens once more, and once only, when the object changed before headers", async () => {
+    harness.source.openFaults.set(0, new ReadaheadError("changed", "Another version"));
+    expectRamp((await harness.get()).bytes, 0, film.size);
+    expect(harness.source.opens).toHaveLength(2);
+    harness.source.openFaults.set(2, new ReadaheadError("changed", "Another version"));
+    harness.source.openFaults.set(3, new ReadaheadError("changed", "Another version"));
+    const { status, headers } = await harness.get();
+    expect(status).toBe(503);
+    expect(headers.get("retry-after")).toBe("1");
+    expect(harness.source.opens).toHaveLength(4);
+  });
+
+  it("refuses a plan that the subrequests do not cover, before headers", async () => {
+    const { status, bytes } = await harness.get(
+      {
+        range: Array.from({ length: 12 }, (_, n) => `${n * 1_000}-${n * 1_000}`)
+          .join()
+          .replace(/^/, "bytes="),
+      },
+      { limits: { subrequests: 10 } },
+    );
+    expect(status).toBe(501);
+    expect(problemOf(bytes)).toMatchObject({ code: "too-many-parts" });
+  });
+});
+
+describe("facts seen lately", () => {
+  it("let the next request start without an open of its own, until they turn out stale", async () => {
+    const handle = harness.handlerFor({}, { factsMs: 60_000 });
+    const path = "/files/film.mp4";
+    await harness.ask(handle, path);
+    const { bytes } = await harness.ask(handle, path, { headers: { range: "bytes=10-19" } });
+    expectRamp(bytes, 10, 20);
+    expect(harness.source.opens[1]?.known?.etag).toBe('"v1"');
+
+    harness.source.objects.set("film.mp4", { ...film, size: 500, etag: '"v2"' });
+    const next = await harness.ask(handle, path);
+    expectRamp(next.bytes, 0, 500);
+    expect(next.headers.get("etag")).toBe('"v2"');
+    expect(harness.source.opens.map(({ known }) => known?.etag)).toEqual([
+      undefined,
+      '"v1"',
+      '"v1"',
+      undefined,
+    ]);
+
+    harness.source.objects.delete("film.mp4");
+    expect((await harness.ask(handle, path)).status).toBe(404);
+    expect(harness.source.opens).toHaveLength(6);
+    expect((await harness.ask(handle, path)).status).toBe(404);
+    expect(harness.source.opens).toHaveLength(7);
+    await harness.settled();
+    expect(harness.finishes.map(({ status }) => status)).toEqual([200, 206, 200, 404, 404]);
+    expect(harness.finishes[2]).toMatchObject({ endedBy: "done" });
+    expect(harness.finishes[2]?.error).toBeUndefined();
+  });
+
+  it.each<[string, RequestInit]>([
+    ["conditions", { headers: { "if-none-match": '"v0"' } }],
+    ["If-Range", { headers: { "if-range": '"v1"', range: "bytes=0-9" } }],
+    ["HEAD", { method: "HEAD" }],
+    ["a range past the end", { headers: { range: "bytes=1000000-" } }],
+  ])("are not used for %s", async (_name, init) => {
+    const handle = harness.handlerFor({}, { factsMs: 60_000 });
+    await harness.ask(handle, "/files/film.mp4");
+    await harness.ask(handle, "/files/film.mp4", init);
+    expect(harness.source.opens.map(({ known }) => known).filter(Boolean)).toEqual([]);
+  });
+
+  it("are not kept of an object that cannot be pinned", async () => {
+    harness.source.objects.set("film.mp4", {
+      ...film,
+      etag: undefined,
+      unversioned: "no validator",
+    });
+    const handle = harness.handlerFor({}, { factsMs: 60_000, limits: { windowParts: 1 } });
+    await harness.ask(handle, "/files/film.mp4", { headers: { range: "bytes=0-9" } });
+    await harness.ask(handle, "/files/film.mp4", { headers: { range: "bytes=0-9" } });
+    expect(harness.source.opens[1]?.known).toBeUndefined();
+  });
+});
+
+describe("a client that leaves", () => {
+  it("before headers ends everything and is recorded as such", async () => {
+    const gate = Promise.withResolvers<void>();
+    harness.source.gate = gate.promise;
+    const client = new AbortController();
+    const answer = harness.ask(harness.handlerFor(), "/files/film.mp4", { signal: client.signal });
+    await Promise.resolve();
+    client.abort();
+    expect((await answer).status).toBe(499);
+    await harness.settled();
+    expect(harness.finishes[0]).toMatchObject({ status: null, endedBy: "client-signal" });
+    gate.resolve();
+  });
+
+  it("in the body ends everything", async () => {
+    const request = new Request("http://edge.example/files/film.mp4");
+    const context = {
+      waitUntil: (promise: Promise<unknown>) => void harness.waiting.push(promise),
+    };
+    const response = await harness.handlerFor()(request, context);
+    const reader = response.body?.getReader();
+    await reader?.read();
+    await reader?.cancel();
+    await harness.settled();
+    expect(harness.finishes[0]).toMatchObject({ status: 200, endedBy: "stream-cancel" });
+    expect(harness.finishes[0]?.totals.bytesSent).toBeLessThan(film.size);
+  });
+});

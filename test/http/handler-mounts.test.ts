@@ -1,0 +1,145 @@
+import { describe, expect, it } from "vitest";
+import { ReadaheadError } from "../../src/errors.ts";
+import type { HandlerOptions } from "../../src/http/handler.ts";
+import type { Mount } from "../../src/http/mount.ts";
+import { film, problemOf, useHarness } from "./harness.ts";
+
+const harness = useHarness();
+
+describe("mount options", () => {
+  it("asks for permission before the store, with the decoded key", async () => {
+    const asked: string[] = [];
+    const authorise: Mount["authorise"] = async ({ key, mount }) => {
+      asked.push(`${mount.name} ${key}`);
+      return new ReadaheadError("denied", "No link");
+    };
+    const { status } = await harness.ask(harness.handlerFor({ authorise }), "/files/a%20b");
+    expect(status).toBe(403);
+    expect(asked).toEqual(["files a b"]);
+    expect(harness.source.opens).toEqual([]);
+    await harness.settled();
+    expect(harness.finishes[0]).toMatchObject({ status: 403 });
+  });
+
+  it("names downloads, unless that is off", async () => {
+    const named = await harness.ask(harness.handlerFor(), "/files/film.mp4?download=my%20film.mp4");
+    expect(named.headers.get("content-disposition")).toBe('attachment; filename="my film.mp4"');
+    const off = await harness.ask(
+      harness.handlerFor({ download: false }),
+      "/files/film.mp4?download",
+    );
+    expect(off.headers.get("content-disposition")).toBeNull();
+  });
+
+  it("overrules Cache-Control", async () => {
+    expect((await harness.get({}, { cacheControl: "no-store" })).headers.get("cache-control")).toBe(
+      "no-store",
+    );
+  });
+
+  it("explains an empty local store, and only that", async () => {
+    const handle = harness.handlerFor({ explainEmpty: true });
+    harness.source.list = async () => ({ entries: [], prefixes: [] });
+    for (const path of ["/files/", "/files/nothing"]) {
+      const { status, bytes } = await harness.ask(handle, path);
+      expect(status).toBe(404);
+      expect(problemOf(bytes).detail).toContain("The store behind /files/ is empty");
+    }
+    harness.source.list = async () => ({ entries: [{ key: "film.mp4", size: 1 }], prefixes: [] });
+    expect(problemOf((await harness.ask(handle, "/files/nothing")).bytes).detail).toBe(
+      "There is nothing here",
+    );
+    harness.source.list = async () => {
+      throw new ReadaheadError("denied", "No listing");
+    };
+    expect(problemOf((await harness.ask(handle, "/files/nothing")).bytes).detail).toBe(
+      "There is nothing here",
+    );
+    await harness.settled();
+    expect(harness.finishes.at(-1)).toMatchObject({ status: 404, endedBy: "upstream" });
+  });
+
+  it("explains a plan without reading, where the mount allows it", async () => {
+    const explain: HandlerOptions["explain"] = async ({ key, decision, layout, object }) =>
+      Response.json({ key, decision, layout, size: object.facts.size });
+    const path = "/files/film.mp4?explain";
+    const init = { headers: { range: "bytes=0-9" } };
+    const allowed = await harness.ask(
+      harness.handlerFor({ explain: true }, { explain }),
+      path,
+      init,
+    );
+    expect(problemOf(allowed.bytes)).toEqual({
+      key: "film.mp4",
+      decision: { kind: "single", range: { start: 0, end: 10 } },
+      layout: [{ start: 0, end: 10 }],
+      size: film.size,
+    });
+    expect(harness.source.opens.map(({ want }) => want)).toEqual(["facts"]);
+    expect(harness.source.reads).toEqual([]);
+    const off = await harness.ask(harness.handlerFor({}, { explain }), path, init);
+    expect(off.status).toBe(206);
+  });
+});
+
+describe("pages and fronts", () => {
+  it("answers our own pages, which a mount at the root may cover but for /healthz", async () => {
+    const handle = harness.handlerFor();
+    expect(new TextDecoder().decode((await harness.ask(handle, "/")).bytes)).toContain(
+      "Mounts:\n  files",
+    );
+    expect((await harness.ask(handle, "/healthz")).status).toBe(200);
+    expect((await harness.ask(handle, "/favicon.ico")).status).toBe(204);
+    harness.source.objects.set("favicon.ico", { ...film, size: 7 });
+    const root = harness.handlerFor({ prefix: "/" });
+    expect((await harness.ask(root, "/favicon.ico")).bytes).toHaveLength(7);
+    expect((await harness.ask(root, "/")).status).toBe(404);
+    expect((await harness.ask(root, "/healthz")).status).toBe(200);
+  });
+
+  it("lets a front answer for its mounts first, with an exchange, or by itself", async () => {
+    const mount: Mount = { name: "bucket", prefix: "/bucket/", source: harness.source };
+    const handle = harness.handlerFor(
+      {},
+      {
+        fronts: [
+          {
+            claim(_request, url) {
+              if (url.pathname === "/") return { answer: async (id: string) => new Response(`list ${id}`) };
+              if (!url.pathname.startsWith("/bucket/")) return undefined;
+              const rawKey = url.pathname.slice(8);
+              return {
+                mount,
+                rawKey,
+                answer: async (exchange) => new Response(`${exchange.mount.name} ${exchange.key}`),
+              };
+            },
+          },
+        ],
+      },
+    );
+    const text = async (path: string) =>
+      new TextDecoder().decode((await harness.ask(handle, path)).bytes);
+    expect(await text("/")).toMatch(/^list [0-9a-f-]{36}$/);
+    expect(await text("/bucket/a%20b")).toBe("bucket a b");
+    expect((await harness.ask(handle, "/files/film.mp4")).status).toBe(200);
+    expect(harness.begun.map((facts) => facts.mount)).toEqual(["bucket", "files"]);
+  });
+
+  it("takes the ray id for the request's id where there is one", async () => {
+    const { headers } = await harness.get({ "cf-ray": "8f0c1b2a3d4e5f60-FRA" });
+    expect(headers.get("x-request-id")).toBe("8f0c1b2a3d4e5f60-FRA");
+    const forged = await harness.get({ "cf-ray": "<script>" });
+    expect(forged.headers.get("x-request-id")).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
+  it("answers also when the watcher throws", async () => {
+    const observer = {
+      begin(): never {
+        throw new Error("broken watcher");
+      },
+    };
+    const { status } = await harness.ask(harness.handlerFor({}, { observer }), "/files/film.mp4");
+    expect(status).toBe(200);
+  });
+});
