@@ -1,0 +1,203 @@
+/**
+ * `npm start`: the Worker in `wrangler dev`, offline, with samples in a local R2 bucket and an HTTP origin whose delay
+ * can be set, so that read-ahead and cancellation can be felt. Prints what to try; Ctrl-C ends everything.
+ *
+ * Mounts of wrangler.toml stay as they are; the samples' mounts are added where their names are free. Data lie under
+ * `.wrangler/state` and are written once. Flags or variables: --port (PORT), --origin-port (ORIGIN_PORT),
+ * --delay (ORIGIN_DELAY_MS), --persist-to (PERSIST_TO), --quiet.
+ */
+import { spawn } from "node:child_process";
+import { createServer } from "node:net";
+import { join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { type Origin, startOrigin } from "./origin.ts";
+import { samples } from "./samples.ts";
+import { seed } from "./seed.ts";
+import { startExtras } from "./start-extras.ts";
+import { readWranglerConfig } from "./wrangler-config.ts";
+
+const root = resolve(import.meta.dirname, "..");
+const { values } = parseArgs({
+  options: {
+    port: { type: "string", default: process.env["PORT"] ?? "8787" },
+    "origin-port": { type: "string", default: process.env["ORIGIN_PORT"] ?? "8788" },
+    delay: { type: "string", default: process.env["ORIGIN_DELAY_MS"] ?? "20" },
+    "persist-to": { type: "string", default: process.env["PERSIST_TO"] ?? ".wrangler/state" },
+    quiet: { type: "boolean", default: false },
+  },
+});
+
+const port = number("--port", values.port);
+const originPort = number("--origin-port", values["origin-port"]);
+const delayMs = number("--delay", values.delay);
+const base = `http://127.0.0.1:${port}`;
+
+let origin: Origin | undefined;
+let release: (() => void) | undefined;
+let stopping: Promise<void> | undefined;
+const closers: (() => Promise<void>)[] = [];
+
+await requireFree(port, "--port", "PORT");
+await requireFree(originPort, "--origin-port", "ORIGIN_PORT");
+origin = await startOrigin({ port: originPort, delayMs });
+const extras = await startExtras({ base, delayMs });
+closers.push(() => extras.close());
+
+const config = await readWranglerConfig(join(root, "wrangler.toml"));
+const wrangler = startWrangler({ ...sampleMounts(), ...extras.mounts, ...ownMounts(config.vars) });
+await ready();
+await seed({ base, bucket: bucketName(), samples, log: console.log });
+printWelcome();
+
+// npm may be killed without a word to us: then our parent changes.
+const parent = process.ppid;
+setInterval(() => {
+  if (process.ppid !== parent) void stop(0);
+}, 500).unref();
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+  process.on(signal, () => void stop(0));
+
+function startWrangler(mounts: Record<string, unknown>): Promise<number> {
+  const args = ["dev", "--ip", "127.0.0.1", "--port", String(port), "--inspector-port", "0"];
+  args.push("--show-interactive-dev-session=false", "--persist-to", values["persist-to"]);
+  args.push("--var", `MOUNTS:${JSON.stringify(mounts)}`);
+  for (const [name, secret] of Object.entries(extras.secrets)) args.push(`${name}:${secret}`);
+  if (values.quiet) args.push("--log-level", "error");
+  const child = spawn(
+    process.execPath,
+    [join(root, "scripts/leash.ts"), join(root, "node_modules/.bin/wrangler"), ...args],
+    { cwd: root, detached: true, stdio: ["pipe", "inherit", "inherit"], env: quietly(process.env) },
+  );
+  const ended = new Promise<number>((done) => {
+    child.once("exit", (code) => done(code ?? 0));
+    child.once("error", () => done(127));
+  });
+  release = () => {
+    child.stdin?.end();
+  };
+  void ended.then((code) => {
+    if (stopping === undefined) {
+      console.error("wrangler dev has ended by itself.");
+      return stop(code === 0 ? 1 : code);
+    }
+    return undefined;
+  });
+  return ended;
+}
+
+/** No telemetry, no banner, no look-up of `cf` over the network. Names read from wrangler 4.155's source. */
+function quietly(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return {
+    ...env,
+    CLOUDFLARE_CF_FETCH_ENABLED: "false",
+    WRANGLER_SEND_METRICS: "false",
+    WRANGLER_SEND_ERROR_REPORTS: "false",
+    WRANGLER_HIDE_BANNER: "true",
+    WRANGLER_NO_SKILLS_UPDATE_PROMPTS: "true",
+    DO_NOT_TRACK: "1",
+  };
+}
+
+function sampleMounts(): Record<string, unknown> {
+  return {
+    files: {
+      prefix: "/files/",
+      source: "r2",
+      bucket: "OBJECTS",
+      explain: true,
+      explain_empty: true,
+    },
+    origin: { prefix: "/origin/", source: "http", url: `${origin?.url}/`, explain: true },
+    "origin-sequential": {
+      prefix: "/origin-sequential/",
+      source: "http",
+      url: `${origin?.url}/`,
+      window_parts: 1,
+      hedge: false,
+    },
+  };
+}
+
+function ownMounts(vars: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const mounts = vars["MOUNTS"];
+  return typeof mounts === "object" && mounts !== null ? { ...mounts } : {};
+}
+
+function bucketName(): string {
+  const bucket = config.r2_buckets.find(({ binding }) => binding === "OBJECTS");
+  return bucket?.bucket_name ?? "edge-readahead";
+}
+
+async function ready(): Promise<void> {
+  const deadline = performance.now() + 60_000;
+  while (performance.now() < deadline) {
+    if (stopping !== undefined) return stopping;
+    try {
+      const response = await fetch(`${base}/healthz`);
+      await response.text();
+      if (response.ok) return undefined;
+      console.error(`The Worker answers ${response.status}; see the log above.`);
+      return undefined;
+    } catch {
+      await sleep(100);
+    }
+  }
+  console.error("wrangler dev did not answer within a minute.");
+  return stop(1);
+}
+
+function printWelcome(): void {
+  if (stopping !== undefined) return;
+  const control = `${origin?.url}/-/`;
+  console.log(`
+edge-readahead runs at ${base}/   (Ctrl-C ends everything)
+
+From the local R2 bucket:
+  curl -o ramp.bin ${base}/files/ramp.bin
+  curl -r 1000000-1000009 ${base}/files/ramp.bin | od -An -tu1
+  curl ${base}/files/hello.txt
+  a player that seeks: ${base}/files/tone.wav
+
+From an origin that takes ${delayMs} ms to answer: first in sequence, then ahead:
+  curl -o /dev/null ${base}/origin-sequential/ramp.bin
+  curl -o /dev/null ${base}/origin/ramp.bin
+Kill one of them, and see every request at the origin end ("open": 0):
+  curl ${control}
+Make the origin slower:
+  curl -X POST '${control}?delay_ms=100'
+
+What a download will do: ${base}/origin/ramp.bin?explain
+Its parts as a staircase: ${base}/cdn-cgi/local/explorer
+${extras.welcome}`);
+}
+
+function stop(code: number): Promise<void> {
+  stopping ??= (async () => {
+    process.exitCode = code;
+    release?.();
+    await Promise.all([origin?.close(), ...closers.map((close) => close())]);
+    await wrangler;
+    process.exit(code);
+  })();
+  return stopping;
+}
+
+async function requireFree(wanted: number, flag: string, variable: string): Promise<void> {
+  const free = await new Promise<boolean>((done) => {
+    const probe = createServer();
+    probe.once("error", () => done(false));
+    probe.listen(wanted, "127.0.0.1", () => probe.close(() => done(true)));
+  });
+  if (free) return;
+  console.error(
+    `Port ${wanted} is taken. Free it, or choose another: npm start -- ${flag} ${wanted + 10}   (or ${variable}=${wanted + 10} npm start)`,
+  );
+  process.exit(1);
+}
+
+function number(flag: string, text: string): number {
+  if (/^\d{1,5}$/.test(text)) return Number(text);
+  console.error(`${flag} must be a number, not "${text}"`);
+  process.exit(2);
+}

@@ -1,0 +1,69 @@
+/**
+ * `LIMITS` and the same names inside a mount table: the one place where snake_case meets the engine's names. What each
+ * limit means and costs stands in `readahead/limits.ts` and in wrangler.toml.
+ */
+import * as v from "valibot";
+import type { Limits } from "../readahead/limits.ts";
+
+const bytes = (least: number, most: number) => count("bytes", least, most);
+const milliseconds = (least: number, most: number) => count("milliseconds", least, most);
+const KIB = 1024;
+const GIB = 1024 ** 3;
+
+/** Schema of every limit, by its name in the configuration. */
+export const limitEntries = {
+  window_parts: v.optional(count("parts", 1, 64)),
+  part_bytes: v.optional(bytes(KIB, GIB)),
+  budget_bytes: v.optional(bytes(0, 1024 * GIB)),
+  unanswered: v.optional(count("requests", 1, 1024)),
+  subrequests: v.optional(count("requests", 1, 10_000_000)),
+  open_upstreams: v.optional(count("responses", 1, 100_000)),
+  hold_ms: v.optional(milliseconds(10, 600_000)),
+  first_byte_ms: v.optional(milliseconds(10, 600_000)),
+  stall_ms: v.optional(milliseconds(10, 600_000)),
+  attempts: v.optional(count("attempts", 1, 100)),
+  hedge: v.optional(v.boolean("must be true or false")),
+};
+
+type LimitName = keyof typeof limitEntries;
+
+/** The names that limits have in the configuration. */
+export const limitNames: readonly string[] = Object.keys(limitEntries);
+
+/** A validated table in the configuration's names; other keys are not looked at. */
+export type LimitTable = {
+  readonly [Name in LimitName]?: v.InferOutput<(typeof limitEntries)[Name]>;
+};
+
+/** The limits that the table sets, in the engine's names. */
+export function toLimits(table: LimitTable): Partial<Limits> {
+  const limits = {
+    windowParts: table.window_parts,
+    partBytes: table.part_bytes,
+    budgetBytes: table.budget_bytes,
+    unanswered: table.unanswered,
+    subrequests: table.subrequests,
+    openUpstreams: table.open_upstreams,
+    holdMs: table.hold_ms,
+    firstByteMs: table.first_byte_ms,
+    stallMs: table.stall_ms,
+    attempts: table.attempts,
+    hedge: table.hedge,
+  } satisfies { [Name in keyof Limits]: Limits[Name] | undefined };
+  // Without the undefined ones, so that they can be spread over others.
+  const given = Object.entries(limits).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given);
+}
+
+function count(unit: string, least: number, most: number) {
+  const message = (issue: v.BaseIssue<unknown>): string =>
+    `must be a whole number of ${unit} from ${least} to ${most}${received(issue.input)}`;
+  return v.pipe(
+    v.number(message),
+    v.check((value) => Number.isInteger(value) && value >= least && value <= most, message),
+  );
+}
+
+function received(input: unknown): string {
+  return typeof input === "number" ? `, not ${input}` : `, not ${typeof input}`;
+}

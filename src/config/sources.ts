@@ -1,0 +1,67 @@
+/**
+ * A validated mount table -> its source: the one place that knows both the configuration's names and the options of
+ * each store. A new store is one case here, one schema in `schema.ts`, and its file.
+ */
+import { createHttpSource } from "../sources/http.ts";
+import { createR2Source } from "../sources/r2.ts";
+import { createS3Source } from "../sources/s3.ts";
+import type { Source } from "../sources/source.ts";
+import type { Bindings } from "./env.ts";
+import { upstreamCredentials } from "./s3.ts";
+import type { HttpTable, MountTable, R2Table, S3Table } from "./schema.ts";
+
+/**
+ * Makes the source of a mount. `undefined` when a binding is missing; the fault is noted with `bindings` then.
+ *
+ * @param variable `MOUNTS.name`, for faults
+ */
+export function createSource(
+  variable: string,
+  table: MountTable,
+  bindings: Bindings,
+): Source | undefined {
+  switch (table.source) {
+    case "r2":
+      return r2Source(variable, table, bindings);
+    case "http":
+      return httpSource(variable, table, bindings);
+    case "s3":
+      return s3Source(variable, table, bindings);
+    case "seaweedfs":
+      return bindings.fault(`${variable}.source`, "is not built yet");
+  }
+}
+
+function r2Source(variable: string, table: R2Table, bindings: Bindings): Source | undefined {
+  const bucket = bindings.bucket(`${variable}.bucket`, table.bucket);
+  return bucket && createR2Source({ bucket });
+}
+
+function httpSource(variable: string, table: HttpTable, bindings: Bindings): Source {
+  const authorization = bindings.secret(
+    `${variable}.authorization_secret`,
+    table.authorization_secret,
+  );
+  return createHttpSource({
+    url: table.url,
+    via: bindings.fetcher(`${variable}.via`, table.via),
+    headers: authorization === undefined ? undefined : { authorization },
+    passHeaders: table.pass_headers,
+    query: table.query,
+    unversioned: table.unversioned,
+    storedEncoding: table.stored_encoding,
+  });
+}
+
+function s3Source(variable: string, table: S3Table, bindings: Bindings): Source {
+  return createS3Source({
+    endpoint: table.endpoint,
+    region: table.region,
+    bucket: table.bucket,
+    credentials: upstreamCredentials(variable, table, bindings),
+    virtualHost: table.virtual_host,
+    requesterPays: table.requester_pays,
+    keyPrefix: table.key_prefix,
+    via: bindings.fetcher(`${variable}.via`, table.via),
+  });
+}
