@@ -1,0 +1,235 @@
+import { describe, expect, it } from "vitest";
+import { ReadaheadError } from "../../src/errors.ts";
+import { createR2Source } from "../../src/sources/r2.ts";
+import type { OpenRequest, ReadRequest, StoredPiece } from "../../src/sources/source.ts";
+import { discardBody, readAll } from "../support/bodies.ts";
+import type { FakeBucket } from "../support/fake-bucket.ts";
+import { createFakeBucket } from "../support/fake-bucket.ts";
+import { checkLeaks } from "../support/leak-check.ts";
+import { contentBytes, ramp } from "../support/object-bytes.ts";
+import { createTestDownload } from "../support/permits.ts";
+
+checkLeaks();
+const size = 1000;
+const piece: StoredPiece = { kind: "stored", range: { start: 0, end: size } };
+
+function setup(behaviour: "production" | "simulator" = "production") {
+  const bucket = createFakeBucket(behaviour);
+  bucket.put("file", { bytes: contentBytes(ramp, 0, size) });
+  const source = createR2Source({ bucket });
+  const download = createTestDownload();
+  const context: ReadRequest = { ...download, tried: () => false, suspect: () => false };
+  const open = (want: OpenRequest["want"], more: Partial<OpenRequest> = {}) =>
+    source.open("file", { ...download, want, ...more });
+  return { bucket, source, download, context, open };
+}
+
+async function errorOf(promise: Promise<unknown>): Promise<ReadaheadError> {
+  const error = await promise.catch((e: unknown) => e);
+  if (error instanceof ReadaheadError) return error;
+  throw error instanceof Error ? error : new Error("Expected a rejection");
+}
+
+const callsOf = (bucket: FakeBucket) => bucket.calls.map(({ call }) => call);
+
+describe("createR2Source: errors", () => {
+  const table: [string, string][] = [
+    ["get: We encountered an internal error. Please try again. (10001)", "unavailable"],
+    ["get: Unauthorized (10002)", "denied"],
+    ["get: The specified key does not exist. (10007)", "not-found"],
+    ["get: The specified object name is not valid. (10020)", "not-found"],
+    ["get: Reduce your concurrent request rate for the same object. (10058)", "throttled"],
+    ["Network connection lost.", "unavailable"],
+    ["Too many API requests by single Worker invocation.", "too-many-parts"],
+  ];
+  for (const [message, kind] of table) {
+    it(`calls "${message}" ${kind}, without a further request`, async () => {
+      const { bucket, open } = setup();
+      bucket.fault("get", { error: new Error(message) });
+      const error = await errorOf(open({ start: 0, end: 10 }));
+      expect(error.kind).toBe(kind);
+      expect(error.cause).toBeInstanceOf(Error);
+      expect(callsOf(bucket)).toEqual(["get"]);
+    });
+  }
+
+  it("marks a lost connection as one", async () => {
+    const { bucket, open } = setup();
+    bucket.fault("get", { error: new Error("Network connection lost.") });
+    expect((await errorOf(open({ start: 0, end: 10 }))).connection).toBe(true);
+  });
+
+  it("settles an error without a code by one head()", async () => {
+    const { bucket, open } = setup();
+    bucket.fault("get", { error: new Error("get: Unspecified error (0)") });
+    expect((await errorOf(open({ start: 0, end: 10 }))).kind).toBe("unavailable");
+    expect(callsOf(bucket)).toEqual(["get", "head"]);
+    bucket.delete("file");
+    expect((await errorOf(open({ start: 0, end: 10 }))).kind).toBe("not-found");
+    const past = setup("simulator");
+    const error = await errorOf(past.open({ start: size, end: size + 1 }));
+    expect(error).toMatchObject({ kind: "unsatisfiable", size });
+    expect(callsOf(past.bucket)).toEqual(["get", "head"]);
+  });
+
+  it("does not spend a head() on a later read", async () => {
+    const { bucket, open, context } = setup();
+    const object = await open("facts");
+    bucket.fault("get", { error: new Error("get: Unspecified error (0)") });
+    const error = await errorOf(object.read(piece, { start: 0, end: 10 }, context));
+    expect(error.kind).toBe("unavailable");
+    expect(callsOf(bucket)).toEqual(["head", "get"]);
+  });
+
+  it("refuses another range than asked, and cancels its body", async () => {
+    const { bucket, open, context } = setup();
+    const object = await open("facts");
+    for (const range of [{ offset: 1, length: 10 }, { offset: 0, length: 9 }, { suffix: 10 }]) {
+      bucket.fault("get", { range });
+      expect((await errorOf(open({ start: 0, end: 10 }))).kind).toBe("protocol");
+      const reading = object.read(piece, { start: 0, end: 10 }, context);
+      expect((await errorOf(reading)).kind).toBe("protocol");
+      expect(bucket.openBodies).toBe(0);
+    }
+  });
+});
+
+describe("createR2Source: cancel", () => {
+  it("disowns a pending get and cancels its body when it arrives", async () => {
+    const { bucket, download, open, context } = setup();
+    const object = await open("facts");
+    const { promise, resolve } = Promise.withResolvers<void>();
+    bucket.fault("get", { until: promise });
+    const reason = new Error("The client left");
+    const pending = [open({ start: 0 }), object.read(piece, { start: 0, end: 10 }, context)].map(
+      (call) => call.catch((error: unknown) => error),
+    );
+    await Promise.resolve();
+    download.abort(reason);
+    expect(await Promise.all(pending)).toEqual([reason, reason]);
+    expect(bucket.openBodies).toBe(0);
+    resolve();
+    await new Promise<void>((done) => setTimeout(done));
+    expect(callsOf(bucket)).toEqual(["head", "get", "get"]);
+    expect(bucket.openBodies).toBe(0);
+  });
+
+  it("drops the failure of a disowned get", async () => {
+    const { bucket, download, open } = setup();
+    const { promise, reject } = Promise.withResolvers<void>();
+    bucket.fault("get", { until: promise });
+    const opening = open({ start: 0 }).catch((error: unknown) => error);
+    await Promise.resolve();
+    download.abort("left");
+    expect(await opening).toBe("left");
+    reject(new Error("Network connection lost."));
+    await new Promise<void>((done) => setTimeout(done));
+  });
+});
+
+describe("createR2Source: conditions", () => {
+  it("travel to the bucket; where they fail there are facts and no body", async () => {
+    const { bucket, open } = setup();
+    const { facts } = await open("facts");
+    const object = await open(
+      { start: 0 },
+      { conditions: new Headers({ "if-none-match": facts.etag ?? "" }) },
+    );
+    expect(object.facts).toEqual(facts);
+    expect(object.first).toBeUndefined();
+    expect(bucket.openBodies).toBe(0);
+  });
+
+  it("stay here when R2 could not read them", async () => {
+    const { bucket, open } = setup();
+    const object = await open({ start: 0 }, { conditions: new Headers({ "if-match": "garbage" }) });
+    await discardBody(object.first?.body);
+    expect(bucket.calls[0]?.options?.onlyIf).toBeUndefined();
+  });
+});
+
+describe("createR2Source: client keys", () => {
+  const keys = {
+    algorithm: "AES256",
+    key: btoa("k".repeat(32)),
+    keyMd5: btoa("0123456789abcdef"),
+  };
+  const md5 = Array.from("0123456789abcdef", (c) => c.charCodeAt(0).toString(16)).join("");
+
+  it("go with every get as raw bytes", async () => {
+    const { bucket, source, download, context } = setup();
+    bucket.put("locked", { bytes: contentBytes(ramp, 0, size), ssecKeyMd5: md5 });
+    const want = { start: 0, end: 10 };
+    const object = await source.open("locked", { ...download, want, clientKeys: keys });
+    await discardBody(object.first?.body);
+    const { body } = await object.read(piece, { start: 10, end: 20 }, context);
+    expect(await readAll(body)).toEqual(contentBytes(ramp, 10, 20));
+    for (const { options } of bucket.calls) expect(options?.ssecKey?.byteLength).toBe(32);
+  });
+
+  it("are required and compared, also for facts alone", async () => {
+    const { bucket, source, download } = setup();
+    bucket.put("locked", { bytes: contentBytes(ramp, 0, size), ssecKeyMd5: md5 });
+    for (const want of ["facts", { start: 0, end: 10 }] as const) {
+      const none = source.open("locked", { ...download, want });
+      expect((await errorOf(none)).kind).toBe("key-missing");
+      const other = { ...keys, keyMd5: btoa("fedcba9876543210") };
+      const wrong = source.open("locked", { ...download, want, clientKeys: other });
+      expect((await errorOf(wrong)).kind).toBe("key-wrong");
+    }
+    expect(bucket.openBodies).toBe(0);
+  });
+
+  it("of a wrong form are refused before anything is asked, and not repeated", async () => {
+    const { bucket, open } = setup();
+    for (const bad of [
+      { ...keys, algorithm: "aws:kms" },
+      { ...keys, key: btoa("short") },
+      { ...keys, key: "§§" },
+    ]) {
+      const error = await errorOf(open({ start: 0 }, { clientKeys: bad }));
+      expect(error.kind).toBe("key-wrong");
+      expect(error.message).not.toContain(bad.key);
+    }
+    expect(bucket.calls).toEqual([]);
+  });
+});
+
+describe("createR2Source: metadata and lists", () => {
+  it("passes standard and custom metadata on", async () => {
+    const { bucket, open } = setup();
+    bucket.put("file", {
+      bytes: new Uint8Array(1),
+      httpMetadata: {
+        contentType: "text/plain",
+        contentEncoding: "gzip",
+        contentLanguage: "de",
+        cacheExpiry: new Date(0),
+      },
+      customMetadata: { Author: "me", città: "x", city: "Zürich", bad: "a\r\nb: c" },
+    });
+    expect((await open("facts")).facts.headers).toEqual({
+      "content-type": "text/plain",
+      "content-encoding": "gzip",
+      "content-language": "de",
+      expires: "Thu, 01 Jan 1970 00:00:00 GMT",
+      "x-amz-meta-author": "me",
+      "x-amz-meta-city": "=?UTF-8?B?WsO8cmljaA==?=",
+      "x-amz-meta-bad": "=?UTF-8?B?YQ0KYjogYw==?=",
+    });
+  });
+
+  it("goes on after a rolled-up prefix without naming it twice", async () => {
+    const { bucket, source, download } = setup();
+    for (const key of ["a/1", "a/2", "b", "c/1", "d"])
+      bucket.put(key, { bytes: new Uint8Array(1) });
+    const seen: string[] = [];
+    let after: string | undefined;
+    do {
+      const page = await source.list?.("", { ...download, limit: 1, delimiter: "/", after });
+      seen.push(...(page?.entries.map(({ key }) => key) ?? []), ...(page?.prefixes ?? []));
+      after = page?.next;
+    } while (after !== undefined && seen.length < 20);
+    expect(seen).toEqual(["a/", "b", "c/", "d", "file"]);
+  });
+});
