@@ -102,21 +102,22 @@ describe("LinkVerifier", () => {
   });
 });
 
-describe("edge-readahead sign", () => {
-  async function run(
-    argv: string[],
-    env: Record<string, string> = { EDGE_READAHEAD_LINK_SECRET: secret },
-  ) {
-    let out = "";
-    let err = "";
-    const code = await sign(argv, {
-      out: (text) => (out += text),
-      err: (text) => (err += text),
-      env,
-    });
-    return { code, out, err };
-  }
+/** Runs the command with its output caught. */
+async function run(
+  argv: string[],
+  env: Record<string, string> = { EDGE_READAHEAD_LINK_SECRET: secret },
+) {
+  let out = "";
+  let err = "";
+  const code = await sign(argv, {
+    out: (text) => (out += text),
+    err: (text) => (err += text),
+    env,
+  });
+  return { code, out, err };
+}
 
+describe("edge-readahead sign", () => {
   it("prints a link that opens", async () => {
     const { code, out } = await run(["--for", "10m", "--folder", "/films/", url]);
     expect(code).toBe(0);
