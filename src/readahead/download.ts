@@ -42,6 +42,8 @@ export interface Download extends CallContext {
    * @throws What went wrong before the first checked answer; the download is closed then
    */
   start(object: OpenObject, layout: Layout): Promise<ReadableStream<Uint8Array>>;
+  /** Counts a retry that belongs to no part. */
+  retried(): void;
   /** The one way out; idempotent. Aborts every upstream request in the same turn. */
   close(endedBy: EndedBy, error?: unknown): void;
   /** Settles after `close()`, never rejects. Hand it to `waitUntil`. */
@@ -73,6 +75,8 @@ class RunningDownload implements Download {
   readonly #lease: Lease;
   readonly #controller = new AbortController();
   readonly #live = new Set<Attempt>();
+  /** Requests before or beside the parts, whose bodies may still be read. */
+  readonly #requests = new Set<AbortController>();
   readonly #onEvent: Observe | undefined;
   readonly #clientSignal: AbortSignal | undefined;
   readonly #onClientLeft = () => this.close("client-signal", this.#clientSignal?.reason);
@@ -94,6 +98,8 @@ class RunningDownload implements Download {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #busyTimer = false;
   #lookups = 0;
+  /** Announced to the listener and not answered. */
+  readonly #openLookups = new Set<number>();
   #closed = false;
 
   constructor(options: DownloadOptions) {
@@ -109,11 +115,11 @@ class RunningDownload implements Download {
     this.closed = new Promise((resolve) => {
       this.#settle = resolve;
     });
-    this.permits = this.#permits({
-      rank: -1,
-      controller: this.#controller,
-      urgent: () => true,
-    });
+    this.permits = {
+      request: (ask, send) => this.#requestBeforeParts(ask, send),
+      take: (bytes) => this.#lease.take(bytes),
+      give: (bytes) => this.#lease.give(bytes),
+    };
     this.#clientSignal = options.signal;
     if (options.signal?.aborted === true) this.#onClientLeft();
     else options.signal?.addEventListener("abort", this.#onClientLeft, { once: true });
@@ -124,6 +130,8 @@ class RunningDownload implements Download {
   }
 
   readonly observe: Observe = (event) => {
+    // The record is out: what comes later belongs to nobody.
+    if (this.#closed) return;
     if (event.type === "wasted") this.#totals.bytesWasted += event.bytes;
     this.#emit(event);
   };
@@ -143,6 +151,10 @@ class RunningDownload implements Download {
     }
   }
 
+  retried(): void {
+    this.#totals.retries += 1;
+  }
+
   close(endedBy: EndedBy, error?: unknown): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -152,7 +164,9 @@ class RunningDownload implements Download {
     const reason = error ?? new DOMException(`The download has ended: ${endedBy}`, "AbortError");
     this.#allowance.close(reason);
     this.#controller.abort(reason);
+    for (const controller of this.#requests) controller.abort(reason);
     for (const attempt of [...this.#live]) attempt.end("aborted", reason);
+    for (const id of this.#openLookups) this.#lookupAnswered(id, false);
     this.#readahead?.close(endedBy, reason);
     this.#lease.release();
     const totals = this.#totals;
@@ -184,13 +198,21 @@ class RunningDownload implements Download {
       provenBlockBytes: 0,
       permits: (claimant) => this.#permits(claimant),
       emit: (event) => this.#emit(event),
-      answered: () => this.#readahead?.answered(),
+      answered: (part) => this.#readahead?.answered(part),
       news: () => this.#readahead?.news(),
       explain: (error) => this.#explain(error),
       fail: (error) => this.#fail(error),
       watch: () => this.#watch(),
       close: (endedBy, error) => this.close(endedBy, error),
     };
+  }
+
+  /** A request of no part: its own controller, so that a missed deadline ends it alone. */
+  #requestBeforeParts<T>(ask: Ask, send: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const controller = new AbortController();
+    if (this.#closed) controller.abort(this.signal.reason);
+    else this.#requests.add(controller);
+    return this.#request({ rank: -1, controller, urgent: () => true }, ask, send);
   }
 
   #permits(claimant: Claimant): Permits {
@@ -206,11 +228,12 @@ class RunningDownload implements Download {
     ask: Ask,
     send: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    if (ask.purpose === "read" || this.#onEvent === undefined) {
+    if (ask.purpose === "read" || this.#onEvent === undefined || this.#closed) {
       return this.#allowance.request(claimant, ask, send);
     }
     const id = ++this.#lookups;
     const { purpose, replica } = ask;
+    this.#openLookups.add(id);
     this.#emit({ type: "lookup-requested", at: performance.now(), id, purpose, replica });
     let kind: ReadaheadError["kind"] | undefined;
     let ok = false;
@@ -222,8 +245,13 @@ class RunningDownload implements Download {
       if (error instanceof ReadaheadError) kind = error.kind;
       throw error;
     } finally {
-      this.#emit({ type: "lookup-answered", at: performance.now(), id, ok, kind });
+      this.#lookupAnswered(id, ok, kind);
     }
+  }
+
+  #lookupAnswered(id: number, ok: boolean, kind?: ReadaheadError["kind"]): void {
+    if (!this.#openLookups.delete(id)) return;
+    this.#emit({ type: "lookup-answered", at: performance.now(), id, ok, kind });
   }
 
   #emit(event: ReadaheadEvent): void {

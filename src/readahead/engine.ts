@@ -33,7 +33,7 @@ export interface Engine {
   permits(claimant: Claimant): Permits;
   emit(event: ReadaheadEvent): void;
   /** A part was answered: a place is free, and its bytes are on the way. */
-  answered(): void;
+  answered(part: number): void;
   /** A block arrived or a part ended: whoever waits for bytes should look. */
   news(): void;
   /** The error as the client should see it: a 404 in the middle of an object means that it changed. */

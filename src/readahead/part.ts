@@ -178,8 +178,8 @@ export class Part implements Sink {
     this.#position += bytes.byteLength;
     if (bytes.byteLength > 0) this.#progress();
     // A view is held whole, however little is in it: one that is not full is copied out, unless it goes on at once.
-    const full = bytes.byteLength + GRANT_MARGIN >= room.capacity;
-    const kept = bytes.byteLength > 0 && (full || this.#wanted);
+    const full = room.capacity - bytes.byteLength <= 1;
+    const kept = bytes.byteLength > 0 && (full || !this.#ahead);
     const charged = kept ? room.charged : Math.min(room.charged, bytes.byteLength);
     if (this.#ahead) this.#granted += room.charged - charged;
     else lease.give(room.charged - charged);
@@ -281,7 +281,7 @@ export class Part implements Sink {
       }));
     attempt.answered(answer);
     absolve(answer.replica);
-    engine.answered();
+    engine.answered(this.index);
     await attempt.drain(answer, this);
   }
 

@@ -112,8 +112,9 @@ export class Readahead {
   }
 
   /** A part's answer was checked: its place is free for the next request. */
-  answered(): void {
-    this.#started = true;
+  answered(part: number): void {
+    // Headers wait for part 0: another part's answer says nothing about the first byte.
+    if (part === 0) this.#started = true;
     this.#news.open();
     this.#fill();
   }

@@ -1,0 +1,48 @@
+/**
+ * Opening with patience: the first request of a download is retried like any part's, because nothing was sent yet and
+ * a kept-alive connection may have died under it.
+ */
+import type { OpenObject, OpenRequest, Source } from "../sources/source.ts";
+import { ReadaheadError } from "../errors.ts";
+import type { Download } from "./download.ts";
+import { delay, isTransient, nextMove } from "./retry.ts";
+
+/** What `open` needs beside the download's own context. */
+export type OpenWish = Omit<OpenRequest, "permits" | "signal" | "observe">;
+
+/** A client that waits for headers is told sooner that the store is ill than one whose transfer would break. */
+const OPEN_ATTEMPTS = 3;
+
+/**
+ * Opens the object; transient failures are tried again, at most three times in all.
+ *
+ * @throws ReadaheadError the last failure
+ * @throws the download's signal's reason when it was closed
+ */
+export async function openObject(
+  source: Source,
+  key: string,
+  wish: OpenWish,
+  download: Download,
+): Promise<OpenObject> {
+  const { permits, signal, observe } = download;
+  let graceUsed = false;
+  for (let failures = 1; ; failures += 1) {
+    try {
+      return await source.open(key, { ...wish, permits, signal, observe });
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      const transient = error instanceof ReadaheadError && isTransient(error.kind);
+      if (!transient) throw error;
+      const next = nextMove(
+        error,
+        { failures, allowed: OPEN_ATTEMPTS, graceUsed, canRefresh: false, resumable: true },
+        Math.random(),
+      );
+      if (next.move === "fail") throw error;
+      if (next.move === "same") graceUsed = true;
+      download.retried();
+      if (next.move === "wait") await delay(next.delayMs, signal);
+    }
+  }
+}

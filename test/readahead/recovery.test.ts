@@ -1,0 +1,43 @@
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { Budget } from "../../src/readahead/budget.ts";
+import { createDownload } from "../../src/readahead/download.ts";
+import { openObject } from "../../src/readahead/open.ts";
+import { createHttpSource } from "../../src/sources/http.ts";
+import { checkRecovery, faultClassNames, recoveryCases } from "./recovery-case.ts";
+
+const engine = { Budget, createDownload, openObject, createHttpSource };
+
+/** 21 classes of 200 cases: more than 4,000 downloads; in at least 50 of each class the store got as far as failing. */
+const CASES_PER_CLASS = 200;
+const randomSeed = Number(process.env["RANDOM_SEED"] ?? Date.now() % 2 ** 31);
+const rejections: unknown[] = [];
+const onRejection = (reason: unknown) => rejections.push(reason);
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+  process.on("unhandledRejection", onRejection);
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+  process.off("unhandledRejection", onRejection);
+});
+
+describe("a download under a fault script", () => {
+  it.each(faultClassNames)(
+    "gives the right bytes or fails visibly, and leaves nothing behind: %s",
+    async (name) => {
+      let met = 0;
+      await fc.assert(
+        fc.asyncProperty(recoveryCases(name), async (one) => {
+          if (await checkRecovery(one, engine)) met += 1;
+        }),
+        { numRuns: CASES_PER_CLASS, seed: randomSeed },
+      );
+      expect(met).toBeGreaterThanOrEqual(50);
+      expect(rejections).toEqual([]);
+    },
+    60_000,
+  );
+});
