@@ -30,9 +30,9 @@ export interface ContractFixture {
   put(key: string, bytes: Uint8Array, headers?: Readonly<Record<string, string>>): Promise<void>;
   delete(key: string): Promise<void>;
   /** Upstream requests received so far; lookups included. Absent: the store cannot count (bindings). */
-  requests?(): number;
+  requests?(): number | Promise<number>;
   /** Upstream bodies begun and neither read to the end nor cancelled. */
-  openBodies?(): number;
+  openBodies?(): number | Promise<number>;
   /** Makes every request for the key be refused for lack of rights. */
   deny?(key: string): void | Promise<void>;
   /** Requests for the key wait for headers until the client goes; resolves as soon as the next one would. */

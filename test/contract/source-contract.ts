@@ -213,12 +213,12 @@ export function describeSourceContract(
       it("open without a request, and pin the reads", async (context) => {
         if (options.pins === false) return context.skip();
         const { facts } = await open("facts");
-        const before = fixture.requests?.();
+        const before = await fixture.requests?.();
         const asked = download.permits.asks.length;
         const object = await open({ start: 0, end: 1000 }, { known: facts });
         expect(object.first).toBeUndefined();
         expect(object.facts).toEqual(facts);
-        expect(fixture.requests?.()).toBe(before);
+        expect(await fixture.requests?.()).toBe(before);
         expect(download.permits.asks.length).toBe(asked);
         const range = { start: 100, end: 5000 };
         expectRamp(await readRange(object, range), range);
@@ -277,7 +277,7 @@ export function describeSourceContract(
     describe("permits", () => {
       it("sends nothing without one", async () => {
         const object = await open("facts");
-        const before = fixture.requests?.();
+        const before = await fixture.requests?.();
         const refusal = new ReadaheadError("too-many-parts", "Subrequest limit is used up");
         const refused = createTestDownload({ refuse: refusal });
         const request = { ...refused, want: { start: 0, end: 10 } };
@@ -291,15 +291,15 @@ export function describeSourceContract(
           );
           expect(await rejection(reading)).toBe(refusal);
         }
-        expect(fixture.requests?.()).toBe(before);
+        expect(await fixture.requests?.()).toBe(before);
       });
 
       it("are asked once for every request that reaches the store", async (context) => {
         if (fixture.requests === undefined) return context.skip();
-        const before = fixture.requests();
+        const before = await fixture.requests();
         const object = await open({ start: 0, end: 1000 });
         await readWanted(object, { start: 0, end: 5000 });
-        expect(fixture.requests() - before).toBe(download.permits.asks.length);
+        expect((await fixture.requests()) - before).toBe(download.permits.asks.length);
       });
     });
 
@@ -307,19 +307,22 @@ export function describeSourceContract(
       const reason = new Error("The client left");
 
       it("before the request: rejects with the reason and asks nothing", async () => {
-        const before = fixture.requests?.();
+        const before = await fixture.requests?.();
         download.abort(reason);
         expect(await rejection(open({ start: 0, end: 10 }))).toBe(reason);
-        expect(fixture.requests?.()).toBe(before);
+        expect(await fixture.requests?.()).toBe(before);
       });
 
       it("before headers: open rejects with the reason, at once", async (context) => {
         if (fixture.holdHeaders === undefined) return context.skip();
         await fixture.holdHeaders(key);
-        const before = fixture.requests?.() ?? 0;
+        const before = (await fixture.requests?.()) ?? 0;
         const opening = rejection(open({ start: 0, end: 10 }));
         if (fixture.requests !== undefined)
-          await until("the store sees the request", () => (fixture.requests?.() ?? 0) > before);
+          await until(
+            "the store sees the request",
+            async () => ((await fixture.requests?.()) ?? 0) > before,
+          );
         download.abort(reason);
         expect(await opening).toBe(reason);
       });
@@ -328,10 +331,13 @@ export function describeSourceContract(
         if (fixture.holdHeaders === undefined) return context.skip();
         const object = await open("facts");
         await fixture.holdHeaders(key);
-        const before = fixture.requests?.() ?? 0;
+        const before = (await fixture.requests?.()) ?? 0;
         const reading = rejection(readRange(object, { start: 0, end: 10 }));
         if (fixture.requests !== undefined)
-          await until("the store sees the request", () => (fixture.requests?.() ?? 0) > before);
+          await until(
+            "the store sees the request",
+            async () => ((await fixture.requests?.()) ?? 0) > before,
+          );
         download.abort(reason);
         expect(await reading).toBe(reason);
       });
@@ -426,5 +432,8 @@ async function readToEnd(reader: ReadableStreamDefaultReader<Uint8Array>): Promi
 
 async function nothingOpen(fixture: ContractFixture): Promise<void> {
   if (fixture.openBodies === undefined) return;
-  await until("every upstream body is read or cancelled", () => fixture.openBodies?.() === 0);
+  await until(
+    "every upstream body is read or cancelled",
+    async () => (await fixture.openBodies?.()) === 0,
+  );
 }

@@ -3,14 +3,8 @@
  * over HTTP (store-client.ts).
  */
 import type { TestProject } from "vitest/node";
+import type {} from "./store-client.ts";
 import { startStoreServer } from "./store-server.ts";
-
-declare module "vitest" {
-  export interface ProvidedContext {
-    /** Base URL of the fake store, with a slash at its end. */
-    storeUrl: string;
-  }
-}
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const server = await startStoreServer();

@@ -6,7 +6,8 @@
 
 /** How the bytes of an object are made. Plain data. */
 export type Content =
-  | { readonly kind: "ramp" }
+  /** Byte `i` is `(i + from) % 251`; `from` is 0 unless said. */
+  | { readonly kind: "ramp"; readonly from?: number }
   /** Every four bytes: their index plus the seed, big-endian, modulo 2^32. */
   | { readonly kind: "counter"; readonly seed: number }
   | { readonly kind: "bytes"; readonly bytes: Uint8Array };
@@ -18,7 +19,7 @@ export function contentBytes(content: Content, start: number, end: number): Uint
   if (content.kind === "bytes") return content.bytes.slice(start, end);
   const bytes = new Uint8Array(Math.max(0, end - start));
   if (content.kind === "ramp") {
-    for (let i = 0, value = start % 251; i < bytes.length; i++) {
+    for (let i = 0, value = (start + (content.from ?? 0)) % 251; i < bytes.length; i++) {
       bytes[i] = value;
       value = value === 250 ? 0 : value + 1;
     }

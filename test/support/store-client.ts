@@ -2,6 +2,13 @@
 import type { Fault, SpaceScript, StoredObject } from "./store-script.ts";
 import type { SeenRequest, StoreStats } from "./store-space.ts";
 
+declare module "vitest" {
+  export interface ProvidedContext {
+    /** Base URL of the fake store, with a slash at its end. */
+    storeUrl: string;
+  }
+}
+
 export interface RemoteSpace {
   /** Base URL of its objects, with a slash at its end. */
   readonly url: string;
