@@ -43,14 +43,6 @@ function recode(text: string, keepSlash: boolean, plusIsSpace: boolean): string 
   return out;
 }
 
-/** Encodes plain text as AWS does: every byte outside the unreserved set, the slash too unless kept. */
-export function encodeAws(text: string, keepSlash = false): string {
-  let out = "";
-  for (const byte of encoder.encode(text))
-    out += byte === 0x2f && keepSlash ? "/" : encodedBytes[byte];
-  return out;
-}
-
 /** Canonical form of a raw (still encoded) path; `undefined` when it is malformed. */
 export function canonicalPath(rawPath: string): string | undefined {
   return recode(rawPath === "" ? "/" : rawPath, true, false);

@@ -38,6 +38,12 @@ function hostName(host: string): string {
 /** AWS's rule for bucket names, as far as it matters for telling a bucket from a word in a path. */
 const bucketName = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
 
+/** How a bucket was named: by a configured host, by the path, or by the first label of the host. */
+export interface FoundTarget extends S3Target {
+  readonly mount?: S3FrontMount;
+  readonly by: "host" | "path" | "label" | "nothing";
+}
+
 /**
  * The bucket and key that a host and a raw path name, whether or not such a bucket is mounted.
  *
@@ -47,19 +53,20 @@ export function findTarget(
   mounts: readonly S3FrontMount[],
   host: string,
   rawPath: string,
-): S3Target & { readonly mount?: S3FrontMount } {
+): FoundTarget {
   const name = hostName(host);
   const whole = rawPath.startsWith("/") ? rawPath.slice(1) : rawPath;
   const named = mounts.find((mount) => mount.hosts.includes(name));
-  if (named !== undefined) return { bucket: named.bucket, rawKey: whole, mount: named };
+  if (named !== undefined) return { bucket: named.bucket, rawKey: whole, mount: named, by: "host" };
   const cut = whole.indexOf("/");
   const first = cut < 0 ? whole : whole.slice(0, cut);
   const inPath = mounts.find((mount) => mount.bucket === first);
   const rest = cut < 0 ? "" : whole.slice(cut + 1);
-  if (inPath !== undefined) return { bucket: first, rawKey: rest, mount: inPath };
+  if (inPath !== undefined) return { bucket: first, rawKey: rest, mount: inPath, by: "path" };
   const label = mounts.find((mount) => name.startsWith(`${mount.bucket}.`));
-  if (label !== undefined) return { bucket: label.bucket, rawKey: whole, mount: label };
-  return { bucket: first, rawKey: rest };
+  if (label !== undefined)
+    return { bucket: label.bucket, rawKey: whole, mount: label, by: "label" };
+  return { bucket: first, rawKey: rest, by: "nothing" };
 }
 
 /** Whether a bucket of this name can be mounted. */

@@ -1,10 +1,5 @@
 import { describe, expect, it } from "vitest";
-import {
-  canonicalPath,
-  canonicalQuery,
-  canonicalRequest,
-  encodeAws,
-} from "../../../src/http/s3/canonical.ts";
+import { canonicalPath, canonicalQuery, canonicalRequest } from "../../../src/http/s3/canonical.ts";
 import {
   SigningKeys,
   signText,
@@ -77,13 +72,6 @@ describe("canonicalQuery", () => {
 
   it("gives a bare name an empty value and a plus sign the space", () => {
     expect(canonicalQuery("acl&prefix=a+b%2Bc")).toBe("acl=&prefix=a%20b%2Bc");
-  });
-});
-
-describe("encodeAws", () => {
-  it("keeps the slash of a key and encodes it in a query", () => {
-    expect(encodeAws("a/b c~'()*!", true)).toBe("a/b%20c~%27%28%29%2A%21");
-    expect(encodeAws("a/b")).toBe("a%2Fb");
   });
 });
 

@@ -1,0 +1,318 @@
+/**
+ * The S3 endpoint in front of mounts with `protocol = "s3"`: routing, signatures, error documents and lists. Objects go
+ * the ordinary way (`serve.ts`), so an S3 GetObject has the same window, the same checks and the same record.
+ *
+ * Order of a request: form of the signature, clock, key, signature; then what is asked; then whether this key may. No
+ * store is asked anything before all of that. What it deliberately does not do: write, accept session tokens, or speak
+ * of buckets that the sender may not see (a wrong bucket is told from a forbidden one only to those who signed).
+ */
+import { ReadaheadError } from "../../errors.ts";
+import type { ListPage } from "../../sources/source.ts";
+import { optionsResponse } from "../cors.ts";
+import type { Exchange } from "../exchange.ts";
+import type { Claim, Front, Mount } from "../mount.ts";
+import { type Refusal, refusalHeaders, refusalOf } from "../problem.ts";
+import { serveObject } from "../serve.ts";
+import { Authenticator, type Identity, type SignedParts } from "./authenticate.ts";
+import { hostId, S3Refusal, s3ErrorResponse, s3Statuses } from "./error.ts";
+import {
+  formatBuckets,
+  formatListing,
+  formatLocation,
+  type ListQuestion,
+  readListQuestion,
+} from "./listing.ts";
+import { findTarget, type S3FrontMount } from "./mount.ts";
+import { type ObjectRequest, readObjectRequest } from "./object-request.ts";
+import { readOperation, type S3Operation } from "./operation.ts";
+
+/** A bucket and the mount that its objects are read through. */
+export interface S3Bucket extends S3FrontMount {
+  readonly mount: Mount;
+}
+
+export interface S3FrontOptions {
+  readonly buckets: readonly S3Bucket[];
+  /** Prefixes of the plain mounts: a signed request below one of them is theirs, not one for an unknown bucket. */
+  readonly otherPrefixes?: readonly string[] | undefined;
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  readonly now?: (() => number) | undefined;
+}
+
+/**
+ * Makes the front. Keeps derived signing keys, nothing of a request.
+ *
+ * @throws TypeError when one access key is given two secrets
+ */
+export function createS3Front(options: S3FrontOptions): Front {
+  return new S3Front(options);
+}
+
+class S3Front implements Front {
+  readonly #buckets: readonly S3Bucket[];
+  readonly #others: readonly string[];
+  readonly #authenticator: Authenticator;
+
+  constructor(options: S3FrontOptions) {
+    this.#buckets = options.buckets;
+    this.#others = options.otherPrefixes ?? [];
+    this.#authenticator = new Authenticator(options.buckets, options.now);
+  }
+
+  claim(request: Request, url: URL): Claim | undefined {
+    const host = hostOf(request, url);
+    const target = findTarget(this.#buckets, host, url.pathname);
+    const named = this.#buckets.find(({ bucket }) => bucket === target.mount?.bucket);
+    const inOther = this.#others.some(
+      (prefix) => url.pathname.startsWith(prefix) || `${url.pathname}/` === prefix,
+    );
+    if (named !== undefined && !(target.by === "label" && inOther)) {
+      return {
+        mount: named.mount,
+        rawKey: target.rawKey,
+        answer: (exchange) => this.#answer(exchange, named, host),
+      };
+    }
+    if (inOther || !looksSigned(request, url)) return undefined;
+    return { answer: (id: string) => this.#answerService(request, url, host, id) };
+  }
+
+  async #answer(exchange: Exchange, bucket: S3Bucket, host: string): Promise<Response> {
+    const { request, url, id } = exchange;
+    // A browser asks before it signs (CORS); S3 answers that without a signature, too.
+    if (request.method === "OPTIONS") return optionsResponse(bucket.mount.cors, request);
+    try {
+      const identity = await this.#authenticator.identify(partsOf(request, url, host));
+      const level = exchange.rawKey === "" ? "bucket" : "object";
+      this.#refuseStrangers(identity, bucket, level);
+      const operation = readOperation(request.method, level, url.searchParams);
+      return operation.kind === "object"
+        ? await this.#object(exchange, bucket, identity, operation.method)
+        : await this.#bucket(exchange, bucket, identity, operation);
+    } catch (error) {
+      return refused(error, request, url, id);
+    }
+  }
+
+  /** `/`, and buckets that are not mounted. */
+  async #answerService(request: Request, url: URL, host: string, id: string): Promise<Response> {
+    try {
+      const identity = await this.#authenticator.identify(partsOf(request, url, host));
+      if (identity.kind === "anonymous") throw denied();
+      if (url.pathname !== "/")
+        throw new S3Refusal("NoSuchBucket", "The specified bucket does not exist");
+      readOperation(request.method, "service", url.searchParams);
+      return xml(formatBuckets(this.#authenticator.buckets(identity)), request.method, id);
+    } catch (error) {
+      return refused(error, request, url, id);
+    }
+  }
+
+  /** Before anything of the request is looked at: whoever may nothing learns nothing. */
+  #refuseStrangers(identity: Identity, bucket: S3Bucket, level: "bucket" | "object"): void {
+    const open =
+      level === "object"
+        ? bucket.access === "public"
+        : bucket.access === "public" || bucket.listAccess === "public";
+    if (!open && !this.#authenticator.buckets(identity).includes(bucket.bucket)) throw denied();
+  }
+
+  async #object(
+    exchange: Exchange,
+    bucket: S3Bucket,
+    identity: Identity,
+    method: "GET" | "HEAD",
+  ): Promise<Response> {
+    const { request, url, key } = exchange;
+    if (key === undefined || key === "")
+      throw new S3Refusal("InvalidURI", "Couldn't parse the specified URI.");
+    if (!this.#authenticator.mayRead(identity, bucket, key)) throw denied();
+    const asked = readObjectRequest(url.searchParams, request.headers, identity.kind === "key");
+    return serveObject(
+      exchange,
+      {
+        method,
+        headers: request.headers,
+        key,
+        rawKey: exchange.rawKey,
+        version: asked.version,
+        s3PartNumber: asked.s3PartNumber,
+        clientKeys: asked.clientKeys,
+        checksums: asked.checksums,
+      },
+      {
+        refuse: (refusal) => refusedRead(refusal, exchange, key, asked),
+        decorate: (headers, facts, decision) => {
+          addIds(headers, exchange.id);
+          if (facts.versionId !== undefined) headers.set("x-amz-version-id", facts.versionId);
+          if (facts.s3PartCount !== undefined && asked.s3PartNumber !== undefined)
+            headers.set("x-amz-mp-parts-count", String(facts.s3PartCount));
+          // A checksum is of the whole object: beside a part of it, SDKs would find it wrong.
+          if (!asked.checksums || decision.kind !== "whole") dropChecksums(headers);
+          if (decision.kind === "not-modified") return;
+          for (const [name, value] of asked.overrides) headers.set(name, value);
+        },
+      },
+    );
+  }
+
+  async #bucket(
+    exchange: Exchange,
+    bucket: S3Bucket,
+    identity: Identity,
+    operation: Exclude<S3Operation, { kind: "object" }>,
+  ): Promise<Response> {
+    const { request, url, id } = exchange;
+    const region = bucket.regions[0] ?? "us-east-1";
+    switch (operation.kind) {
+      case "list-buckets":
+      case "head-bucket": {
+        const headers = new Headers({ "x-amz-bucket-region": region });
+        addIds(headers, id);
+        return new Response(null, { status: 200, headers });
+      }
+      case "location":
+        return xml(formatLocation(region), request.method, id);
+      case "list": {
+        const question = readListQuestion(operation.version, url.searchParams);
+        if (!this.#authenticator.mayList(identity, bucket, question.prefix)) throw denied();
+        const page = await listPage(exchange, question);
+        return xml(formatListing(bucket.bucket, question, page), request.method, id);
+      }
+      default:
+        return operation satisfies never;
+    }
+  }
+}
+
+async function listPage(exchange: Exchange, question: ListQuestion): Promise<ListPage> {
+  const { source } = exchange.mount;
+  if (source.list === undefined)
+    throw new S3Refusal("NotImplemented", "The store behind this bucket cannot list its keys.");
+  if (question.maxKeys === 0) return { entries: [], prefixes: [] };
+  const download = exchange.download();
+  try {
+    return await source.list(question.prefix, {
+      permits: download.permits,
+      signal: download.signal,
+      observe: download.observe,
+      after: question.after,
+      limit: question.maxKeys,
+      delimiter: question.delimiter,
+    });
+  } catch (error) {
+    download.close(error instanceof ReadaheadError ? "upstream" : "exception", error);
+    throw error;
+  }
+}
+
+/** Whether a request is meant for an S3 endpoint, by the marks of a signature of any version. */
+function looksSigned(request: Request, url: URL): boolean {
+  const header = request.headers.get("authorization") ?? "";
+  if (/^AWS(4-|\s)/.test(header)) return true;
+  return url.searchParams.has("X-Amz-Algorithm") || url.searchParams.has("AWSAccessKeyId");
+}
+
+function hostOf(request: Request, url: URL): string {
+  return request.headers.get("host") ?? url.host;
+}
+
+function partsOf(request: Request, url: URL, host: string): SignedParts {
+  return {
+    method: request.method,
+    rawPath: url.pathname,
+    rawQuery: url.search.slice(1),
+    query: url.searchParams,
+    headers: request.headers,
+    host,
+    clientAcceptEncoding: clientAcceptEncoding(request),
+  };
+}
+
+function clientAcceptEncoding(request: Request): string | undefined {
+  const cf: unknown = "cf" in request ? request.cf : undefined;
+  if (typeof cf !== "object" || cf === null || !("clientAcceptEncoding" in cf)) return undefined;
+  return typeof cf.clientAcceptEncoding === "string" ? cf.clientAcceptEncoding : undefined;
+}
+
+function denied(): S3Refusal {
+  return new S3Refusal("AccessDenied", "Access Denied");
+}
+
+function addIds(headers: Headers, id: string): void {
+  headers.set("x-amz-request-id", id);
+  headers.set("x-amz-id-2", hostId(id));
+}
+
+function dropChecksums(headers: Headers): void {
+  const names = Array.from(headers.keys()).filter((name) => name.startsWith("x-amz-checksum-"));
+  for (const name of names) headers.delete(name);
+}
+
+function xml(body: string, method: string, id: string): Response {
+  const headers = new Headers({ "content-type": "application/xml", "cache-control": "no-store" });
+  headers.set("x-request-id", id);
+  addIds(headers, id);
+  return new Response(method === "HEAD" ? null : body, { status: 200, headers });
+}
+
+/** The front's own refusals keep their code; anything else goes through the project's table. */
+function refused(error: unknown, request: Request, url: URL, id: string): Response {
+  if (!(error instanceof S3Refusal)) return refusedWith(refusalOf(error), request, url, id);
+  const headers = new Headers({ "cache-control": "no-store", "x-request-id": id });
+  if (error.code === "MethodNotAllowed") headers.set("allow", "GET, HEAD, OPTIONS");
+  return s3ErrorResponse({
+    status: s3Statuses[error.code],
+    code: error.code,
+    message: error.message,
+    details: error.details,
+    resource: url.pathname,
+    requestId: id,
+    headers,
+    bodyless: request.method === "HEAD",
+  });
+}
+
+function refusedRead(
+  refusal: Refusal,
+  exchange: Exchange,
+  key: string,
+  asked: ObjectRequest,
+): Response {
+  const { request, url, id } = exchange;
+  if (refusal.code === "not-found" && asked.version !== undefined)
+    return refusedWith({ ...refusal, s3Code: "NoSuchVersion" }, request, url, id, {
+      Key: key,
+      VersionId: asked.version,
+    });
+  if (refusal.code === "not-found") return refusedWith(refusal, request, url, id, { Key: key });
+  if (refusal.code === "unsatisfiable") {
+    const range = request.headers.get("range");
+    if (asked.s3PartNumber !== undefined)
+      return refusedWith({ ...refusal, s3Code: "InvalidPartNumber" }, request, url, id);
+    return refusedWith(refusal, request, url, id, {
+      ...(range !== null && { RangeRequested: range }),
+      ...(refusal.size !== undefined && { ActualObjectSize: String(refusal.size) }),
+    });
+  }
+  return refusedWith(refusal, request, url, id);
+}
+
+function refusedWith(
+  refusal: Refusal,
+  request: Request,
+  url: URL,
+  id: string,
+  details?: Readonly<Record<string, string>>,
+): Response {
+  return s3ErrorResponse({
+    status: refusal.status,
+    code: refusal.s3Code,
+    message: refusal.detail,
+    details,
+    resource: url.pathname,
+    requestId: id,
+    headers: refusalHeaders(refusal, id),
+    bodyless: request.method === "HEAD",
+  });
+}

@@ -1,0 +1,365 @@
+import { XMLParser, XMLValidator } from "fast-xml-parser";
+import { describe, expect, it } from "vitest";
+import { createHttpSource } from "../../../src/sources/http.ts";
+import { contentBytes, firstDifference, ramp } from "../../support/object-bytes.ts";
+import { codeOf, createEndpoint, elsewhere, origin, reports, signed, size } from "./support.ts";
+
+function setUp(options: Parameters<typeof createEndpoint>[0] = {}) {
+  const endpoint = createEndpoint(options);
+  endpoint.fake.space.store("key", { content: ramp, size, headers: { "content-type": "x/y" } });
+  endpoint.fake.space.store("reports/a", { content: ramp, size: 10 });
+  return endpoint;
+}
+
+async function expectBytes(response: Response, start: number, end: number) {
+  const bytes = new Uint8Array(await response.arrayBuffer());
+  expect(firstDifference(bytes, contentBytes(ramp, start, end))).toBe(-1);
+}
+
+describe("GetObject", () => {
+  it("brings the object with its headers and S3's ids", async () => {
+    const response = await setUp().ask("/media/key");
+    expect(response.status).toBe(200);
+    expect(Object.fromEntries(response.headers)).toMatchObject({
+      "content-type": "x/y",
+      "accept-ranges": "bytes",
+      "content-length": String(size),
+      etag: '"v1"',
+    });
+    expect(response.headers.get("x-amz-request-id")).toBe(response.headers.get("x-request-id"));
+    expect(response.headers.get("x-amz-id-2")).toBeTruthy();
+    await expectBytes(response, 0, size);
+  });
+
+  it.each([
+    ["bytes=0-9", 0, 10],
+    ["bytes=1000-", 1000, size],
+    ["bytes=-7", size - 7, size],
+  ])("answers %s with 206", async (range, start, end) => {
+    const response = await setUp().ask("/media/key", { headers: { range } });
+    expect(response.status).toBe(206);
+    expect(response.headers.get("content-range")).toBe(`bytes ${start}-${end - 1}/${size}`);
+    await expectBytes(response, start, end);
+  });
+
+  it("answers a presigned URL, again and again", async () => {
+    const endpoint = setUp();
+    for (let i = 0; i < 3; i++) {
+      const response = await endpoint.ask("/media/key", { presign: 60 });
+      expect(response.status).toBe(200);
+      await expectBytes(response, 0, size);
+    }
+  });
+
+  it.each(["a b", "a+b", "%41", "ü", "a//b", "~'()*!", "q?x&y=z", "h#", "日本/🙂"])(
+    "finds the key %j",
+    async (key) => {
+      const endpoint = setUp();
+      endpoint.fake.space.store(key, { content: ramp, size: 99 });
+      const path = `/media/${key.split("/").map(encodeURIComponent).join("/")}`;
+      for (const presign of [undefined, 60]) {
+        const response = await endpoint.ask(path, presign === undefined ? {} : { presign });
+        expect(response.status).toBe(200);
+        await expectBytes(response, 0, 99);
+      }
+    },
+  );
+
+  it("says 304 and 412 as conditions have it, after the signature", async () => {
+    const endpoint = setUp();
+    const ask = async (headers: Record<string, string>) => endpoint.ask("/media/key", { headers });
+    expect((await ask({ "if-none-match": '"v1"' })).status).toBe(304);
+    const failed = await ask({ "if-match": '"v2"' });
+    expect([failed.status, await codeOf(failed)]).toEqual([412, "PreconditionFailed"]);
+    const unsigned = await endpoint.fetch(
+      new Request(`${origin}/media/key`, { headers: { "if-none-match": '"v1"' } }),
+    );
+    expect(unsigned.status).toBe(403);
+  });
+
+  it("sets the response headers that a signed request asks for, and no others", async () => {
+    const endpoint = setUp();
+    const query =
+      "response-content-type=text%2Fplain&response-content-disposition=attachment&response-cache-control=no-cache";
+    const response = await endpoint.ask(`/media/key?${query}`);
+    expect(response.headers.get("content-type")).toBe("text/plain");
+    expect(response.headers.get("content-disposition")).toBe("attachment");
+    expect(response.headers.get("cache-control")).toBe("no-cache");
+    await response.body?.cancel();
+    const anonymous = await endpoint.fetch(new Request(`${origin}/open/key?${query}`));
+    expect([anonymous.status, await codeOf(anonymous)]).toEqual([400, "InvalidRequest"]);
+    const split = await endpoint.ask("/media/key?response-content-type=a%0d%0ab:c");
+    expect([split.status, await codeOf(split)]).toEqual([400, "InvalidArgument"]);
+  });
+
+  it("answers a part by its number, with their count", async () => {
+    const endpoint = setUp();
+    endpoint.fake.setParts("key", [200_000, 100_007]);
+    const response = await endpoint.ask("/media/key?partNumber=2");
+    expect(response.status).toBe(206);
+    expect(response.headers.get("x-amz-mp-parts-count")).toBe("2");
+    await expectBytes(response, 200_000, size);
+    const none = await endpoint.ask("/media/key?partNumber=3");
+    expect([none.status, await codeOf(none)]).toEqual([416, "InvalidPartNumber"]);
+    for (const number of ["0", "10001", "x", ""]) {
+      const wrong = await endpoint.ask(`/media/key?partNumber=${number}`);
+      expect([wrong.status, await codeOf(wrong)]).toEqual([400, "InvalidArgument"]);
+    }
+    const both = await endpoint.ask("/media/key?partNumber=1", { headers: { range: "bytes=0-1" } });
+    expect([both.status, await codeOf(both)]).toEqual([400, "InvalidRequest"]);
+  });
+
+  it("hands versions and SSE-C keys on to the store", async () => {
+    const endpoint = setUp();
+    const key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+    endpoint.fake.encrypt("key", key);
+    const headers = {
+      "x-amz-server-side-encryption-customer-algorithm": "AES256",
+      "x-amz-server-side-encryption-customer-key": key,
+      "x-amz-server-side-encryption-customer-key-md5": "x",
+    };
+    const response = await endpoint.ask("/media/key?versionId=v7", { headers });
+    await expectBytes(response, 0, size);
+    expect(endpoint.fake.seen.every(({ url }) => url.endsWith("?versionId=v7"))).toBe(true);
+    const without = await endpoint.ask("/media/key");
+    expect([without.status, await codeOf(without)]).toEqual([400, "InvalidRequest"]);
+    const { "x-amz-server-side-encryption-customer-key-md5": _, ...two } = headers;
+    const incomplete = await endpoint.ask("/media/key", { headers: two });
+    expect([incomplete.status, await codeOf(incomplete)]).toEqual([400, "InvalidArgument"]);
+  });
+
+  it("names checksums only where the client asked, and only beside the whole object", async () => {
+    const endpoint = setUp();
+    endpoint.fake.space.store("sum", {
+      content: ramp,
+      size: 10,
+      headers: { "x-amz-checksum-sha256": "c3Vt", "x-amz-checksum-type": "FULL_OBJECT" },
+    });
+    const ask = async (headers: Record<string, string>) => {
+      const response = await endpoint.ask("/media/sum", { headers });
+      await response.arrayBuffer();
+      return response.headers.get("x-amz-checksum-sha256");
+    };
+    const enabled = { "x-amz-checksum-mode": "ENABLED" };
+    expect(await ask(enabled)).toBe("c3Vt");
+    expect(await ask({})).toBeNull();
+    expect(await ask({ ...enabled, range: "bytes=0-3" })).toBeNull();
+  });
+
+  it("words errors as S3 does, with nothing of the store in them", async () => {
+    const endpoint = setUp();
+    const missing = await endpoint.ask("/media/no <&> such");
+    const text = await missing.text();
+    expect(missing.status).toBe(404);
+    expect(missing.headers.get("content-type")).toBe("application/xml");
+    expect(XMLValidator.validate(text)).toBe(true);
+    const { Error: error } = new XMLParser().parse(text);
+    expect(error).toMatchObject({
+      Code: "NoSuchKey",
+      Key: "no <&> such",
+      Resource: "/media/no%20%3C&%3E%20such",
+      RequestId: missing.headers.get("x-amz-request-id"),
+      HostId: missing.headers.get("x-amz-id-2"),
+    });
+    expect(text).not.toContain("s3.example");
+    const range = await endpoint.ask("/media/key", { headers: { range: "bytes=999999-" } });
+    expect(range.status).toBe(416);
+    expect(await range.text()).toContain(`<ActualObjectSize>${size}</ActualObjectSize>`);
+    const version = await endpoint.ask("/media/nothing?versionId=1");
+    expect(await codeOf(version)).toBe("NoSuchVersion");
+    endpoint.fake.space.always("key", { kind: "status", status: 403 });
+    expect(await codeOf(await endpoint.ask("/media/key"))).toBe("AccessDenied");
+  });
+});
+
+describe("HeadObject", () => {
+  it("says what GET would, without a body", async () => {
+    const endpoint = setUp();
+    const response = await endpoint.ask("/media/key", { method: "HEAD" });
+    expect(response.status).toBe(200);
+    expect(response.headers.get("content-length")).toBe(String(size));
+    expect(response.body).toBeNull();
+    const missing = await endpoint.ask("/media/nothing", { method: "HEAD" });
+    expect([missing.status, missing.body]).toEqual([404, null]);
+  });
+});
+
+describe("who may", () => {
+  it("reads a public bucket without a signature, and never with a wrong one", async () => {
+    const endpoint = setUp();
+    const open = await endpoint.fetch(new Request(`${origin}/open/key`));
+    await expectBytes(open, 0, size);
+    const wrong = await endpoint.ask("/open/key", {
+      client: { ...elsewhere, secretAccessKey: "x" },
+    });
+    expect([wrong.status, await codeOf(wrong)]).toEqual([403, "SignatureDoesNotMatch"]);
+  });
+
+  it.each([
+    "/media/key",
+    "/media/",
+    "/media",
+    "/media?list-type=2",
+    "/media/key?acl",
+    "/media/%zz",
+    "/other/key",
+  ])("refuses a stranger at %s before the store hears of it", async (path) => {
+    const endpoint = setUp();
+    for (const method of ["GET", "HEAD", "PUT", "POST", "DELETE", "PATCH"]) {
+      const response = await endpoint.fetch(new Request(origin + path, { method }));
+      expect(response.status).toBe(403);
+      if (method === "GET") expect(await codeOf(response)).toBe("AccessDenied");
+    }
+    expect(endpoint.fake.seen).toHaveLength(0);
+  });
+
+  it("keeps a key within its prefixes", async () => {
+    const endpoint = setUp();
+    const ask = async (path: string) => (await endpoint.ask(path, { client: reports })).status;
+    expect(await ask("/media/reports/a")).toBe(200);
+    expect(await ask("/media/key")).toBe(403);
+    expect(await ask("/media/reports")).toBe(403);
+    expect(await ask("/media?list-type=2&prefix=reports/")).toBe(200);
+    expect(await ask("/media?list-type=2&prefix=report")).toBe(403);
+    expect(await ask("/media?list-type=2")).toBe(403);
+    expect(await ask("/other/key")).toBe(403);
+    expect(await ask("/media")).toBe(403);
+  });
+
+  it("lists a public bucket for strangers only where that is public too", async () => {
+    const endpoint = setUp();
+    const status = async (path: string) =>
+      (await endpoint.fetch(new Request(origin + path))).status;
+    expect(await status("/open?list-type=2")).toBe(200);
+    expect(await status("/open-quiet?list-type=2")).toBe(403);
+    expect(await status("/open-quiet/key")).toBe(200);
+  });
+
+  it("names the buckets of a key, and of nobody else", async () => {
+    const endpoint = setUp();
+    const names = async (client = elsewhere) =>
+      [...(await (await endpoint.ask("/", { client })).text()).matchAll(/<Name>(.*?)</g)].map(
+        (match) => match[1],
+      );
+    expect(await names()).toEqual(["other"]);
+    expect(await names(reports)).toEqual(["media"]);
+    const unknown = await endpoint.ask("/nowhere/key");
+    expect([unknown.status, await codeOf(unknown)]).toEqual([404, "NoSuchBucket"]);
+  });
+});
+
+describe("routing", () => {
+  it("leaves requests without a signature to the other mounts", async () => {
+    const endpoint = setUp();
+    const front = await endpoint.fetch(new Request(`${origin}/`));
+    expect(front.headers.get("content-type")).not.toBe("application/xml");
+    const nowhere = await endpoint.fetch(new Request(`${origin}/nowhere`));
+    expect(nowhere.headers.get("content-type")).toBe("application/problem+json");
+  });
+
+  it("leaves presigned requests below another mount to that mount", async () => {
+    const source = createHttpSource({
+      url: "https://origin.example/",
+      query: true,
+      fetch: async (url) => new Response(url),
+    });
+    const plain = [{ name: "plain", prefix: "/plain/", source, passQuery: true }];
+    const endpoint = setUp({ plain });
+    const response = await endpoint.ask("/plain/x", { presign: 60 });
+    expect(await response.text()).toContain("https://origin.example/x?");
+  });
+
+  it("takes a host for a bucket: configured, or by its first label", async () => {
+    const endpoint = setUp({ hosts: ["films.example"] });
+    for (const host of ["https://films.example:8787", "https://media.edge.example"]) {
+      const response = await endpoint.ask(`${host}/key`);
+      expect(response.status).toBe(200);
+      await expectBytes(response, 0, size);
+      expect((await endpoint.ask(`${host}/?list-type=2`)).status).toBe(200);
+      expect((await endpoint.fetch(new Request(`${host}/key`))).status).toBe(403);
+    }
+  });
+
+  it("reads no private bucket through another spelling of its path", async () => {
+    const endpoint = setUp();
+    for (const path of [
+      "/medi%61/key",
+      "//media/key",
+      "/open/../media/key",
+      "/open/%2e%2e/media/key",
+      "/MEDIA/key",
+      "/media%2Fkey",
+      "/open/..%2fmedia/key",
+    ]) {
+      const response = await endpoint.fetch(new Request(origin + path));
+      expect(response.status).toBeGreaterThanOrEqual(400);
+    }
+    expect(endpoint.fake.seen).toHaveLength(0);
+  });
+});
+
+describe("what is not answered", () => {
+  it.each(["PUT", "POST", "DELETE", "PATCH"])("%s says MethodNotAllowed", async (method) => {
+    const endpoint = setUp();
+    for (const path of ["/media/key", "/media", "/media/?delete", "/"]) {
+      const body = method === "DELETE" ? {} : { body: "x" };
+      const headers = { "x-amz-content-sha256": "UNSIGNED-PAYLOAD" };
+      const response = await endpoint.ask(path, { method, headers, ...body });
+      expect([response.status, await codeOf(response)]).toEqual([405, "MethodNotAllowed"]);
+      expect(response.headers.get("allow")).toContain("GET");
+    }
+    expect(endpoint.fake.seen).toHaveLength(0);
+  });
+
+  it.each([
+    ..."acl tagging torrent uploads uploadId=1 attributes legal-hold retention restore select&select-type=2 foo=bar"
+      .split(" ")
+      .map((query) => `/media/key?${query}`),
+    ..."acl versions versioning policy policyStatus cors website lifecycle logging notification encryption replication requestPayment accelerate analytics inventory metrics ownershipControls publicAccessBlock object-lock tagging uploads intelligent-tiering session"
+      .split(" ")
+      .map((query) => `/media?${query}`),
+    "/media?list-type=2&foo",
+    "/media?location&acl",
+  ])("%s says NotImplemented", async (path) => {
+    const endpoint = setUp();
+    const response = await endpoint.ask(path);
+    expect([response.status, await codeOf(response)]).toEqual([501, "NotImplemented"]);
+    expect(endpoint.fake.seen).toHaveLength(0);
+  });
+
+  it("a parameter twice says InvalidArgument", async () => {
+    const response = await setUp().fetch(
+      new Request(`${origin}/open?list-type=2&prefix=a&prefix=b`),
+    );
+    expect([response.status, await codeOf(response)]).toEqual([400, "InvalidArgument"]);
+  });
+});
+
+describe("buckets", () => {
+  it("say where they are", async () => {
+    const endpoint = setUp();
+    const head = await endpoint.ask("/media", { method: "HEAD" });
+    expect([head.status, head.headers.get("x-amz-bucket-region")]).toEqual([200, "us-east-1"]);
+    const location = await endpoint.ask("/media?location");
+    expect(await location.text()).toContain("<LocationConstraint xmlns=");
+  });
+
+  it("answer a browser that asks before it signs", async () => {
+    const endpoint = setUp();
+    const response = await endpoint.fetch(
+      new Request(`${origin}/media/key`, { method: "OPTIONS" }),
+    );
+    expect(response.status).toBe(204);
+  });
+});
+
+describe("signatures in flight", () => {
+  it("hold whatever order the headers come in", async () => {
+    const endpoint = setUp();
+    const request = await signed("/media/key", {
+      headers: { "x-amz-meta-b": "2", "a-first": " 1  2 " },
+    });
+    const reversed = new Request(request.url, { headers: [...request.headers].toReversed() });
+    expect((await endpoint.fetch(reversed)).status).toBe(200);
+  });
+});

@@ -1,0 +1,113 @@
+/** An S3 endpoint in this process: the handler with an S3 front over the fake store, and a client that signs. */
+import { AwsV4Signer } from "aws4fetch";
+import { createHandler } from "../../../src/http/handler.ts";
+import type { Mount } from "../../../src/http/mount.ts";
+import { createS3Front, type S3Bucket } from "../../../src/http/s3/front.ts";
+import { createS3Source } from "../../../src/sources/s3.ts";
+import type { Source } from "../../../src/sources/source.ts";
+import { createFakeS3, type FakeS3 } from "../../sources/s3/fake-s3.ts";
+
+export const origin = "https://edge.example";
+export const size = 300_007;
+
+export interface Client {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+}
+
+export const whole: Client = { accessKeyId: "AKWHOLE", secretAccessKey: "secret-of-whole" };
+export const reports: Client = { accessKeyId: "AKREPORTS", secretAccessKey: "secret-of-reports" };
+export const elsewhere: Client = { accessKeyId: "AKELSE", secretAccessKey: "secret-of-else" };
+
+export interface SignOptions {
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly client?: Client;
+  readonly region?: string;
+  readonly service?: string;
+  /** `x-amz-date`'s moment; default now. */
+  readonly at?: number;
+  /** Presigned URL that holds so many seconds. */
+  readonly presign?: number;
+  readonly body?: string;
+}
+
+/** Signs with aws4fetch, which knows nothing of the front. */
+export async function signed(path: string, options: SignOptions = {}): Promise<Request> {
+  const url = new URL(path, origin);
+  if (options.presign !== undefined) url.searchParams.set("X-Amz-Expires", String(options.presign));
+  const signer = new AwsV4Signer({
+    url: url.href,
+    method: options.method ?? "GET",
+    headers: options.headers ?? {},
+    ...(options.client ?? whole),
+    region: options.region ?? "us-east-1",
+    service: options.service ?? "s3",
+    datetime: new Date(options.at ?? Date.now()).toISOString().replace(/[:-]|\.\d{3}/g, ""),
+    signQuery: options.presign !== undefined,
+    allHeaders: true,
+    ...(options.body !== undefined && { body: options.body }),
+  });
+  const { method, url: to, headers } = await signer.sign();
+  return new Request(to, {
+    method,
+    headers: [...headers, ["host", url.host]],
+    ...(options.body !== undefined && { body: options.body }),
+  });
+}
+
+export interface Endpoint {
+  readonly fake: FakeS3;
+  fetch(request: Request): Promise<Response>;
+  /** Signs and sends. */
+  ask(path: string, options?: SignOptions): Promise<Response>;
+}
+
+export interface EndpointOptions {
+  readonly now?: () => number;
+  readonly source?: Source;
+  readonly hosts?: readonly string[];
+  readonly plain?: readonly Mount[];
+}
+
+/** Buckets: `media` (signed; one key for all of it, one for `reports/`), `open` (public), `open-quiet` (no public list), `other`. */
+export function createEndpoint(options: EndpointOptions = {}): Endpoint {
+  const fake = createFakeS3({ public: true });
+  const source =
+    options.source ??
+    createS3Source({ endpoint: "https://s3.example", bucket: "bucket", fetch: fake.fetch });
+  const bucket = (name: string, more: Partial<S3Bucket>): S3Bucket => ({
+    bucket: name,
+    access: "signed",
+    listAccess: "signed",
+    regions: ["us-east-1", "auto"],
+    hosts: [],
+    credentials: [whole],
+    mount: { name, prefix: `/${name}/`, source },
+    ...more,
+  });
+  const front = createS3Front({
+    buckets: [
+      bucket("media", {
+        credentials: [whole, { ...reports, prefixes: ["reports/"] }],
+        hosts: options.hosts ?? [],
+      }),
+      bucket("open", { access: "public", listAccess: "public" }),
+      bucket("open-quiet", { access: "public" }),
+      bucket("other", { credentials: [elsewhere] }),
+    ],
+    otherPrefixes: options.plain?.map(({ prefix }) => prefix),
+    now: options.now,
+  });
+  const handle = createHandler({ mounts: options.plain ?? [], fronts: [front] });
+  return {
+    fake,
+    fetch: (request) => handle(request),
+    ask: async (path, sign) => handle(await signed(path, sign)),
+  };
+}
+
+/** The error code of an XML answer. */
+export async function codeOf(response: Response): Promise<string | undefined> {
+  return /<Code>(\w+)<\/Code>/.exec(await response.text())?.[1];
+}
