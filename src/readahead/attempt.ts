@@ -32,6 +32,8 @@ export interface Room {
 export interface Sink {
   /** Resolves when a block of up to `bytes` may be read; rejects when the body must be given up. */
   room(attempt: Attempt, bytes: number): Room | Promise<Room>;
+  /** The block was not read after all. */
+  giveUp(room: Room): void;
   /** Takes the block; `false`: it was copied, the buffer can be used again. */
   accept(bytes: Uint8Array<ArrayBuffer>, room: Room): boolean;
 }
@@ -134,8 +136,12 @@ export class Attempt {
       const view = new Uint8Array(buffer, carry.byteLength);
       if (carry.byteLength > 0) new Uint8Array(buffer).set(carry);
       const min = speed.proven && view.byteLength > 0 ? view.byteLength : 1;
-      const result = await this.#readBlock(reader, view, min, speed);
+      const result = await this.#readBlock(reader, view, min, speed).catch((error: unknown) => {
+        sink.giveUp(room);
+        throw error;
+      });
       if (result.view.buffer.byteLength < carry.byteLength + result.view.byteLength) {
+        sink.giveUp(room);
         throw this.#truncated(missing);
       }
       const read = Math.min(result.view.byteLength, missing);

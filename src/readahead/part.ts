@@ -173,6 +173,11 @@ export class Part implements Sink {
     return this.#wanted ? this.#roomOnDemand(bytes) : this.#park(attempt, bytes);
   }
 
+  giveUp(room: Room): void {
+    if (this.#ahead) this.#granted += room.charged;
+    else this.#engine.lease.give(room.charged);
+  }
+
   accept(bytes: Uint8Array<ArrayBuffer>, room: Room): boolean {
     const { lease } = this.#engine;
     this.#position += bytes.byteLength;
