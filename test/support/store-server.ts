@@ -91,7 +91,9 @@ async function serve(
   try {
     await pause(plan.lateMs ?? space.script.latencyMs ?? 0, gone.signal);
     if (gone.signal.aborted) return;
-    if (plan.beforeHeaders === "stall") return;
+    // The place stays taken as long as nobody is answered.
+    if (plan.beforeHeaders === "stall")
+      return await once(gone.signal, "abort").then(() => undefined);
     if (plan.beforeHeaders === "reset") return reset(request, exchange);
     response.writeHead(plan.status, plan.headers);
     exchange.answered();
