@@ -20,6 +20,17 @@ function exampleAuthenticator(now: number) {
   return new Authenticator([mount], () => now);
 }
 
+function oneKeyMount(bucket: string, secretAccessKey: string): S3FrontMount {
+  return {
+    bucket,
+    access: "signed",
+    listAccess: "signed",
+    credentials: [{ accessKeyId: "A", secretAccessKey }],
+    regions: [],
+    hosts: [],
+  };
+}
+
 function parts(
   path: string,
   query: string,
