@@ -54,8 +54,8 @@ export interface HandlerContext {
 /** Answers one request. Never rejects: what goes wrong before headers is a problem document. */
 export type Handler = (request: Request, context?: HandlerContext) => Promise<Response>;
 
-/** Names of the query that are ours on every mount. */
-const reservedQuery = ["download", "explain"];
+/** Names of the query that are ours on every mount; so are all that start with `edge-` (signed links). */
+const reservedQuery: readonly string[] = ["download", "explain"];
 
 /**
  * Makes a handler for a set of mounts.
@@ -183,8 +183,13 @@ function queryToPass(url: URL): string | undefined {
   const kept = url.search
     .slice(1)
     .split("&")
-    .filter((pair) => pair !== "" && !reservedQuery.includes(pair.split("=", 1)[0] ?? ""));
+    .filter((pair) => pair !== "" && !isReserved(new URLSearchParams(pair)));
   return kept.length === 0 ? undefined : `?${kept.join("&")}`;
+}
+
+/** Compared decoded: `edge%2Dsignature` is a signature too, and none of the origin's business. */
+function isReserved(pair: URLSearchParams): boolean {
+  return [...pair.keys()].some((name) => reservedQuery.includes(name) || name.startsWith("edge-"));
 }
 
 async function explainObject(

@@ -312,6 +312,7 @@ function factsName(exchange: Exchange, asked: Asked): string {
     asked.version ?? null,
     asked.rawKey ?? asked.key,
     asked.query ?? null,
+    asked.checksums ?? false,
   ]);
 }
 

@@ -27,7 +27,9 @@ export interface FakeObject {
 
 /** The bytes of every fake object. */
 export function ramp(start: number, end: number): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from({ length: end - start }, (_, index) => (start + index) % 251);
+  const bytes = new Uint8Array(end - start);
+  for (let index = 0; index < bytes.length; index++) bytes[index] = (start + index) % 251;
+  return bytes;
 }
 
 export class FakeSource implements Source {
@@ -71,6 +73,9 @@ export class FakeSource implements Source {
       throw new ReadaheadError("unsatisfiable", "Past the end", {
         size: object.sizeless === true ? undefined : size,
       });
+    }
+    if (object.sizeless === true && want.end === undefined) {
+      return { start: want.start, end: Number.POSITIVE_INFINITY };
     }
     return { start: want.start, end: Math.min(size, want.end ?? size) };
   }

@@ -105,7 +105,8 @@ describe("pages and fronts", () => {
         fronts: [
           {
             claim(_request, url) {
-              if (url.pathname === "/") return { answer: async (id: string) => new Response(`list ${id}`) };
+              if (url.pathname === "/")
+                return { answer: async (id: string) => new Response(`list ${id}`) };
               if (!url.pathname.startsWith("/bucket/")) return undefined;
               const rawKey = url.pathname.slice(8);
               return {

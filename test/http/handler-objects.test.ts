@@ -166,6 +166,22 @@ describe("objects out of the ordinary", () => {
     });
   });
 
+  it("starts at 0 where the store says no size although it ranges", async () => {
+    harness.source.objects.set("film.mp4", {
+      ...film,
+      size: 5_000,
+      sizeless: true,
+      unversioned: "no length",
+    });
+    const answer = await harness.get({ range: "bytes=10-19" });
+    expect(answer.status).toBe(200);
+    expectRamp(answer.bytes, 0, 5_000);
+    expect(harness.source.opens.map(({ want }) => want)).toEqual([
+      { start: 10, end: 20 },
+      { start: 0 },
+    ]);
+  });
+
   it("passes a stored Content-Encoding on, and gives the whole object for several ranges", async () => {
     const headers = { "content-encoding": "gzip" };
     harness.source.objects.set("film.mp4", { ...film, size: 5_000, headers });

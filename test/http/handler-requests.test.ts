@@ -152,7 +152,10 @@ describe("paths", () => {
 
   it("passes the query on, without our own names, only where the mount says so", async () => {
     const handle = harness.handlerFor({ passQuery: true });
-    await harness.ask(handle, "/files/film.mp4?a=%20b&download=x&explain&versionId=3&c");
+    await harness.ask(
+      handle,
+      "/files/film.mp4?a=%20b&download=x&explain&versionId=3&c&edge-expires=1&edge%2Dsignature=s",
+    );
     expect(harness.source.opens[0]).toMatchObject({
       query: "?a=%20b&versionId=3&c",
       version: undefined,

@@ -1,7 +1,10 @@
 import * as fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { layOutMultipart } from "../../src/http/multipart.ts";
 import { isLiteral, type Layout, layoutBytes } from "../../src/readahead/layout.ts";
+
+// Properties take their time on a busy machine.
+vi.setConfig({ testTimeout: 30_000 });
 
 /** The answer's bytes, the object's being a ramp of prime period. */
 function render(layout: Layout): Uint8Array {

@@ -1,5 +1,5 @@
 import * as fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import {
   formatRange,
   maxRangeSpecs,
@@ -10,6 +10,9 @@ import {
   wantOf,
 } from "../../src/http/range.ts";
 import { intersect } from "../../src/readahead/byte-range.ts";
+
+// Properties take their time on a busy machine.
+vi.setConfig({ testTimeout: 30_000 });
 
 const max = Number.MAX_SAFE_INTEGER;
 

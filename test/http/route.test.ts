@@ -1,7 +1,10 @@
 import * as fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { decodeKey, encodeKey } from "../../src/http/key.ts";
 import { createRouter } from "../../src/http/route.ts";
+
+// Properties take their time on a busy machine.
+vi.setConfig({ testTimeout: 30_000 });
 
 const mounts = ["/", "/a/", "/a/b/", "/w%C3%B6rt/"].map((prefix) => ({ prefix }));
 
