@@ -189,6 +189,8 @@ export class Part implements Sink {
     if (this.#ahead) this.#granted += room.charged - charged;
     else lease.give(room.charged - charged);
     if (bytes.byteLength === 0) return false;
+    // The free block is one: the next is read when the client has taken this one.
+    if (room.charged === 0 && !this.#ahead) this.#wanted = false;
     this.#blocks.push({ bytes: kept ? bytes : bytes.slice(), charged });
     this.#engine.news();
     return kept;

@@ -20,3 +20,8 @@ export function expectRamp(bytes: Uint8Array, position: number): void {
   if (Buffer.compare(bytes, expected) === 0) return;
   expect(position + firstDifference(bytes, expected), "first wrong byte").toBe(-1);
 }
+
+/** Lets everything happen that needs no timer. */
+export async function settle(): Promise<void> {
+  for (let turn = 0; turn < 4; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,205 @@
+/** Clients that take their bytes slowly, or pause: nobody's upstream is held, no byte is lost, no retry is spent. */
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { checkLeaks } from "../support/leak-check.ts";
+import { MemoryStore, type SeenRead } from "./support/memory-store.ts";
+import { expectRamp } from "./support/read-stream.ts";
+import { expectSettled, watchDownload } from "./support/watched-download.ts";
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+checkLeaks();
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+const settle = () => vi.advanceTimersByTimeAsync(0);
+
+/** Milliseconds for which an open body has not been drained. */
+function undrained(reads: readonly SeenRead[]): number {
+  const now = performance.now();
+  return Math.max(
+    0,
+    ...reads.filter(({ state }) => state === "open").map(({ pulledAt }) => now - pulledAt),
+  );
+}
+
+interface Walk {
+  readonly size: number;
+  readonly budgetBytes: number;
+  readonly bytesPerSecond: number;
+}
+
+/** Takes a whole object at a steady rate; the clock moves in steps of 100 ms. */
+async function take({ size, budgetBytes, bytesPerSecond }: Walk) {
+  const store = new MemoryStore({ size });
+  const watched = watchDownload({ limits: { budgetBytes } });
+  const reader = (await watched.stream(store.source)).getReader();
+  let read = 0;
+  let longest = 0;
+  for (let block = await reader.read(); !block.done; block = await reader.read()) {
+    expectRamp(block.value, read);
+    read += block.value.byteLength;
+    const restMs = Math.round((block.value.byteLength * 1000) / bytesPerSecond);
+    for (let left = restMs; left > 0; left -= 100) {
+      await vi.advanceTimersByTimeAsync(Math.min(100, left));
+      longest = Math.max(longest, undrained(store.reads));
+    }
+  }
+  return { store, watched, read, longest, totals: expectSettled(watched) };
+}
+
+describe("a client of 40 KB/s", () => {
+  it.for([32 * MIB, 256 * KIB, 0])(
+    "gets every byte over minutes, with a budget of %i bytes",
+    async (budgetBytes) => {
+      const size = 12 * MIB + 5;
+      const walk = await take({ size, budgetBytes, bytesPerSecond: 40_000 });
+      expect(performance.now()).toBeGreaterThan(300_000);
+      expect(walk.read).toBe(size);
+      // One tick of the clock that watches is 200 ms.
+      expect(walk.longest).toBeLessThanOrEqual(5_000 + 400);
+      expect(walk.totals.retries).toBe(0);
+      expect(walk.totals.bytesFetched).toBe(size);
+      expect(walk.totals.subrequests).toBeLessThan(300);
+    },
+  );
+
+  it("is asked for one part at a time, when it is wanted, once it has shown to be slow", async () => {
+    const { watched } = await take({ size: 4 * MIB, budgetBytes: 0, bytesPerSecond: 40_000 });
+    const late = watched.ofType("part-requested").filter(({ at }) => at > 30_000);
+    expect(late.length).toBeGreaterThan(10);
+    for (const { range } of late) expect(range.end - range.start).toBeLessThanOrEqual(64 * KIB);
+  });
+});
+
+describe("a client that pauses", () => {
+  it("costs the store nothing but the bytes asked for, which are read and held", async () => {
+    const store = new MemoryStore({ size: 40 * MIB });
+    const watched = watchDownload();
+    const stream = await watched.stream(store.source);
+    await vi.advanceTimersByTimeAsync(600_000);
+    expect(store.openBodies).toBe(0);
+    expect(store.reads).toHaveLength(4);
+    expect(watched.events.filter(({ type }) => type === "let-go")).toEqual([]);
+    await stream.cancel();
+    expectSettled(watched);
+  });
+
+  it("without memory holds its head's upstream for holdMs, then asks again from its offset when it is back", async () => {
+    const store = new MemoryStore({ size: 512 * KIB });
+    const watched = watchDownload({ limits: { budgetBytes: 0, partBytes: 512 * KIB } });
+    const reader = (await watched.stream(store.source)).getReader();
+    const { value } = await reader.read();
+    const read = value?.byteLength ?? 0;
+    await vi.advanceTimersByTimeAsync(4_900);
+    expect(store.openBodies).toBe(1);
+    await vi.advanceTimersByTimeAsync(500);
+    expect(store.openBodies).toBe(0);
+    expect(watched.ofType("let-go")).toMatchObject([{ part: 0, from: read }]);
+
+    await vi.advanceTimersByTimeAsync(300_000);
+    expect(store.reads).toHaveLength(1);
+    let position = read;
+    for (let block = await reader.read(); !block.done; block = await reader.read()) {
+      expectRamp(block.value, position);
+      position += block.value.byteLength;
+    }
+    expect(store.reads[1]?.range.start).toBe(read);
+    expect(position).toBe(512 * KIB);
+    expect(expectSettled(watched)).toMatchObject({ retries: 0, letGo: 1, bytesWasted: 0 });
+  });
+
+  it("is let go at most once in ten seconds", async () => {
+    // Blocks smaller than a slice: the rest of the slice lies undrained again.
+    const store = new MemoryStore({ size: 512 * KIB, blockBytes: 10 * KIB });
+    const watched = watchDownload({ limits: { budgetBytes: 0, partBytes: 512 * KIB } });
+    const reader = (await watched.stream(store.source)).getReader();
+    await reader.read();
+    await vi.advanceTimersByTimeAsync(5_400);
+    expect(watched.ofType("let-go")).toHaveLength(1);
+    await reader.read();
+    await vi.advanceTimersByTimeAsync(8_000);
+    expect(watched.ofType("let-go")).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(3_000);
+    expect(watched.ofType("let-go")).toHaveLength(2);
+    expect(store.openBodies).toBe(0);
+    await reader.cancel();
+    expectSettled(watched);
+  });
+
+  it("of a version that cannot be pinned keeps its upstream: it could not be resumed", async () => {
+    const facts = { pin: undefined, unversioned: "no validator" };
+    const store = new MemoryStore({ size: 512 * KIB, facts });
+    const watched = watchDownload();
+    const reader = (await watched.stream(store.source)).getReader();
+    await reader.read();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(store.openBodies).toBe(1);
+    let read = 0;
+    for (let block = await reader.read(); !block.done; block = await reader.read()) {
+      read += block.value.byteLength;
+    }
+    expect(read).toBeGreaterThan(0);
+    expect(expectSettled(watched)).toMatchObject({ bytesSent: 512 * KIB, letGo: 0 });
+  });
+});
+
+describe("a store that goes silent", () => {
+  it("before headers is given up at the first-byte deadline and asked again", async () => {
+    const fault = { at: 1, fault: { kind: "stall", after: "before-headers" } } as const;
+    const store = new MemoryStore({ size: 512 * KIB, faults: [fault] });
+    const watched = watchDownload({ limits: { firstByteMs: 4_000 } });
+    const reader = (await watched.stream(store.source)).getReader();
+    await vi.advanceTimersByTimeAsync(3_900);
+    expect(watched.ofType("retry")).toHaveLength(0);
+    await vi.advanceTimersByTimeAsync(400);
+    expect(watched.ofType("retry")).toMatchObject([{ part: 1, kind: "unavailable" }]);
+    await vi.advanceTimersByTimeAsync(1_000);
+    for (let block = await reader.read(); !block.done; ) block = await reader.read();
+    expect(expectSettled(watched)).toMatchObject({ retries: 1, bytesSent: 512 * KIB });
+  });
+
+  it("before headers is given up after 3 s where another replica can be asked, at once", async () => {
+    const fault = { at: 0, fault: { kind: "stall", after: "before-headers" } } as const;
+    const replicas = ["silent.example:1", "well.example:1"];
+    const store = new MemoryStore({ size: 64 * KIB, faults: [fault], replicas, known: true });
+    const watched = watchDownload();
+    const started = watched.stream(store.source);
+    await vi.advanceTimersByTimeAsync(2_900);
+    expect(store.reads).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(300);
+    expect(store.reads.map(({ replica }) => replica)).toEqual(replicas);
+    await (await started).cancel();
+    expectSettled(watched);
+  });
+
+  it("in a body is given up at the stall deadline and resumed at the byte reached", async () => {
+    const fault = { at: 0, fault: { kind: "stall", after: 64 * KIB } } as const;
+    const store = new MemoryStore({ size: 256 * KIB, faults: [fault] });
+    const watched = watchDownload({ limits: { stallMs: 2_000 } });
+    const reader = (await watched.stream(store.source)).getReader();
+    await vi.advanceTimersByTimeAsync(1_900);
+    expect(store.reads).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(store.reads.map(({ range }) => range.start)).toEqual([0, 64 * KIB]);
+    let position = 0;
+    for (let block = await reader.read(); !block.done; block = await reader.read()) {
+      expectRamp(block.value, position);
+      position += block.value.byteLength;
+    }
+    expect(position).toBe(256 * KIB);
+    expect(expectSettled(watched).retries).toBe(1);
+  });
+
+  it("while the client reads nothing more is no stall: the body waits for the client", async () => {
+    const store = new MemoryStore({ size: 256 * KIB });
+    const limits = { budgetBytes: 0, stallMs: 100, holdMs: 60_000 };
+    const watched = watchDownload({ limits });
+    const stream = await watched.stream(store.source);
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(store.openBodies).toBe(1);
+    await settle();
+    await stream.cancel();
+    expect(expectSettled(watched)).toMatchObject({ retries: 0, letGo: 0 });
+  });
+});
