@@ -77,7 +77,8 @@ function writeResults(folder: string, fresh: Results): void {
   const cases = [...fresh.cases, ...kept].toSorted(
     (a, b) => order.indexOf(a.name) - order.indexOf(b.name),
   );
-  writeFileSync(file, `${JSON.stringify({ setting: fresh.setting, cases }, undefined, 1)}\n`);
+  const lines = cases.map((item) => JSON.stringify(item)).join(",\n");
+  writeFileSync(file, `{"setting":${JSON.stringify(fresh.setting)},"cases":[\n${lines}\n]}\n`);
   writeFileSync(join(folder, "results.md"), formatMarkdown(cases, fresh.setting));
   for (const [name, svg] of drawCharts(cases)) writeFileSync(join(folder, name), svg);
 }

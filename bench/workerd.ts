@@ -5,12 +5,12 @@
  * Also a program: `node bench/workerd.ts <module.js> '<vars as JSON>'` starts one, prints its address, and ends on Ctrl-C.
  */
 import type { ChildProcess } from "node:child_process";
-import { copyFileSync, mkdtempSync, writeFileSync } from "node:fs";
+import { copyFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Readable } from "node:stream";
 import { start } from "./harness/processes.ts";
+import { scratchFolder } from "./harness/scratch.ts";
 
 const compatibilityDate = "2026-10-23";
 const compatibilityFlags = ["enable_request_signal"];
@@ -36,18 +36,20 @@ export function workerdBinary(): string {
  * Starts workerd with one ES module.
  *
  * @param vars Each becomes a JSON binding
+ * @param args Further arguments of `workerd serve`
  * @throws Error when workerd ends or does not listen within 15 s
  */
 export async function startWorkerd(
   modulePath: string,
   vars: Readonly<Record<string, unknown>>,
+  args: readonly string[] = [],
 ): Promise<Workerd> {
-  const folder = mkdtempSync(join(tmpdir(), "edge-readahead-bench-"));
+  const folder = scratchFolder("workerd");
   const config = join(folder, "config.capnp");
   // Cap'n Proto's embed takes no absolute path.
   copyFileSync(resolve(modulePath), join(folder, "worker.js"));
   writeFileSync(config, formatConfig(vars));
-  const child = start(workerdBinary(), ["serve", "--control-fd=3", config], {
+  const child = start(workerdBinary(), ["serve", "--control-fd=3", ...args, config], {
     stdio: ["ignore", "pipe", "pipe", "pipe"],
   });
   let log = "";

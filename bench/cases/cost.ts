@@ -1,5 +1,6 @@
 /** What a byte costs, how soon the first one comes, and what a client that leaves has cost. */
 import {
+  type Bar,
   type Case,
   GiB,
   KiB,
@@ -107,6 +108,8 @@ export function firstByte(mode: Mode): Case {
 
 export function earlyLeave(mode: Mode): Case {
   const profile = { latencyMs: 5 };
+  // So slow that every part is still being sent when the client leaves: there is something to close.
+  const midBody = { latencyMs: 5, connectionRate: 2_000_000 };
   const load = {
     kind: "leave",
     bytes: GiB,
@@ -122,6 +125,7 @@ export function earlyLeave(mode: Mode): Case {
     variants: [
       { name: "pass-through", server: passThrough, profile, load },
       { name: "ours", server: ours(), profile, load },
+      { name: "ours, upstreams mid-body", server: ours(), profile: midBody, load },
     ],
     bars: [
       {
@@ -136,24 +140,24 @@ export function earlyLeave(mode: Mode): Case {
         text: "reset to the last upstream socket closed, ms",
         issue: "3",
         metric: "closeMs",
-        of: "ours",
+        of: "ours, upstreams mid-body",
         atMost: 200,
       },
       {
         text: "upstream responses open after the reset",
         issue: "3",
         metric: "openAfter",
-        of: "ours",
+        of: "ours, upstreams mid-body",
         atMost: 0,
       },
       {
         text: "upstream requests begun after the reset",
         issue: "3",
         metric: "lateRequests",
-        of: "ours",
+        of: "ours, upstreams mid-body",
         atMost: 0,
       },
     ],
-    shows: ["originMiB", "originRequests", "closeMs", "openAfter"],
+    shows: ["originMiB", "originRequests", "closeMs", "openAfter", "lateRequests"],
   };
 }

@@ -6,7 +6,7 @@ const counted = { kind: "ours", counted: true } as const;
 
 export function slowClients(mode: Mode): Case {
   const crowds = mode === "quick" ? [100] : [100, 200, 500];
-  const seconds = mode === "quick" ? 8 : mode === "long" ? 90 : 20;
+  const seconds = mode === "quick" ? 12 : mode === "long" ? 90 : 20;
   const variant = (who: "pass-through" | "ours", clients: number): Variant => ({
     name: `${who}, ${clients} clients`,
     server: who === "ours" ? counted : passThrough,

@@ -46,7 +46,7 @@ export function trafficServer(mode: Mode): Case {
     profile,
     load,
   });
-  const peers = [0, 4, 8, 16].map(peer);
+  const peers = [0, 4, 16, 32].map(peer);
   return {
     name: "trafficserver",
     title: "128 MiB at 20 ms against Traffic Server slice",

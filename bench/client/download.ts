@@ -105,7 +105,7 @@ class Downloader {
     if (sampleMs !== undefined) {
       this.#timers.push(
         setInterval(
-          () => this.#samples.push([performance.now() - this.#startedAt, this.#bytes]),
+          () => this.#samples.push([Math.round(performance.now() - this.#startedAt), this.#bytes]),
           sampleMs,
         ),
       );

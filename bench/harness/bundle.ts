@@ -1,12 +1,11 @@
 /** Bundles a Worker of ours into one module for bare workerd, with the options that `scripts/build.ts` ships with. */
-import { existsSync, mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { build } from "esbuild";
+import { scratchFolder } from "./scratch.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const bundles = new Map<string, Promise<string>>();
-let folder: string | undefined;
 
 /** Bundles `bench/workers/<name>.ts` once a run, and returns the module's path. */
 export function bundleWorker(name: string): Promise<string> {
@@ -28,8 +27,7 @@ export function builtWorker(): Promise<string> {
 function bundleEntry(entry: string, name: string): Promise<string> {
   const known = bundles.get(name);
   if (known !== undefined) return known;
-  folder ??= mkdtempSync(join(tmpdir(), "edge-readahead-workers-"));
-  const outfile = join(folder, `${name}.js`);
+  const outfile = join(scratchFolder("bundle"), `${name}.js`);
   const bundle = build({
     entryPoints: [entry],
     outfile,

@@ -1,10 +1,10 @@
 /** The clients' process as the bench sees it: jobs in, results out; and curl, for ranges over one connection. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Result } from "../client/download.ts";
 import type { ClientReply, ClientRequest, Job } from "../client.ts";
 import { start, startFork } from "./processes.ts";
+import { scratchFolder } from "./scratch.ts";
 
 export interface Clients {
   /** Runs the jobs side by side; results in the same order. Rejects when the clients' process ends. */
@@ -46,7 +46,7 @@ export function startClients(): Clients {
  * @throws Error when curl fails or is not there
  */
 export async function curlRanges(url: string, bytes: number, partBytes: number): Promise<number> {
-  const folder = mkdtempSync(join(tmpdir(), "edge-readahead-curl-"));
+  const folder = scratchFolder("curl");
   const entries: string[] = [];
   for (let at = 0; at < bytes; at += partBytes) {
     const range = `${at}-${Math.min(bytes, at + partBytes) - 1}`;
@@ -55,15 +55,11 @@ export async function curlRanges(url: string, bytes: number, partBytes: number):
   writeFileSync(join(folder, "ranges"), entries.join("next\n"));
   const startedAt = performance.now();
   const child = start("curl", ["-K", join(folder, "ranges")], { stdio: "ignore" });
-  try {
-    await new Promise<void>((done, fail) => {
-      child.once("error", () => fail(new Error("curl is not installed")));
-      child.once("exit", (code) =>
-        code === 0 ? done() : fail(new Error(`curl ended with code ${code}`)),
-      );
-    });
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  await new Promise<void>((done, fail) => {
+    child.once("error", () => fail(new Error("curl is not installed")));
+    child.once("exit", (code) =>
+      code === 0 ? done() : fail(new Error(`curl ended with code ${code}`)),
+    );
+  });
   return (performance.now() - startedAt) / 1000;
 }

@@ -3,11 +3,11 @@
  * connections to the origin kept alive. A process of our own on its own port and prefix; the system's service is left alone.
  */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { freePort } from "../harness/port.ts";
 import { start, untilListening } from "../harness/processes.ts";
+import { scratchFolder } from "../harness/scratch.ts";
 import type { Peer } from "./peer.ts";
 
 const binary = "/usr/sbin/nginx";
@@ -22,7 +22,7 @@ export function nginxVersion(): string | undefined {
 
 /** @param slice nginx size, "64k" or "1m" */
 export async function startNginx(slice: string, originPort: number): Promise<Peer> {
-  const folder = mkdtempSync(join(tmpdir(), "edge-readahead-nginx-"));
+  const folder = scratchFolder("nginx");
   mkdirSync(join(folder, "temp"));
   const port = await freePort();
   const config = join(folder, "nginx.conf");

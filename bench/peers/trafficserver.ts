@@ -6,11 +6,11 @@
  * needs to be for one run (it wraps around).
  */
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { freePort } from "../harness/port.ts";
 import { start, untilListening } from "../harness/processes.ts";
+import { scratchFolder } from "../harness/scratch.ts";
 import type { Peer } from "./peer.ts";
 
 const binary = "/usr/bin/traffic_server";
@@ -31,7 +31,7 @@ export async function startTrafficServer(
   prefetch: number,
   originPort: number,
 ): Promise<Peer> {
-  const folder = mkdtempSync(join(tmpdir(), "edge-readahead-ats-"));
+  const folder = scratchFolder("ats");
   const place = (name: string) => join(folder, name);
   for (const name of ["etc", "run", "log", "cache"]) mkdirSync(place(name));
   cpSync("/etc/trafficserver", place("etc"), { recursive: true, dereference: true });
