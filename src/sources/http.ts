@@ -303,10 +303,15 @@ class HttpSource implements Source {
   }
 
   #facts(headers: Headers, size: number | undefined): Facts {
+    // Whatever the list says: encoded bytes without the word for it are wrong bytes.
+    const encoding = this.#storedEncoding ? contentEncoding(headers) : undefined;
     return {
       size,
       ...versionFacts(headers, size, this.#unpinned, Date.now()),
-      headers: this.#pass.pick(headers),
+      headers: {
+        ...this.#pass.pick(headers),
+        ...(encoding === undefined ? {} : { "content-encoding": encoding }),
+      },
     };
   }
 

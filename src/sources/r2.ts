@@ -40,7 +40,7 @@ import type {
 export type { R2BucketBinding } from "./r2-binding.ts";
 
 export interface R2SourceOptions {
-  /** The binding, or a way to get it. */
+  /** The binding (`env.OBJECTS`). */
   readonly bucket: R2BucketBinding;
 }
 

@@ -82,6 +82,14 @@ describe("createHttpSource: stored encodings", () => {
     expect(await kindOf(read(object, 200, 300))).toBe("protocol");
   });
 
+  it("are named whatever the list of headers says", async () => {
+    const { open, read } = setup(leaks, encoded, {}, { storedEncoding: "pass", passHeaders: [] });
+    const object = await open({ start: 0, end: 100 });
+    await discardBody(object.first?.body);
+    expect(object.facts.headers).toEqual({ "content-encoding": "gzip" });
+    expect(await read(object, 100, 200)).toEqual(bytes.slice(100, 200));
+  });
+
   it("stay refused where the platform's fetch decodes", async () => {
     const server = await startStoreServer();
     try {
