@@ -18,6 +18,7 @@ import { contentEncoding, parseLength, statusError, verifyAnswer } from "../read
 import { objectUrl, parseBaseUrl } from "./object-url.ts";
 import type { PassHeaders } from "./pass-headers.ts";
 import { createPassHeaders } from "./pass-headers.ts";
+import { conditionHeaders, pinHeaders, rangeHeader } from "./request-headers.ts";
 import type {
   Answer,
   CallContext,
@@ -343,42 +344,7 @@ class HttpSource implements Source {
   }
 }
 
-/** Half-open range -> Range field (RFC 9110 14.1.2, both ends inclusive). */
-export function rangeHeader(want: Exclude<Want, "facts">): string {
-  if ("suffix" in want) return `bytes=-${want.suffix}`;
-  return `bytes=${want.start}-${want.end === undefined ? "" : want.end - 1}`;
-}
-
-/** If-Match or If-Unmodified-Since: a changed object answers 412 and sends no byte of the other version. */
-export function pinHeaders(facts: Facts): Record<string, string> {
-  const { pin } = facts;
-  if (pin === undefined) return {};
-  switch (pin.by) {
-    case "etag":
-      return { "if-match": pin.value };
-    case "last-modified":
-      return { "if-unmodified-since": pin.value };
-    case "version-id":
-      // Not a thing of plain HTTP; such facts come from another source.
-      return {};
-    default:
-      return pin satisfies never;
-  }
-}
-
-const conditionNames = ["if-match", "if-none-match", "if-modified-since", "if-unmodified-since"];
-
-/** The client's conditions: the origin judges them by the same rules, with its own validators. */
-export function conditionHeaders(request: OpenRequest): Record<string, string> {
-  const headers: Record<string, string> = {};
-  for (const name of conditionNames) {
-    const value = request.conditions?.get(name);
-    if (value !== null && value !== undefined) headers[name] = value;
-  }
-  return headers;
-}
-
-export function bodyOf(response: Response): ReadableStream<Uint8Array> | Uint8Array {
+function bodyOf(response: Response): ReadableStream<Uint8Array> | Uint8Array {
   return response.body ?? new Uint8Array(0);
 }
 
