@@ -47,6 +47,8 @@ export class Attempt {
   readonly #engine: Engine;
   #reader: BodyReader | undefined;
   #bytes = 0;
+  /** Received and held back: the tail that may be the text of an error. */
+  #carried = 0;
   #ended = false;
   /** Since when the body lies undrained because nobody wants its bytes; ms. */
   parkedAt: number | undefined;
@@ -150,7 +152,9 @@ export class Attempt {
       this.#bytes += read;
       this.#engine.totals.bytesFetched += read;
       // An unfinished body may end in the text of an error: its last bytes wait until more has come.
-      const held = missing === 0 ? 0 : Math.min(tail, carry.byteLength + read);
+      const whole = missing === 0 || (ended && missing === Number.POSITIVE_INFINITY);
+      const held = whole ? 0 : Math.min(tail, carry.byteLength + read);
+      this.#carried = held;
       const filled = new Uint8Array(result.view.buffer, 0, carry.byteLength + read);
       carry = held === 0 ? new Uint8Array(0) : filled.slice(filled.byteLength - held);
       const kept = sink.accept(filled.subarray(0, filled.byteLength - held), room);
@@ -173,6 +177,7 @@ export class Attempt {
     const engine = this.#engine;
     engine.live.delete(this);
     engine.lease.ended();
+    engine.totals.bytesWasted += this.#carried;
     if (end !== "complete") this.abort(error ?? new LetGo(`The attempt ended: ${end}`));
     if (!engine.listening) return;
     const failure = error instanceof ReadaheadError ? error : undefined;

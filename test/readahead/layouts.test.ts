@@ -1,0 +1,295 @@
+/** What can be laid out: literals, zeros, pieces, nothing, objects of unknown length or version, offsets beyond 2^31. */
+import { describe, expect, it } from "vitest";
+import type { Layout } from "../../src/readahead/layout.ts";
+import type { KnownPiece, StoredPiece } from "../../src/sources/source.ts";
+import { readAll } from "../support/bodies.ts";
+import { checkLeaks } from "../support/leak-check.ts";
+import { contentBytes, firstDifference, ramp } from "../support/object-bytes.ts";
+import { MemoryStore, type MemoryStoreOptions } from "./support/memory-store.ts";
+import { readRamp, settle } from "./support/read-stream.ts";
+import { closedEvent, expectSettled, watchDownload } from "./support/watched-download.ts";
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const GIB = 1024 * MIB;
+
+checkLeaks();
+
+const text = (value: string) => new TextEncoder().encode(value);
+
+function expectedBytes(layout: Layout): Uint8Array {
+  return Buffer.concat(
+    layout.map((segment) =>
+      segment instanceof Uint8Array ? segment : contentBytes(ramp, segment.start, segment.end),
+    ),
+  );
+}
+
+describe("a layout", () => {
+  it("of several ranges between literals comes out in its order", async () => {
+    const layout: Layout = [
+      text("--boundary one\r\n"),
+      { start: 3, end: 700 * KIB },
+      text("--boundary two\r\n"),
+      { start: 1_000_000, end: 1_000_001 },
+      text("--boundary three\r\n"),
+      // Ranges may overlap and go back: the client asked for them in this order.
+      { start: 17, end: 300_000 },
+      text("--end--"),
+    ];
+    const store = new MemoryStore({ size: 2 * MIB });
+    const watched = watchDownload();
+    const object = await watched.open(store.source, 3, 700 * KIB);
+    const bytes = await readAll(await watched.start(object, layout));
+    const expected = expectedBytes(layout);
+    expect(bytes.byteLength).toBe(expected.byteLength);
+    expect(firstDifference(bytes, expected)).toBe(-1);
+    const literals = layout.reduce(
+      (sum, segment) => sum + (segment instanceof Uint8Array ? segment.byteLength : 0),
+      0,
+    );
+    expectSettled(watched, literals);
+  });
+
+  it("may hold bytes that others use too: they are never detached", async () => {
+    const cached = new Uint8Array(3 * MIB).fill(7);
+    const store = new MemoryStore({ size: MIB });
+    for (const cancel of [false, true]) {
+      const watched = watchDownload();
+      const object = await watched.open(store.source);
+      const stream = await watched.start(object, [cached, { start: 0, end: MIB }, cached]);
+      if (cancel) {
+        const reader = stream.getReader();
+        await reader.read();
+        await reader.cancel();
+      } else {
+        expect((await readAll(stream)).byteLength).toBe(7 * MIB);
+        expectSettled(watched, 2 * cached.byteLength);
+      }
+      expect(closedEvent(watched).totals.openAfterClose).toBe(0);
+      expect(cached.byteLength).toBe(3 * MIB);
+      expect(cached.every((byte) => byte === 7)).toBe(true);
+    }
+  });
+
+  it.for<[string, Layout]>([
+    ["nothing", []],
+    ["an empty object", [{ start: 0, end: 0 }]],
+    ["an empty literal", [new Uint8Array(0)]],
+  ])("of %s ends at once", async ([, layout]) => {
+    for (const mode of [undefined, "byob"] as const) {
+      const store = new MemoryStore({ size: 0, known: true });
+      const watched = watchDownload();
+      const stream = await watched.start(await watched.open(store.source), layout);
+      if (mode === undefined) expect(await readRamp(stream)).toBe(0);
+      else {
+        const result = await stream.getReader({ mode }).read(new Uint8Array(10));
+        expect(result).toMatchObject({ done: true });
+      }
+      expect(store.seen).toHaveLength(0);
+      expect(expectSettled(watched)).toMatchObject({ bytesSent: 0, parts: 0, subrequests: 0 });
+      expect(closedEvent(watched).endedBy).toBe("done");
+    }
+  });
+
+  it("of literals alone asks no store", async () => {
+    const store = new MemoryStore({ known: true });
+    const watched = watchDownload();
+    const stream = await watched.start(await watched.open(store.source), [text("a"), text("bc")]);
+    expect(new TextDecoder().decode(await readAll(stream))).toBe("abc");
+    expect(store.seen).toHaveLength(0);
+    expectSettled(watched, 3);
+  });
+
+  it("that needs more requests than are left is refused before headers", async () => {
+    const options = { pieceCount: () => 91, known: true };
+    const store = new MemoryStore(options);
+    const watched = watchDownload({ limits: { subrequests: 100 } });
+    const start = watched.stream(store.source);
+    await expect(start).rejects.toMatchObject({ kind: "too-many-parts" });
+    expect(store.seen).toHaveLength(0);
+    expect(closedEvent(watched).endedBy).toBe("upstream");
+  });
+});
+
+describe("offsets", () => {
+  it.for([2 ** 31 - 300_001, 2 ** 32 - 300_001, 5 * 1024 * GIB - 1_500_000])(
+    "from %i on are exact",
+    async (start) => {
+      const store = new MemoryStore({ size: 5 * 1024 * GIB });
+      const watched = watchDownload();
+      const range = { start, end: start + 1_400_000 };
+      expect(await readRamp(await watched.stream(store.source, range), start)).toBe(1_400_000);
+      expectSettled(watched);
+    },
+  );
+});
+
+describe("pieces", () => {
+  const pieceBytes = 100_000;
+  /** Every third piece a hole, every fifth bytes at hand. */
+  const mixed: MemoryStoreOptions["pieces"] = function* (range) {
+    for (let turn = 0; turn * pieceBytes < range.end; turn += 1) {
+      const own = { start: turn * pieceBytes, end: (turn + 1) * pieceBytes };
+      if (own.end <= range.start) continue;
+      yield pieceOf(turn, own);
+    }
+  };
+  function pieceOf(turn: number, range: StoredPiece["range"]): StoredPiece | KnownPiece {
+    if (turn % 3 === 2) return { kind: "zeros", range };
+    if (turn % 5 !== 4) return { kind: "stored", range };
+    return { kind: "literal", range, bytes: contentBytes(ramp, range.start, range.end) };
+  }
+
+  it("of every kind join without a seam, for a range that starts and ends inside them", async () => {
+    const range = { start: 30_001, end: 2_970_003 };
+    const store = new MemoryStore({ size: 3_000_000, pieces: mixed });
+    const watched = watchDownload();
+    const object = await watched.open(store.source, range.start, 100_000);
+    const bytes = await readAll(await watched.start(object, [range]));
+    const expected = contentBytes(ramp, range.start, range.end);
+    for (let turn = 2; turn * pieceBytes < range.end; turn += 3) {
+      const at = turn * pieceBytes - range.start;
+      expected.fill(0, at, Math.min(at + pieceBytes, expected.byteLength));
+    }
+    expect(bytes.byteLength).toBe(expected.byteLength);
+    expect(firstDifference(bytes, expected)).toBe(-1);
+    const { totals } = closedEvent(watched);
+    expect(totals.bytesFetched).toBeLessThan(totals.bytesSent);
+    // No request crosses a piece.
+    for (const { range: asked } of store.reads) {
+      expect(Math.floor(asked.start / pieceBytes)).toBe(Math.floor((asked.end - 1) / pieceBytes));
+    }
+  });
+
+  it("that are zeros for gigabytes are handed on in small blocks and cost no request", async () => {
+    const size = 1.5 * GIB;
+    const pieces = (range: StoredPiece["range"]) => [{ kind: "zeros", range } as const];
+    const store = new MemoryStore({ size, pieces, known: true });
+    const watched = watchDownload();
+    const reader = (await watched.stream(store.source)).getReader();
+    for (let turn = 0; turn < 20; turn += 1) {
+      const { value } = await reader.read();
+      expect(value?.byteLength).toBeLessThanOrEqual(MIB);
+      expect(value?.every((byte) => byte === 0)).toBe(true);
+    }
+    await reader.cancel();
+    expect(store.seen).toHaveLength(0);
+  });
+
+  it("are walked no farther than the window needs", async () => {
+    let walked = 0;
+    const pieces = function* () {
+      for (let turn = 0; ; turn += 1) {
+        walked += 1;
+        const range = { start: turn * KIB, end: (turn + 1) * KIB };
+        yield turn % 2 === 0
+          ? ({ kind: "stored", range } as const)
+          : ({ kind: "zeros", range } as const);
+      }
+    };
+    const store = new MemoryStore({ size: 5 * 1024 * GIB, pieces, known: true });
+    const watched = watchDownload();
+    const stream = await watched.stream(store.source);
+    await settle();
+    expect(walked).toBeLessThanOrEqual(2 * 6 + 1);
+    await stream.cancel();
+    expectSettled(watched);
+  });
+});
+
+describe("a version that cannot be pinned", () => {
+  const facts = { pin: undefined, unversioned: "no validator" };
+
+  it("comes from one stream", async () => {
+    const store = new MemoryStore({ size: 3 * MIB, facts });
+    const watched = watchDownload();
+    expect(await readRamp(await watched.stream(store.source))).toBe(3 * MIB);
+    expect(store.reads).toHaveLength(1);
+    expectSettled(watched);
+  });
+
+  it("breaks visibly when that stream breaks: no second version is spliced in", async () => {
+    const fault = { at: 0, fault: { kind: "reset", after: 100 * KIB } } as const;
+    const store = new MemoryStore({ size: 3 * MIB, facts, faults: [fault] });
+    const watched = watchDownload();
+    const stream = await watched.stream(store.source);
+    await expect(readRamp(stream)).rejects.toMatchObject({ kind: "unavailable" });
+    expect(store.reads).toHaveLength(1);
+    expect(closedEvent(watched).endedBy).toBe("upstream");
+    expectSettled(watched);
+  });
+
+  it("is asked for again as long as no byte of it was used", async () => {
+    const fault = { at: 0, fault: { kind: "reset", after: 0 } } as const;
+    const store = new MemoryStore({ size: MIB, facts, faults: [fault] });
+    const watched = watchDownload();
+    expect(await readRamp(await watched.stream(store.source))).toBe(MIB);
+    expect(store.reads).toHaveLength(2);
+    expect(expectSettled(watched).retries).toBe(1);
+  });
+});
+
+describe("an object of unknown length", () => {
+  const facts = { size: undefined, pin: undefined, unversioned: "no length" };
+
+  it("ends with a clean end of its stream", async () => {
+    const store = new MemoryStore({ size: 777_777, facts });
+    const watched = watchDownload();
+    expect(await readRamp(await watched.stream(store.source))).toBe(777_777);
+    expect(closedEvent(watched).endedBy).toBe("done");
+    expectSettled(watched);
+  });
+
+  it("fails when its stream breaks", async () => {
+    const fault = { at: 0, fault: { kind: "reset", after: 300 * KIB } } as const;
+    const store = new MemoryStore({ size: 777_777, facts, faults: [fault] });
+    const watched = watchDownload();
+    const stream = await watched.stream(store.source);
+    await expect(readRamp(stream)).rejects.toMatchObject({ kind: "unavailable" });
+    expectSettled(watched);
+  });
+
+  it("may be empty", async () => {
+    const watched = watchDownload();
+    const stream = await watched.stream(new MemoryStore({ size: 0, facts }).source);
+    expect(await readRamp(stream)).toBe(0);
+    expectSettled(watched);
+  });
+});
+
+describe("a store that may end a broken body with the text of its error", () => {
+  it("has the last bytes held back until more has come, and asked for again when the body breaks", async () => {
+    const store = new MemoryStore({
+      size: 300 * KIB,
+      suspectTailBytes: 20,
+      faults: [{ at: 0, fault: { kind: "short", bytes: 100_000 } }],
+    });
+    const watched = watchDownload();
+    expect(await readRamp(await watched.stream(store.source))).toBe(300 * KIB);
+    const given = Math.min(256 * KIB, 300 * KIB) - 100_000;
+    expect(store.reads.at(-1)?.range.start).toBe(given - 20);
+    expect(expectSettled(watched).bytesWasted).toBe(20);
+  });
+
+  it("keeps them where the length is unknown and the end was clean", async () => {
+    const facts = { size: undefined, pin: undefined, unversioned: "no length" };
+    const store = new MemoryStore({ size: 300 * KIB + 7, suspectTailBytes: 20, facts });
+    const watched = watchDownload();
+    expect(await readRamp(await watched.stream(store.source))).toBe(300 * KIB + 7);
+    expectSettled(watched);
+  });
+
+  it("counts them as waste when the client leaves", async () => {
+    const store = new MemoryStore({
+      size: 300 * KIB,
+      suspectTailBytes: 20,
+      faults: [{ at: 0, fault: { kind: "stall", after: 64 * KIB } }],
+    });
+    const watched = watchDownload();
+    const stream = await watched.stream(store.source);
+    await settle();
+    await stream.cancel();
+    expectSettled(watched);
+  });
+});
