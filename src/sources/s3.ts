@@ -14,16 +14,10 @@ import type { ByteRange } from "../readahead/byte-range.ts";
 import { parseContentRange } from "../readahead/content-range.ts";
 import type { Ask } from "../readahead/permits.ts";
 import { contentEncoding, parseLength, verifyAnswer } from "../readahead/verify.ts";
-import {
-  bodyOf,
-  conditionHeaders,
-  fetchKeepsEncoding,
-  pinHeaders,
-  platformFetch,
-  rangeHeader,
-} from "./http.ts";
+import { fetchKeepsEncoding, platformFetch } from "./http.ts";
 import type { PassHeaders } from "./pass-headers.ts";
 import { createPassHeaders, defaultPassHeaders } from "./pass-headers.ts";
+import { conditionHeaders, pinHeaders, rangeHeader } from "./request-headers.ts";
 import type { S3Address } from "./s3/address.ts";
 import { createS3Address } from "./s3/address.ts";
 import type { S3Credentials } from "./s3/credentials.ts";
@@ -359,11 +353,11 @@ class S3Source implements Source {
     this.#discardOnThrow(response, () =>
       verifyAnswer({ want: range, known: facts, replica }, response),
     );
-    return { body: bodyOf(response), replica };
+    return { body: response.body ?? new Uint8Array(0), replica };
   }
 
   #first(response: Response, range: ByteRange): Answer & { readonly range: ByteRange } {
-    return { range, body: bodyOf(response), replica: this.#address.replica };
+    return { range, body: response.body ?? new Uint8Array(0), replica: this.#address.replica };
   }
 
   #facts(headers: Headers, size: number | undefined, request: OpenRequest): Facts {
