@@ -30,7 +30,14 @@ import type {
   Want,
 } from "./source.ts";
 import type { Fetcher, FetchFunction, Upstream } from "./upstream.ts";
-import { discard, replicaName, sendUpstream } from "./upstream.ts";
+import {
+  bodyOf,
+  discard,
+  fetchKeepsEncoding,
+  platformFetch,
+  replicaName,
+  sendUpstream,
+} from "./upstream.ts";
 import { versionFacts } from "./version-facts.ts";
 
 export type { Fetcher, FetchFunction, UpstreamInit } from "./upstream.ts";
@@ -342,18 +349,6 @@ class HttpSource implements Source {
       permits: context.permits,
     });
   }
-}
-
-function bodyOf(response: Response): ReadableStream<Uint8Array> | Uint8Array {
-  return response.body ?? new Uint8Array(0);
-}
-
-/** Looked up at every call, so that a replaced global (tests, instrumentation) counts. */
-export const platformFetch: FetchFunction = (url, init) => fetch(url, init);
-
-/** Only workerd honours `encodeResponseBody: "manual"` (its user agent is fixed by the flag `global_navigator`). */
-export function fetchKeepsEncoding(): boolean {
-  return typeof navigator === "object" && navigator.userAgent === "Cloudflare-Workers";
 }
 
 function lowerCaseNames(headers: Readonly<Record<string, string>>): Record<string, string> {

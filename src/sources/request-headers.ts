@@ -2,13 +2,13 @@
 import type { Facts, OpenRequest, Want } from "./source.ts";
 
 /** Half-open range -> Range field (RFC 9110 14.1.2, both ends inclusive). */
-export export function rangeHeader(want: Exclude<Want, "facts">): string {
+export function rangeHeader(want: Exclude<Want, "facts">): string {
   if ("suffix" in want) return `bytes=-${want.suffix}`;
   return `bytes=${want.start}-${want.end === undefined ? "" : want.end - 1}`;
 }
 
 /** If-Match or If-Unmodified-Since: a changed object answers 412 and sends no byte of the other version. */
-export export function pinHeaders(facts: Facts): Record<string, string> {
+export function pinHeaders(facts: Facts): Record<string, string> {
   const { pin } = facts;
   if (pin === undefined) return {};
   switch (pin.by) {
@@ -27,7 +27,7 @@ export export function pinHeaders(facts: Facts): Record<string, string> {
 const conditionNames = ["if-match", "if-none-match", "if-modified-since", "if-unmodified-since"];
 
 /** The client's conditions: the origin judges them by the same rules, with its own validators. */
-export export function conditionHeaders(request: OpenRequest): Record<string, string> {
+export function conditionHeaders(request: OpenRequest): Record<string, string> {
   const headers: Record<string, string> = {};
   for (const name of conditionNames) {
     const value = request.conditions?.get(name);
@@ -35,5 +35,3 @@ export export function conditionHeaders(request: OpenRequest): Record<string, st
   }
   return headers;
 }
-
-export

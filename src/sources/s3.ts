@@ -17,7 +17,7 @@ import { contentEncoding, parseLength, verifyAnswer } from "../readahead/verify.
 import { fetchKeepsEncoding, platformFetch } from "./http.ts";
 import type { PassHeaders } from "./pass-headers.ts";
 import { createPassHeaders, defaultPassHeaders } from "./pass-headers.ts";
-import { conditionHeaders, pinHeaders, rangeHeader } from "./request-headers.ts";
+import { conditionHeaders, conditionHeaders, pinHeaders, pinHeaders, rangeHeader, rangeHeader } from "./request-headers.ts";
 import type { S3Address } from "./s3/address.ts";
 import { createS3Address } from "./s3/address.ts";
 import type { S3Credentials } from "./s3/credentials.ts";
@@ -38,7 +38,7 @@ import type {
   Want,
 } from "./source.ts";
 import type { Fetcher, FetchFunction } from "./upstream.ts";
-import { discard, sendUpstream } from "./upstream.ts";
+import { bodyOf, discard, fetchKeepsEncoding, platformFetch, sendUpstream } from "./upstream.ts";
 import { versionFacts } from "./version-facts.ts";
 
 export interface S3SourceOptions {

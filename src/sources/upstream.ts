@@ -127,3 +127,16 @@ function sameHost(from: URL, to: URL): boolean {
 export function discard(response: Response): void {
   response.body?.cancel().catch(() => undefined);
 }
+
+/** The body, or no bytes where the answer has none. */
+export function bodyOf(response: Response): ReadableStream<Uint8Array> | Uint8Array {
+  return response.body ?? new Uint8Array(0);
+}
+
+/** Looked up at every call, so that a replaced global (tests, instrumentation) counts. */
+export const platformFetch: FetchFunction = (url, init) => fetch(url, init);
+
+/** Only workerd honours `encodeResponseBody: "manual"` (its user agent is fixed by the flag `global_navigator`). */
+export function fetchKeepsEncoding(): boolean {
+  return typeof navigator === "object" && navigator.userAgent === "Cloudflare-Workers";
+}
