@@ -37,7 +37,7 @@ import type {
   Want,
 } from "./source.ts";
 import type { Fetcher, FetchFunction } from "./upstream.ts";
-import { bodyOf, discard, fetchKeepsEncoding, platformFetch, sendUpstream } from "./upstream.ts";
+import { discard, fetchKeepsEncoding, platformFetch, sendUpstream } from "./upstream.ts";
 import { versionFacts } from "./version-facts.ts";
 
 export interface S3SourceOptions {
