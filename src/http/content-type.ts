@@ -93,13 +93,3 @@ const compressible =
 export function isCompressible(contentType: string): boolean {
   return compressible.test(contentType);
 }
-
-/** Whether the client accepts a coding that such a front would choose (RFC 9110 12.5.3). */
-export function acceptsCompression(acceptEncoding: string | null): boolean {
-  if (acceptEncoding === null) return false;
-  return acceptEncoding
-    .split(",")
-    .some((element) =>
-      /^\s*(?:gzip|x-gzip|br|zstd|deflate|\*)\s*(?:$|;(?!\s*q=0(?:\.0*)?\s*$))/i.test(element),
-    );
-}

@@ -6,7 +6,8 @@
  */
 import { formatContentRange } from "../readahead/content-range.ts";
 import type { Facts, OpenObject } from "../sources/source.ts";
-import { acceptsCompression, contentTypeOf, isCompressible } from "./content-type.ts";
+import { acceptsCompression } from "./accept-encoding.ts";
+import { contentTypeOf, isCompressible } from "./content-type.ts";
 import type { Decision } from "./decision.ts";
 import { formatAttachment } from "./disposition.ts";
 
@@ -14,7 +15,8 @@ import { formatAttachment } from "./disposition.ts";
 export interface HeaderContext {
   /** Decoded key: Content-Type by extension, name of a download. */
   readonly key: string;
-  readonly request: Headers;
+  /** The client's own. */
+  readonly acceptEncoding: string | null;
   /** Replaces the store's Cache-Control. */
   readonly cacheControl?: string | undefined;
   /** Value of `?download`, "" without a name; `undefined`: not asked for. */
@@ -57,7 +59,7 @@ export function objectHeaders(
   if (
     !headers.has("content-encoding") &&
     isCompressible(context.multipartType ?? type) &&
-    acceptsCompression(context.request.get("accept-encoding"))
+    acceptsCompression(context.acceptEncoding)
   ) {
     headers.set("content-encoding", "identity");
   }

@@ -12,6 +12,7 @@ import { type Layout, layoutBytes } from "../readahead/layout.ts";
 import { openObject } from "../readahead/open.ts";
 import { firstPartBytes } from "../readahead/plan.ts";
 import type { ClientKeys, Facts, OpenObject, Want } from "../sources/source.ts";
+import { clientAcceptEncoding } from "./accept-encoding.ts";
 import { conditionsOf, hasConditions } from "./conditional.ts";
 import { type Decision, decide, rangesOf } from "./decision.ts";
 import { discard, withoutFirst } from "./discard.ts";
@@ -24,7 +25,7 @@ import { notModifiedHeaders, objectHeaders, objectType, respond } from "./respon
 /** What is asked for, once a front has read the request. */
 export interface Asked {
   readonly method: "GET" | "HEAD";
-  /** Range, If-* and Accept-Encoding are read from here. */
+  /** Range and If-* are read from here. */
   readonly headers: Headers;
   readonly key: string;
   readonly rawKey?: string | undefined;
@@ -189,7 +190,7 @@ async function answer(
     keepFacts(exchange, asked, facts);
     const headers = objectHeaders(object, decision, {
       key: asked.key,
-      request: asked.headers,
+      acceptEncoding: clientAcceptEncoding(exchange.request),
       cacheControl: exchange.mount.cacheControl,
       download: asked.download,
       length: Number.isFinite(length) ? length : undefined,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { acceptsCompression, contentTypeOf, isCompressible } from "../../src/http/content-type.ts";
+import { contentTypeOf, isCompressible } from "../../src/http/content-type.ts";
 
 describe("contentTypeOf", () => {
   it.each([
@@ -37,15 +37,4 @@ describe("isCompressible", () => {
     "multipart/byteranges; boundary=x",
     "font/woff2",
   ])("%s is left alone", (type) => expect(isCompressible(type)).toBe(false));
-});
-
-describe("acceptsCompression", () => {
-  it.each(["gzip", "gzip, deflate, br", "br;q=0.5", "identity;q=0, *", "GZIP", "deflate , zstd"])(
-    "%s does",
-    (value) => expect(acceptsCompression(value)).toBe(true),
-  );
-  it.each([null, "", "identity", "gzip;q=0", "gzip; q=0.0, br;q=0", "identity;q=1, *;q=0"])(
-    "%s does not",
-    (value) => expect(acceptsCompression(value)).toBe(false),
-  );
 });

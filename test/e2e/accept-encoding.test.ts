@@ -1,0 +1,119 @@
+/**
+ * `wrangler dev` compresses answers of textual types for clients that accept it, 206 included (as Cloudflare's front may),
+ * and transcodes what is compressed already: length and range would then lie. Bare workerd does not, so this needs the
+ * real thing.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Origin, startOrigin } from "../../scripts/origin.ts";
+import { textSample } from "../../scripts/samples.ts";
+import { ask } from "./support/http.ts";
+
+const root = resolve(import.meta.dirname, "../..");
+const text = textSample("text.txt");
+const bytes = Buffer.from(text.bytes(0, text.size));
+
+let origin: Origin;
+let folder: string;
+let wrangler: ChildProcess;
+let url: string;
+
+beforeAll(async () => {
+  origin = await startOrigin({ samples: [text] });
+  folder = await mkdtemp(join(tmpdir(), "edge-readahead-"));
+  const config = {
+    name: "accept-encoding",
+    main: join(root, "dist/worker.js"),
+    no_bundle: true,
+    compatibility_date: "2026-10-23",
+    compatibility_flags: ["enable_request_signal"],
+    vars: { MOUNTS: { origin: { prefix: "/origin/", source: "http", url: `${origin.url}/` } } },
+  };
+  await writeFile(join(folder, "wrangler.json"), JSON.stringify(config));
+  const port = await freePort();
+  const args = ["dev", "--config", join(folder, "wrangler.json"), "--ip", "127.0.0.1"];
+  args.push("--port", String(port), "--inspector-port", "0", "--log-level", "error");
+  // The leash ends wrangler and all it started when its stdin closes, however this test ends.
+  wrangler = spawn(
+    process.execPath,
+    [join(root, "scripts/leash.ts"), join(root, "node_modules/.bin/wrangler"), ...args],
+    {
+      cwd: folder,
+      detached: true,
+      stdio: ["pipe", "ignore", "ignore"],
+      env: {
+        ...process.env,
+        CLOUDFLARE_CF_FETCH_ENABLED: "false",
+        WRANGLER_SEND_METRICS: "false",
+        WRANGLER_SEND_ERROR_REPORTS: "false",
+      },
+    },
+  );
+  url = `http://127.0.0.1:${port}`;
+  for (;;) {
+    const health = await ask(`${url}/healthz`).catch(() => undefined);
+    if (health?.status === 200) return;
+    await sleep(100);
+  }
+});
+
+afterAll(async () => {
+  const ended = new Promise((done) => wrangler.once("exit", done));
+  wrangler.stdin?.end();
+  await ended;
+  await origin.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+describe("text through wrangler dev, for a client that accepts compression", () => {
+  it.each(["gzip", "br", "gzip, deflate, br, zstd", "*"])(
+    "arrives as stored: %s",
+    async (accept) => {
+      const { status, headers, body } = await ask(`${url}/origin/text.txt`, {
+        headers: { "accept-encoding": accept },
+      });
+      expect(status).toBe(200);
+      expect(headers["content-length"]).toBe(String(text.size));
+      expect(headers["content-encoding"]).toBe("identity");
+      expect(body.equals(bytes)).toBe(true);
+    },
+  );
+
+  it("keeps a range's length and bytes", async () => {
+    const { status, headers, body } = await ask(`${url}/origin/text.txt`, {
+      headers: { "accept-encoding": "gzip", range: "bytes=100-2099" },
+    });
+    expect(status).toBe(206);
+    expect(headers["content-range"]).toBe(`bytes 100-2099/${text.size}`);
+    expect(headers["content-length"]).toBe("2000");
+    expect(body.equals(bytes.subarray(100, 2_100))).toBe(true);
+  });
+
+  it("keeps the length of a HEAD", async () => {
+    const { headers } = await ask(`${url}/origin/text.txt`, {
+      method: "HEAD",
+      headers: { "accept-encoding": "gzip" },
+    });
+    expect(headers["content-length"]).toBe(String(text.size));
+  });
+
+  it("names no coding to a client that accepts none", async () => {
+    const { headers, body } = await ask(`${url}/origin/text.txt`);
+    expect(headers["content-encoding"]).toBeUndefined();
+    expect(body.equals(bytes)).toBe(true);
+  });
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+  const address = server.address();
+  await new Promise((closed) => server.close(closed));
+  if (address === null || typeof address === "string") throw new Error("No port was given");
+  return address.port;
+}
