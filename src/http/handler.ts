@@ -68,8 +68,11 @@ export function createHandler(options: HandlerOptions): Handler {
   const names = options.mounts.map((mount) => mount.name);
   const recentFacts = new RecentFacts({ factsMs: options.factsMs });
 
-  async function handle(request: Request, context?: HandlerContext): Promise<Response> {
-    const id = requestId(request);
+  async function handle(
+    id: string,
+    request: Request,
+    context: HandlerContext | undefined,
+  ): Promise<Response> {
     const url = new URL(request.url);
 
     for (const front of options.fronts ?? []) {
@@ -130,10 +133,13 @@ export function createHandler(options: HandlerOptions): Handler {
   }
 
   return async (request, context) => {
+    const id = requestId(request);
     try {
-      return await handle(request, context);
+      return await handle(id, request, context);
     } catch (error) {
-      return problemResponse(refusalOf(error), requestId(request), request.method);
+      // No mount was reached, so no record will tell: a fault of ours, or of a front.
+      console.error(`edge-readahead could not answer request ${id}`, error);
+      return problemResponse(refusalOf(error), id, request.method);
     }
   };
 }

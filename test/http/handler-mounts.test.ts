@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { ReadaheadError } from "../../src/errors.ts";
 import type { HandlerOptions } from "../../src/http/handler.ts";
 import type { Mount } from "../../src/http/mount.ts";
@@ -125,6 +125,24 @@ describe("pages and fronts", () => {
     expect(await text("/bucket/a%20b")).toBe("bucket a b");
     expect((await harness.ask(handle, "/files/film.mp4")).status).toBe(200);
     expect(harness.begun.map((facts) => facts.mount)).toEqual(["bucket", "files"]);
+  });
+
+  it("answers and logs where a front fails before a mount is reached", async () => {
+    const log = vi.spyOn(console, "error").mockImplementation(() => {});
+    const front = {
+      claim(): never {
+        throw new Error("broken front");
+      },
+    };
+    const handle = harness.handlerFor({}, { fronts: [front] });
+    const { status, bytes, headers } = await harness.ask(handle, "/files/film.mp4");
+    expect(status).toBe(500);
+    expect(problemOf(bytes)).toMatchObject({
+      code: "internal",
+      detail: expect.not.stringContaining("front"),
+    });
+    expect(log.mock.calls[0]?.[0]).toContain(headers.get("x-request-id"));
+    log.mockRestore();
   });
 
   it("takes the ray id for the request's id where there is one", async () => {
