@@ -33,7 +33,7 @@ export interface PlanState {
   readonly sliceBytes?: number | undefined;
 }
 
-type PlanLimits = Pick<Limits, "partBytes" | "windowParts">;
+type PlanLimits = Pick<Limits, "partBytes" | "windowParts" | "subrequests">;
 
 /** Size of the first part: what `open` asks for before anything is known. */
 export function firstPartBytes(limits: Pick<Limits, "partBytes">): number {
@@ -81,8 +81,12 @@ export function assertAffordable(pieces: number, subrequestsLeft: number): void 
 /** Smallest part with which the rest of the answer fits the subrequests left. */
 function smallestAffordable(state: PlanState, limits: PlanLimits): number {
   if (!Number.isFinite(state.remaining)) return 0;
-  const requests = Math.max(1, Math.floor(state.subrequestsLeft * PLANNED_SHARE));
-  const bytes = state.remaining / requests;
+  const { planned, remaining, subrequestsLeft } = state;
+  // By the whole as well as by the rest: of what is left a tenth is kept too, which comes to nothing at the end.
+  const bytes = Math.max(
+    (planned + remaining) / Math.max(1, Math.floor(limits.subrequests * PLANNED_SHARE)),
+    remaining / Math.max(1, Math.floor(subrequestsLeft * PLANNED_SHARE)),
+  );
   const smallest = Math.min(limits.partBytes, PLAN_UNIT);
   return bytes <= smallest ? 0 : Math.ceil(bytes / PLAN_UNIT) * PLAN_UNIT;
 }
