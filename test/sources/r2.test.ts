@@ -94,6 +94,18 @@ describe("createR2Source: errors", () => {
   });
 });
 
+describe("createR2Source: versions", () => {
+  it("pins every read by tag, so that not even the first byte of another version is fetched", async () => {
+    const { bucket, open, context } = setup();
+    const object = await open("facts");
+    const { etag } = object.facts;
+    bucket.put("file", { bytes: contentBytes(ramp, 1, size + 1) });
+    const error = await errorOf(object.read(piece, { start: 0, end: 10 }, context));
+    expect(error.kind).toBe("changed");
+    expect(bucket.calls.at(-1)?.options?.onlyIf).toEqual({ etagMatches: etag?.slice(1, -1) });
+  });
+});
+
 describe("createR2Source: cancel", () => {
   it("disowns a pending get and cancels its body when it arrives", async () => {
     const { bucket, download, open, context } = setup();
