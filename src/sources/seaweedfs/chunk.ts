@@ -1,0 +1,116 @@
+/** One chunk of an object, as the filer's JSON and as a manifest's protobuf tell it. Pure. */
+import { ReadaheadError } from "../../errors.ts";
+import {
+  asFields,
+  bytesField,
+  countField,
+  type Fields,
+  flagField,
+  integerField,
+  textField,
+} from "./field.ts";
+import { type FileId, formatFileId, parseFileId } from "./file-id.ts";
+
+/** Server-side encryption of a chunk by the S3 gateway. */
+export type SseType = "none" | "sse-c" | "sse-kms" | "sse-s3";
+
+/** A stretch of the object stored as one needle, or (manifest) a needle that lists more of them. Plain data. */
+export interface Chunk {
+  /** Canonical file id. */
+  readonly fid: string;
+  readonly volume: number;
+  /** First byte in the object. */
+  readonly offset: number;
+  /** Clear bytes; of a manifest, the span it covers. */
+  readonly size: number;
+  /** Nanoseconds since the epoch; the newest chunk over a byte wins. */
+  readonly timestamp: bigint;
+  /** AES-256-GCM key of the volume cipher. */
+  readonly cipherKey?: Uint8Array<ArrayBuffer> | undefined;
+  /** A hint: copies leave it on plain needles, volume servers compress without it. */
+  readonly compressed: boolean;
+  readonly manifest: boolean;
+  readonly sse: SseType;
+  /** JSON text with this chunk's key record. */
+  readonly sseMetadata?: string | undefined;
+  /** Base64 MD5 as stored; only an ETag is made of it, it decides nothing (stale on rewritten copies). */
+  readonly etag: string;
+}
+
+/** What both encodings bring before it is checked. */
+export interface RawChunk {
+  readonly fileId: string;
+  readonly fid: FileId | undefined;
+  readonly offset: number;
+  readonly size: number;
+  readonly timestamp: bigint;
+  readonly etag: string;
+  readonly cipherKey: Uint8Array<ArrayBuffer> | undefined;
+  readonly compressed: boolean;
+  readonly manifest: boolean;
+  readonly sseType: number;
+  readonly sseMetadata: Uint8Array<ArrayBuffer> | undefined;
+}
+
+const sseTypes: readonly SseType[] = ["none", "sse-c", "sse-kms", "sse-s3"];
+// AES-256.
+const cipherKeyBytes = 32;
+
+/** @throws ReadaheadError `protocol` for an id, size or key that cannot be */
+export function checkChunk(raw: RawChunk): Chunk {
+  const id = raw.fileId === "" ? raw.fid : parseFileId(raw.fileId);
+  if (id === undefined)
+    throw new ReadaheadError(
+      "protocol",
+      `The chunk at ${raw.offset} has no readable file id: ${JSON.stringify(raw.fileId.slice(0, 60))}`,
+    );
+  if (!Number.isSafeInteger(raw.offset + raw.size) || raw.offset < 0 || raw.size < 0)
+    throw new ReadaheadError("protocol", `The chunk at ${raw.offset} has an impossible size`);
+  if (raw.cipherKey !== undefined && raw.cipherKey.byteLength !== cipherKeyBytes)
+    throw new ReadaheadError("protocol", `The chunk at ${raw.offset} has no 32-byte cipher key`);
+  const sse = sseTypes[raw.sseType];
+  if (sse === undefined)
+    throw new ReadaheadError("unsupported", `Encryption of type ${raw.sseType} is not known`);
+  return {
+    fid: formatFileId(id),
+    volume: id.volume,
+    offset: raw.offset,
+    size: raw.size,
+    timestamp: raw.timestamp,
+    cipherKey: raw.cipherKey,
+    compressed: raw.compressed,
+    manifest: raw.manifest,
+    sse,
+    sseMetadata:
+      raw.sseMetadata === undefined ? undefined : new TextDecoder().decode(raw.sseMetadata),
+    etag: raw.etag,
+  };
+}
+
+/** Reads one element of the filer's `chunks`. Zero values are left out there. */
+export function chunkFromJson(value: unknown): Chunk {
+  const fields = asFields(value, "chunk");
+  return checkChunk({
+    fileId: textField(fields, "file_id"),
+    fid: fidFromJson(fields),
+    offset: countField(fields, "offset"),
+    size: countField(fields, "size"),
+    timestamp: integerField(fields, "modified_ts_ns"),
+    etag: textField(fields, "e_tag"),
+    cipherKey: bytesField(fields, "cipher_key"),
+    compressed: flagField(fields, "is_compressed"),
+    manifest: flagField(fields, "is_chunk_manifest"),
+    sseType: countField(fields, "sse_type"),
+    sseMetadata: bytesField(fields, "sse_metadata"),
+  });
+}
+
+function fidFromJson(fields: Fields): FileId | undefined {
+  if (fields["fid"] === undefined || fields["fid"] === null) return undefined;
+  const fid = asFields(fields["fid"], "file id");
+  return {
+    volume: countField(fid, "volume_id"),
+    key: integerField(fid, "file_key"),
+    cookie: countField(fid, "cookie"),
+  };
+}
