@@ -1,0 +1,132 @@
+/**
+ * The chunks of an object, opened only where they are wanted: manifests are read when the walk reaches them and dropped
+ * when it has passed, so an object of ten million chunks costs the memory of the few manifests over one point.
+ *
+ * The walk goes in windows. In each, every manifest that covers its start is open, and none begins inside it: what is
+ * visible there is then known exactly, whatever the overlaps.
+ */
+import { ReadaheadError } from "../../errors.ts";
+import type { ByteRange } from "../../readahead/byte-range.ts";
+import type { Chunk } from "./chunk.ts";
+import { type Interval, visibleIntervals } from "./intervals.ts";
+import type { ClusterContext } from "./request.ts";
+
+/** Reads the chunks a manifest lists. */
+export type ManifestReader = (manifest: Chunk, context: ClusterContext) => Promise<Chunk[]>;
+
+/** A stretch with everything visible in it; what lies between its intervals are holes. */
+export interface ListWindow {
+  readonly range: ByteRange;
+  readonly intervals: readonly Interval<Chunk>[];
+}
+
+// Writers nest manifests not at all, readers must; a list that contains itself must not go on for ever.
+const maxDepth = 8;
+/** A writer folds 10,000 chunks into one manifest. */
+const manifestChunks = 10_000;
+/** Smaller chunks than this in a manifest are rare; used for an estimate only. */
+const smallChunkBytes = 64 * 1024;
+/** Manifests kept after a walk has passed, for the next range of the same request. */
+const maxRecent = 3;
+
+export class ChunkList {
+  readonly #top: readonly Chunk[];
+  readonly #readManifest: ManifestReader;
+  readonly #recent = new Map<string, Chunk[]>();
+
+  constructor(top: readonly Chunk[], readManifest: ManifestReader) {
+    this.#top = top;
+    this.#readManifest = readManifest;
+  }
+
+  /**
+   * Walks the range in order, without gaps between windows.
+   *
+   * @throws ReadaheadError `protocol` for a manifest whose chunks lie outside of it, and what reading one throws
+   */
+  async *windows(range: ByteRange, context: ClusterContext): AsyncGenerator<ListWindow> {
+    const open = new Map<string, Chunk[]>();
+    let start = range.start;
+    while (start < range.end) {
+      const found: Found = { chunks: [], end: range.end };
+      await this.#collect(this.#top, start, found, open, context, 0);
+      const window = { start, end: found.end };
+      yield { range: window, intervals: visibleIntervals(found.chunks, window) };
+      start = found.end;
+    }
+  }
+
+  /** About how many stored pieces the range has: exact for plain lists, a bound for ordinary manifests. Reads nothing. */
+  pieceCount(range: ByteRange): number {
+    let count = 0;
+    let overlaps = false;
+    let furthest = 0;
+    let lastOffset = 0;
+    for (const chunk of this.#top) {
+      const bytes = meeting(chunk, range);
+      if (bytes <= 0) continue;
+      if (chunk.offset < furthest || chunk.offset < lastOffset) overlaps = true;
+      furthest = Math.max(furthest, chunk.offset + chunk.size);
+      lastOffset = chunk.offset;
+      count += chunk.manifest
+        ? Math.min(manifestChunks, Math.ceil(bytes / smallChunkBytes) + 1)
+        : 1;
+    }
+    return overlaps ? 2 * count : count;
+  }
+
+  async #collect(
+    chunks: readonly Chunk[],
+    start: number,
+    found: Found,
+    open: Map<string, Chunk[]>,
+    context: ClusterContext,
+    depth: number,
+  ): Promise<void> {
+    for (const chunk of chunks) {
+      const end = chunk.offset + chunk.size;
+      if (end <= start) {
+        if (chunk.manifest) open.delete(chunk.fid);
+        continue;
+      }
+      if (chunk.offset >= found.end) continue;
+      if (!chunk.manifest) {
+        found.chunks.push(chunk);
+      } else if (chunk.offset > start) {
+        found.end = chunk.offset;
+      } else {
+        const children = open.get(chunk.fid) ?? (await this.#open(chunk, context, depth));
+        open.set(chunk.fid, children);
+        await this.#collect(children, start, found, open, context, depth + 1);
+      }
+    }
+  }
+
+  async #open(manifest: Chunk, context: ClusterContext, depth: number): Promise<Chunk[]> {
+    if (depth >= maxDepth)
+      throw new ReadaheadError("protocol", `Chunk manifests are nested ${depth} deep`);
+    const recent = this.#recent.get(manifest.fid);
+    if (recent !== undefined) return recent;
+    const children = await this.#readManifest(manifest, context);
+    for (const { offset, size } of children) {
+      if (offset < manifest.offset || offset + size > manifest.offset + manifest.size)
+        throw new ReadaheadError("protocol", "A chunk manifest lists chunks outside of its span");
+    }
+    this.#recent.set(manifest.fid, children);
+    for (const oldest of this.#recent.keys()) {
+      if (this.#recent.size <= maxRecent) break;
+      this.#recent.delete(oldest);
+    }
+    return children;
+  }
+}
+
+interface Found {
+  readonly chunks: Chunk[];
+  /** Where the next manifest begins: nothing is known of what is visible from there on. */
+  end: number;
+}
+
+function meeting(chunk: Chunk, range: ByteRange): number {
+  return Math.min(chunk.offset + chunk.size, range.end) - Math.max(chunk.offset, range.start);
+}
