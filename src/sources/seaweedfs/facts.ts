@@ -1,0 +1,116 @@
+/**
+ * An entry as facts: size, entity tag, time, and the headers that go to the client. Pure.
+ *
+ * Internal names never leave: `Seaweed-*`, `xattr-*`, `x-seaweedfs-*`, tags, and everything that the answer to the client
+ * writes by itself. (Filer and S3 gateway of 4.44 do leak `Seaweed-*`.)
+ */
+
+import { createPassHeaders, type PassHeaders } from "../pass-headers.ts";
+import type { Facts } from "../source.ts";
+import { type Entry, extendedText, isRemoteOnly } from "./entry.ts";
+import { decodeBase64, encodeHex } from "./field.ts";
+import { md5 } from "./md5.ts";
+
+/** Which of SeaweedFS's two entity tags an object carries: the filer's, or the S3 gateway's where one is stored. */
+export type EtagStyle = "filer" | "s3";
+
+/** Headers kept in `Extended` that reach the client. */
+export const seaweedfsPassHeaders: readonly string[] = [
+  "content-type",
+  "content-disposition",
+  "content-language",
+  "content-encoding",
+  "cache-control",
+  "expires",
+  "x-amz-meta-*",
+  "x-amz-storage-class",
+  "x-amz-website-redirect-location",
+  "x-amz-server-side-encryption",
+  "x-amz-server-side-encryption-customer-algorithm",
+  "x-amz-server-side-encryption-customer-key-md5",
+  "x-amz-server-side-encryption-aws-kms-key-id",
+];
+
+const passHeaders = createPassHeaders(seaweedfsPassHeaders);
+
+// What Go's mime package knows by itself; a filer falls back to it when an object has no type.
+const typesByExtension: Readonly<Record<string, string>> = {
+  avif: "image/avif",
+  css: "text/css; charset=utf-8",
+  gif: "image/gif",
+  htm: "text/html; charset=utf-8",
+  html: "text/html; charset=utf-8",
+  jpeg: "image/jpeg",
+  jpg: "image/jpeg",
+  js: "text/javascript; charset=utf-8",
+  json: "application/json",
+  mjs: "text/javascript; charset=utf-8",
+  pdf: "application/pdf",
+  png: "image/png",
+  svg: "image/svg+xml",
+  wasm: "application/wasm",
+  webp: "image/webp",
+  xml: "text/xml; charset=utf-8",
+};
+
+/** @param pass Which stored headers go to the client; default {@link seaweedfsPassHeaders} */
+export function factsOf(entry: Entry, style: EtagStyle, pass: PassHeaders = passHeaders): Facts {
+  const versionId = extendedText(entry, "Seaweed-X-Amz-Version-Id");
+  return {
+    size: entry.size,
+    etag: etagOf(entry, style),
+    lastModified:
+      entry.modified === undefined ? undefined : Math.floor(entry.modified / 1000) * 1000,
+    pin: { by: "version-id", value: entry.identity },
+    ...(versionId === undefined || versionId === "" ? {} : { versionId }),
+    headers: headersOf(entry, pass),
+  };
+}
+
+/** Quoted entity tag as SeaweedFS computes it; `undefined` where it has none (one chunk without a checksum). */
+export function etagOf(entry: Entry, style: EtagStyle): string | undefined {
+  const stored = style === "s3" ? extendedText(entry, "Seaweed-X-Amz-ETag") : undefined;
+  if (stored !== undefined && stored !== "") return quoted(stored);
+  if (isRemoteOnly(entry) && entry.remote !== undefined) return quoted(entry.remote.etag);
+  if (entry.md5 !== "") return quoted(entry.md5);
+  const [first] = entry.chunks;
+  if (first !== undefined && entry.chunks.length === 1) {
+    const digest = encodeHex(decodeBase64(first.etag) ?? new Uint8Array(0));
+    return digest === "" ? undefined : quoted(digest);
+  }
+  const digests = entry.chunks.map((chunk) => decodeBase64(chunk.etag) ?? new Uint8Array(0));
+  const joined = new Uint8Array(digests.reduce((sum, digest) => sum + digest.byteLength, 0));
+  let at = 0;
+  for (const digest of digests) {
+    joined.set(digest, at);
+    at += digest.byteLength;
+  }
+  return quoted(`${encodeHex(md5(joined))}-${entry.chunks.length}`);
+}
+
+function quoted(tag: string): string | undefined {
+  const bare = tag.replaceAll('"', "");
+  // RFC 9110 8.8.3: no space, quote or control character; others are not sent at all.
+  return bare === "" || !/^[\x21\x23-\x7e]+$/.test(bare) ? undefined : `"${bare}"`;
+}
+
+function headersOf(entry: Entry, pass: PassHeaders): Record<string, string> {
+  const headers = new Headers();
+  for (const name of Object.keys(entry.extended)) {
+    const lower = name.toLowerCase();
+    if (lower.startsWith("seaweed-") || lower.startsWith("xattr-")) continue;
+    if (lower.startsWith("x-seaweedfs-") || !/^[!#$%&'*+\-.^_`|~0-9a-z]+$/.test(lower)) continue;
+    const value = extendedText(entry, name)?.trim() ?? "";
+    // A header value that HTTP cannot carry would break the whole answer.
+    if (value === "" || !/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) continue;
+    headers.set(lower, value);
+  }
+  headers.set("content-type", contentType(entry));
+  return pass.pick(headers);
+}
+
+function contentType(entry: Entry): string {
+  if (/^[\x20-\x7e]+$/.test(entry.mime)) return entry.mime;
+  const extension = /\.([A-Za-z0-9]+)$/.exec(entry.path)?.[1]?.toLowerCase() ?? "";
+  return typesByExtension[extension] ?? "application/octet-stream";
+}

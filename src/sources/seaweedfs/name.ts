@@ -1,0 +1,40 @@
+/** Keys of a mount as paths of the filer, and as targets of its HTTP interface. Pure. */
+
+/**
+ * The filer path of a key, or `undefined` for one that no entry can have: segments `.` and `..`, NUL, a lone surrogate,
+ * a trailing slash (a directory).
+ *
+ * @param root Path the mount starts at, without a trailing slash; "" for the filer's root
+ */
+export function pathOfKey(root: string, key: string): string | undefined {
+  const segments = key.split("/").filter((segment) => segment !== "");
+  if (segments.length === 0 || key.endsWith("/") || key.includes("\0")) return undefined;
+  if (segments.some((segment) => segment === "." || segment === "..")) return undefined;
+  if (!key.isWellFormed()) return undefined;
+  return `${root}/${segments.join("/")}`;
+}
+
+/** The path, percent-encoded for a request target. */
+export function encodePath(path: string): string {
+  return path.split("/").map(encodeURIComponent).join("/");
+}
+
+/** A root as configured, normalised: "" or "/a/b". @throws TypeError for dot segments */
+export function normalizeRoot(root: string): string {
+  const segments = root.split("/").filter((segment) => segment !== "");
+  if (segments.some((segment) => segment === "." || segment === ".."))
+    throw new TypeError(`root cannot have dot segments: ${JSON.stringify(root)}`);
+  return segments.map((segment) => `/${segment}`).join("");
+}
+
+/** The bucket and key of a path below the buckets folder. */
+export function bucketOfPath(
+  bucketsFolder: string,
+  path: string,
+): { readonly bucket: string; readonly key: string } | undefined {
+  if (!path.startsWith(`${bucketsFolder}/`)) return undefined;
+  const rest = path.slice(bucketsFolder.length + 1);
+  const slash = rest.indexOf("/");
+  if (slash <= 0 || rest.startsWith(".")) return undefined;
+  return { bucket: `${bucketsFolder}/${rest.slice(0, slash)}`, key: rest.slice(slash + 1) };
+}

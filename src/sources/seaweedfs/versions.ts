@@ -1,0 +1,113 @@
+/**
+ * Which entry a bucket's key means: the plain entry, or one of the versions kept beside it in `<key>.versions/`.
+ *
+ * Only versioned buckets have such folders, so the bucket's own entry (kept for a while) saves everybody else the extra
+ * request. In a versioned bucket the pointer on the folder names the latest version.
+ */
+import { ReadaheadError } from "../../errors.ts";
+import { type Entry, entryFromJson, extendedText } from "./entry.ts";
+import { parseExactJson } from "./exact-json.ts";
+import { asFields } from "./field.ts";
+import { encodePath } from "./name.ts";
+import type { ClusterContext } from "./request.ts";
+
+/** How entries are fetched: from the cache or the filer. */
+export interface EntryReader {
+  entry(path: string, context: ClusterContext): Promise<Entry | undefined>;
+  text(target: string, purpose: "list", context: ClusterContext): Promise<string | undefined>;
+}
+
+const versioningName = "Seaweed-X-Amz-Versioning";
+const latestFileName = "Seaweed-X-Amz-Latest-Version-File-Name";
+const versionIdName = "Seaweed-X-Amz-Version-Id";
+const deleteMarkerName = "Seaweed-X-Amz-Delete-Marker";
+/** Scanned only when the pointer leads nowhere; more versions than this are not looked through. */
+const scanLimit = 1000;
+
+/**
+ * @param bucket Path of the bucket's entry
+ * @param path Path of the key's plain entry
+ * @param version Version id asked for; `undefined` or "" for the latest
+ * @returns `undefined` where there is nothing to read, a delete marker included
+ */
+export async function resolveVersion(
+  bucket: string,
+  path: string,
+  version: string | undefined,
+  reader: EntryReader,
+  context: ClusterContext,
+): Promise<Entry | undefined> {
+  const [bucketEntry, plain] = await both(reader, bucket, path, context);
+  const versioned = bucketEntry !== undefined && extendedText(bucketEntry, versioningName);
+  if (!versioned) return plain;
+  if (version === "null") return plain;
+  const folder = `${path}.versions`;
+  if (version !== undefined && version !== "") {
+    if (!/^[0-9A-Za-z_-]{1,128}$/.test(version)) return undefined;
+    return unlessDeleted(await reader.entry(`${folder}/v_${version}`, context));
+  }
+  const pointer = await reader.entry(folder, context);
+  if (pointer === undefined) return plain;
+  const file = extendedText(pointer, latestFileName);
+  if (file !== undefined && file !== "" && !file.includes("/")) {
+    const latest = await reader.entry(`${folder}/${file}`, context);
+    if (latest !== undefined) return unlessDeleted(latest);
+  } else if (plain !== undefined && !plain.directory) {
+    // Versioning was suspended and the object overwritten: the plain entry is the latest.
+    return plain;
+  }
+  return unlessDeleted(await newest(folder, reader, context));
+}
+
+/** The plain entry and its bucket's at once: the second request costs no round trip. */
+async function both(
+  reader: EntryReader,
+  bucket: string,
+  path: string,
+  context: ClusterContext,
+): Promise<[Entry | undefined, Entry | undefined]> {
+  const results = await Promise.allSettled([
+    reader.entry(bucket, context),
+    reader.entry(path, context),
+  ]);
+  const [bucketEntry, plain] = results;
+  if (bucketEntry.status === "rejected") throw bucketEntry.reason;
+  if (plain.status === "rejected") throw plain.reason;
+  return [bucketEntry.value, plain.value];
+}
+
+/** A delete marker is an entry like any other, and means that there is nothing. */
+export function unlessDeleted(entry: Entry | undefined): Entry | undefined {
+  if (entry === undefined || extendedText(entry, deleteMarkerName) === "true") return undefined;
+  return entry;
+}
+
+async function newest(
+  folder: string,
+  reader: EntryReader,
+  context: ClusterContext,
+): Promise<Entry | undefined> {
+  const target = `${encodePath(folder)}/?limit=${scanLimit}`;
+  const text = await reader.text(target, "list", context);
+  if (text === undefined) return undefined;
+  const list = asFields(parseExactJson(text), "filer's listing")["Entries"] ?? [];
+  if (!Array.isArray(list)) throw new ReadaheadError("protocol", "The filer's listing is no list");
+  let best: Entry | undefined;
+  let bestTime = -1n;
+  for (const item of list) {
+    const entry = entryFromJson(item);
+    const time = timeOf(extendedText(entry, versionIdName) ?? "");
+    if (time > bestTime) {
+      best = entry;
+      bestTime = time;
+    }
+  }
+  return best;
+}
+
+/** Nanoseconds from a version id: 16 hex digits of time, counted down from the largest int64 in the newer format. */
+function timeOf(id: string): bigint {
+  if (!/^[0-9a-f]{16}/.test(id)) return 0n;
+  const value = BigInt(`0x${id.slice(0, 16)}`);
+  return value > 0x4000000000000000n ? 0x7fffffffffffffffn - value : value;
+}
