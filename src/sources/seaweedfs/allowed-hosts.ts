@@ -1,0 +1,116 @@
+/**
+ * Where the Worker may connect to. A master's answer names addresses; whoever can change it must not be able to send
+ * the Worker, with its tokens, anywhere else. Pure.
+ *
+ * Without a list the rule is: the hosts of the configured filers and masters themselves (any port), and what is visibly
+ * of their network: other addresses of the same private IPv4 block or the same loopback, other single-label names
+ * beside a single-label one (a compose network), other names under the same parent domain of two labels or more. All
+ * else is refused; `allowed_hosts` replaces the rule.
+ */
+
+/** Says whether an address may be connected to. */
+export type HostCheck = (host: string) => boolean;
+
+interface Address {
+  readonly name: string;
+  readonly port: string;
+}
+
+/**
+ * @param list Entries: `host`, `host:port`, `*.example.com`, `10.0.0.0/8`, or `*`; `undefined` for the rule above
+ * @param configured URLs of filers and masters
+ * @throws TypeError for an entry that is none of these
+ */
+export function createHostCheck(
+  list: readonly string[] | undefined,
+  configured: readonly URL[],
+): HostCheck {
+  const rules =
+    list === undefined
+      ? configured.map((url) => networkOf(addressOf(url.host)))
+      : list.map((entry) => listedRule(entry));
+  return (host) => {
+    const address = addressOf(host);
+    return isHost(address) && rules.some((allows) => allows(address));
+  };
+}
+
+type Rule = (address: Address) => boolean;
+
+function networkOf(own: Address): Rule {
+  const ip = ipv4(own.name);
+  const block = ip === undefined ? undefined : privateBlock(ip);
+  const labels = own.name.split(".");
+  const parent = labels.slice(1).join(".");
+  return ({ name }) => {
+    if (name === own.name) return true;
+    const other = ipv4(name);
+    if (ip !== undefined)
+      return block !== undefined && other !== undefined && privateBlock(other) === block;
+    if (other !== undefined || name.includes(":")) return false;
+    if (labels.length === 1) return !name.includes(".");
+    return labels.length > 2 && name.endsWith(`.${parent}`);
+  };
+}
+
+function listedRule(entry: string): Rule {
+  const text = entry.trim().toLowerCase();
+  if (text === "*") return () => true;
+  const cidr = /^(\d+\.\d+\.\d+\.\d+)\/(\d{1,2})$/.exec(text);
+  if (cidr !== null) {
+    const base = ipv4(cidr[1] ?? "");
+    const bits = Number(cidr[2]);
+    if (base === undefined || bits > 32) throw badEntry(entry);
+    const divisor = 2 ** (32 - bits);
+    return ({ name }) => {
+      const ip = ipv4(name);
+      return ip !== undefined && Math.floor(ip / divisor) === Math.floor(base / divisor);
+    };
+  }
+  if (text.startsWith("*.")) {
+    const suffix = addressOf(text.slice(1));
+    if (!/^(\.[a-z0-9-]+)+$/.test(suffix.name)) throw badEntry(entry);
+    return ({ name, port }) =>
+      name.endsWith(suffix.name) && (suffix.port === "" || suffix.port === port);
+  }
+  const own = addressOf(text);
+  if (!isHost(own)) throw badEntry(entry);
+  return ({ name, port }) => name === own.name && (own.port === "" || own.port === port);
+}
+
+function badEntry(entry: string): TypeError {
+  return new TypeError(
+    `allowed_hosts takes host, host:port, *.domain, an IPv4 block or *, not ${JSON.stringify(entry)}`,
+  );
+}
+
+function addressOf(host: string): Address {
+  const match = /^(.*?)(?::(\d{1,5}))?$/.exec(host.toLowerCase());
+  const bracketed = /^(\[[0-9a-f:.]+\])(?::(\d{1,5}))?$/.exec(host.toLowerCase());
+  const found = bracketed ?? match;
+  return { name: found?.[1] ?? "", port: found?.[2] ?? "" };
+}
+
+/** A name, an IPv4 address or a bracketed IPv6 one, and nothing else: no path, user or space. */
+function isHost({ name, port }: Address): boolean {
+  if (port !== "" && (Number(port) === 0 || Number(port) > 65_535)) return false;
+  return /^(\[[0-9a-f:.]+\]|[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?)$/.test(name);
+}
+
+function ipv4(name: string): number | undefined {
+  const parts = name.split(".");
+  if (parts.length !== 4 || !parts.every((part) => /^\d{1,3}$/.test(part) && Number(part) < 256))
+    return undefined;
+  return parts.reduce((sum, part) => sum * 256 + Number(part), 0);
+}
+
+/** RFC 1918 blocks, and loopback; `undefined` for public and link-local addresses. */
+function privateBlock(ip: number): string | undefined {
+  const first = Math.floor(ip / 2 ** 24);
+  const second = Math.floor(ip / 2 ** 16) % 256;
+  if (first === 10) return "10/8";
+  if (first === 127) return "127/8";
+  if (first === 172 && second >= 16 && second < 32) return "172.16/12";
+  if (first === 192 && second === 168) return "192.168/16";
+  return undefined;
+}

@@ -1,0 +1,109 @@
+/**
+ * Which servers can be asked for a chunk, and in which order: replicas in the own data centre first, each group
+ * shuffled, those that failed lately last; the filer's `proxyChunkId` where volume servers cannot be reached.
+ */
+import { ReadaheadError } from "../../errors.ts";
+import type { Chunk } from "./chunk.ts";
+import type { Filer } from "./filer.ts";
+import type { Location, Locator, Lookups, Placement } from "./locate.ts";
+import type { ClusterContext } from "./request.ts";
+import type { TokenSigner } from "./token.ts";
+
+/** One server to ask for a needle. */
+export interface Door {
+  readonly replica: string;
+  readonly url: string;
+  readonly headers: Record<string, string>;
+  /** A volume server; else a filer that proxies. */
+  readonly direct: boolean;
+}
+
+export interface DoorOptions {
+  readonly access: "direct" | "filer";
+  /** In direct access: ask the filer when volume servers cannot be reached. */
+  readonly filerFallback: boolean;
+  readonly protocol: "http:" | "https:";
+  readonly dataCenter: string | undefined;
+  readonly signer: TokenSigner | undefined;
+  readonly filer: Filer;
+  readonly locator: Locator | undefined;
+  /** In [0, 1): shuffles replicas. */
+  readonly random: () => number;
+}
+
+/** The doors of a chunk, best first, with the placement they were made from. */
+export interface Doors {
+  readonly doors: readonly Door[];
+  readonly placement: Placement | undefined;
+}
+
+/**
+ * @throws ReadaheadError `unavailable` when nobody knows where the chunk lies, `config` when every location is outside
+ * of allowed_hosts
+ */
+export async function findDoors(
+  chunk: Chunk,
+  options: DoorOptions,
+  lookups: Lookups | undefined,
+  context: ClusterContext,
+): Promise<Doors> {
+  const byFiler = options.filer.chunkDoors(context).map((door) => ({
+    replica: door.replica,
+    url: door.url(chunk.fid),
+    headers: {},
+    direct: false,
+  }));
+  if (options.access === "filer" || lookups === undefined)
+    return { doors: byFiler, placement: undefined };
+  let placement: Placement;
+  try {
+    placement = await lookups.find(chunk.fid, context);
+  } catch (error) {
+    const unknown = error instanceof ReadaheadError && error.kind === "unavailable";
+    if (!unknown || !options.filerFallback || context.signal.aborted) throw error;
+    return { doors: byFiler, placement: undefined };
+  }
+  const doors = await Promise.all(
+    ordered(placement.locations, options).map((location) =>
+      volumeDoor(location.host, chunk.fid, options, placement),
+    ),
+  );
+  const suspect = (door: Door) => context.suspect?.(door.replica) === true;
+  return {
+    doors: [
+      ...doors.filter((door) => !suspect(door)),
+      ...(options.filerFallback ? byFiler : []),
+      ...doors.filter(suspect),
+    ],
+    placement,
+  };
+}
+
+/** The door of one volume server, with a token where the cluster wants one. */
+export async function volumeDoor(
+  host: string,
+  fid: string,
+  options: Pick<DoorOptions, "protocol" | "signer">,
+  placement: Placement | undefined,
+): Promise<Door> {
+  const token = (await options.signer?.forFile(fid)) ?? placement?.token;
+  return {
+    replica: host,
+    url: `${options.protocol}//${host}/${fid}?readDeleted=true`,
+    headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+    direct: true,
+  };
+}
+
+function ordered(locations: readonly Location[], options: DoorOptions): Location[] {
+  const shuffled = [...locations];
+  for (let i = shuffled.length - 1; i > 0; i--) {
+    const j = Math.floor(options.random() * (i + 1));
+    const [a, b] = [shuffled[i], shuffled[j]];
+    if (a === undefined || b === undefined) continue;
+    shuffled[i] = b;
+    shuffled[j] = a;
+  }
+  const near = ({ dataCenter }: Location) => dataCenter === options.dataCenter;
+  return [...shuffled.filter(near), ...shuffled.filter((location) => !near(location))];
+}

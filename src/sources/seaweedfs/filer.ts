@@ -1,0 +1,136 @@
+/**
+ * What is asked of filers over HTTP: metadata of an entry, pages of a directory, bytes of remote-only entries, and
+ * chunks by `proxyChunkId`. Several filers of one cluster answer alike; the next one is asked when one fails.
+ */
+import { ReadaheadError } from "../../errors.ts";
+import type { ByteRange } from "../../readahead/byte-range.ts";
+import { parseContentRange } from "../../readahead/content-range.ts";
+import { statusError } from "../../readahead/verify.ts";
+import { discard } from "../upstream.ts";
+import { type Entry, parseEntry } from "./entry.ts";
+import { encodePath } from "./name.ts";
+import { type ClusterContext, type SeaweedfsFetch, send, sendForAll } from "./request.ts";
+import { Servers } from "./servers.ts";
+import type { TokenSigner } from "./token.ts";
+
+export interface FilerOptions {
+  readonly urls: readonly URL[];
+  readonly fetch: SeaweedfsFetch;
+  readonly signer?: TokenSigner | undefined;
+  /** Longest metadata answer, bytes. */
+  readonly metadataBytes: number;
+  readonly now: () => number;
+}
+
+export class Filer {
+  readonly #options: FilerOptions;
+  readonly #servers: Servers;
+
+  constructor(options: FilerOptions) {
+    this.#options = options;
+    this.#servers = new Servers(options.urls, options.now);
+  }
+
+  /**
+   * The entry at a path; `undefined` where there is none.
+   *
+   * @throws ReadaheadError `denied`, `unavailable`, `protocol`, `unsupported` (a list too long for the isolate)
+   */
+  async entry(path: string, context: ClusterContext): Promise<Entry | undefined> {
+    const text = await this.text(`${encodePath(path)}?metadata=true`, "facts", context);
+    return text === undefined ? undefined : parseEntry(text);
+  }
+
+  /** The JSON text that a target answers with; `undefined` for 404. */
+  text(
+    target: string,
+    purpose: "facts" | "list",
+    context: ClusterContext,
+  ): Promise<string | undefined> {
+    return this.#servers.ask(context, async (base, alternatives) => {
+      const { fetch, metadataBytes } = this.#options;
+      const url = urlOf(base, target);
+      for (let attempt = 1; ; attempt++) {
+        const answer = await sendForAll(
+          fetch,
+          {
+            url,
+            replica: base.host,
+            purpose,
+            alternatives,
+            headers: { ...(await this.#authorization()), accept: "application/json" },
+          },
+          context,
+          metadataBytes,
+        );
+        if (answer.status === 404) return undefined;
+        if (answer.status === 200) return new TextDecoder().decode(answer.bytes);
+        if (answer.status === 401 && attempt === 1 && this.#clockCorrected(answer.headers))
+          continue;
+        throw statusError(answer, { replica: base.host });
+      }
+    });
+  }
+
+  /** Bytes of an entry through the filer, for objects that only it can fetch. */
+  async read(
+    path: string,
+    range: ByteRange,
+    size: number,
+    context: ClusterContext,
+  ): Promise<{ readonly body: ReadableStream<Uint8Array>; readonly replica: string }> {
+    const [base, ...others] = this.#servers.order(context);
+    if (base === undefined) throw new ReadaheadError("config", "No filer is configured");
+    const replica = base.host;
+    const response = await send(
+      this.#options.fetch,
+      {
+        url: urlOf(base, encodePath(path)),
+        replica,
+        purpose: "read",
+        alternatives: others.length > 0,
+        headers: {
+          ...(await this.#authorization()),
+          range: `bytes=${range.start}-${range.end - 1}`,
+          "accept-encoding": "identity",
+        },
+      },
+      context,
+    );
+    try {
+      if (response.status !== 206) throw statusError(response, { replica });
+      const answered = parseContentRange(response.headers.get("content-range") ?? "");
+      if (answered?.size !== size)
+        throw new ReadaheadError("changed", "The object changed while it was read", { replica });
+      if (answered.range?.start !== range.start || answered.range.end !== range.end)
+        throw new ReadaheadError("protocol", "The filer answered another range", { replica });
+      if (response.body === null)
+        throw new ReadaheadError("protocol", "The filer answered without a body", { replica });
+      return { body: response.body, replica };
+    } catch (error) {
+      discard(response);
+      throw error;
+    }
+  }
+
+  /** Doors of `?proxyChunkId=`, best first. The filer mints the volume's token itself and wants none of its own. */
+  chunkDoors(context: ClusterContext): { readonly replica: string; url(fid: string): string }[] {
+    return this.#servers.order(context).map((base) => ({
+      replica: `filer/${base.host}`,
+      url: (fid) => urlOf(base, `/?proxyChunkId=${fid}&readDeleted=true`),
+    }));
+  }
+
+  async #authorization(): Promise<Record<string, string>> {
+    const token = await this.#options.signer?.forFiler();
+    return token === undefined ? {} : { authorization: `Bearer ${token}` };
+  }
+
+  #clockCorrected(headers: Headers): boolean {
+    return this.#options.signer?.refused(headers) === true;
+  }
+}
+
+function urlOf(base: URL, target: string): string {
+  return `${base.origin}${base.pathname.replace(/\/$/, "")}${target}`;
+}

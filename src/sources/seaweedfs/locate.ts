@@ -1,0 +1,217 @@
+/**
+ * Where volumes lie, as the master tells it. What is known is plain data of the isolate, with an expiry; a lookup under
+ * way belongs to one request (a request must never wait for another one's promise), and there is one per volume at a time.
+ */
+import { ReadaheadError } from "../../errors.ts";
+import { statusError } from "../../readahead/verify.ts";
+import type { HostCheck } from "./allowed-hosts.ts";
+import { parseExactJson } from "./exact-json.ts";
+import { asFields, textField } from "./field.ts";
+import { type ClusterContext, type SeaweedfsFetch, sendForAll } from "./request.ts";
+import { Servers } from "./servers.ts";
+import { tokenExpiry } from "./token.ts";
+
+/** One server that has the volume. */
+export interface Location {
+  /** Host and port. */
+  readonly host: string;
+  readonly dataCenter: string;
+}
+
+/** What a lookup brought. */
+export interface Placement {
+  readonly locations: readonly Location[];
+  /** Read token for the file id that was asked for, where the master hands them out. */
+  readonly token?: string | undefined;
+  readonly until: number;
+}
+
+export interface LocatorOptions {
+  readonly masters: readonly URL[];
+  readonly fetch: SeaweedfsFetch;
+  /** Which of a server's two addresses to use. */
+  readonly address: "public" | "internal";
+  readonly allows: HostCheck;
+  /** How long a volume's locations are believed, ms. */
+  readonly ttlMs: number;
+  /** Ask for a token with every file id. */
+  readonly tokens: boolean;
+  readonly now: () => number;
+}
+
+// A volume has a handful of locations, an erasure-coded one 14.
+const answerBytes = 256 * 1024;
+const maxKept = 10_000;
+/** Tokens are used up to this long before they end. */
+const tokenMarginMs = 5_000;
+
+/** What the isolate knows. One per mount. */
+export class Locator {
+  readonly options: LocatorOptions;
+  readonly #servers: Servers;
+  readonly #known = new Map<string, Placement>();
+
+  constructor(options: LocatorOptions) {
+    this.options = options;
+    this.#servers = new Servers(options.masters, options.now);
+  }
+
+  /** Under which name a chunk's placement is kept: tokens are for one file id, locations for the volume. */
+  keyOf(fid: string): string {
+    return this.options.tokens ? fid : (fid.split(",", 1)[0] ?? fid);
+  }
+
+  known(key: string): Placement | undefined {
+    const placement = this.#known.get(key);
+    if (placement === undefined || placement.until > this.options.now()) return placement;
+    this.#known.delete(key);
+    return undefined;
+  }
+
+  /** Forgets a placement, so that whoever needs it next looks it up; only if it is still the one given. */
+  forget(key: string, placement?: Placement): void {
+    if (placement === undefined || this.#known.get(key) === placement) this.#known.delete(key);
+  }
+
+  /**
+   * Asks the masters.
+   *
+   * @throws ReadaheadError `unavailable` when no master knows the volume or none answers, `config` when every location
+   * is outside of allowed_hosts
+   */
+  async ask(key: string, context: ClusterContext): Promise<Placement> {
+    const placement = await this.#servers.ask(context, (base, alternatives) =>
+      this.#askOne(base, key, alternatives, context),
+    );
+    if (this.#known.size >= maxKept) {
+      const oldest = this.#known.keys().next().value;
+      if (oldest !== undefined) this.#known.delete(oldest);
+    }
+    this.#known.delete(key);
+    this.#known.set(key, placement);
+    return placement;
+  }
+
+  async #askOne(
+    base: URL,
+    key: string,
+    alternatives: boolean,
+    context: ClusterContext,
+  ): Promise<Placement> {
+    const { fetch, tokens, ttlMs, now } = this.options;
+    const query = tokens ? `fileId=${key}&read=yes` : `volumeId=${key}`;
+    const answer = await sendForAll(
+      fetch,
+      {
+        url: `${base.origin}${base.pathname.replace(/\/$/, "")}/dir/lookup?${query}`,
+        replica: base.host,
+        purpose: "lookup",
+        alternatives,
+        headers: { accept: "application/json" },
+      },
+      context,
+      answerBytes,
+    );
+    const replica = base.host;
+    if (answer.status === 404)
+      throw new ReadaheadError("unavailable", "No server has a volume of this object", {
+        status: 404,
+        replica,
+      });
+    if (answer.status !== 200) throw statusError(answer, { replica });
+    const locations = this.#read(new TextDecoder().decode(answer.bytes));
+    const bearer = /^Bearer (.+)$/i.exec(answer.headers.get("authorization") ?? "")?.[1];
+    const token = tokens ? bearer : undefined;
+    const tokenUntil = token === undefined ? Infinity : (tokenExpiry(token) ?? Infinity);
+    return {
+      locations,
+      token,
+      until: Math.min(now() + ttlMs, tokenUntil - tokenMarginMs),
+    };
+  }
+
+  #read(text: string): Location[] {
+    let value: unknown;
+    try {
+      value = parseExactJson(text);
+    } catch (error) {
+      throw new ReadaheadError("protocol", "The master's answer is no JSON", { cause: error });
+    }
+    const list = asFields(value, "master's answer")["locations"];
+    if (!Array.isArray(list) || list.length === 0)
+      throw new ReadaheadError("unavailable", "No server has a volume of this object");
+    const locations = new Map<string, Location>();
+    let refused = 0;
+    for (const item of list) {
+      const fields = asFields(item, "location");
+      const url = textField(fields, "url");
+      const publicUrl = textField(fields, "publicUrl");
+      const host = this.options.address === "public" ? publicUrl || url : url || publicUrl;
+      if (this.options.allows(host)) {
+        locations.set(host, { host, dataCenter: textField(fields, "dataCenter") });
+      } else refused += 1;
+    }
+    if (locations.size === 0)
+      throw new ReadaheadError(
+        "config",
+        `All ${refused} locations of a volume are outside of allowed_hosts: name the volume servers there`,
+      );
+    return [...locations.values()];
+  }
+}
+
+interface Running {
+  readonly result: Promise<Placement>;
+  /** The asker's own signal: when it ended the lookup, others who wait must ask again. */
+  readonly signal: AbortSignal;
+}
+
+/** The lookups of one open object: shares those under way between its parts. */
+export class Lookups {
+  readonly #locator: Locator;
+  readonly #running = new Map<string, Running>();
+
+  constructor(locator: Locator) {
+    this.#locator = locator;
+  }
+
+  /** The placement of a chunk: known, or looked up, at most one lookup at a time for each volume. */
+  async find(fid: string, context: ClusterContext): Promise<Placement> {
+    const key = this.#locator.keyOf(fid);
+    for (;;) {
+      context.signal.throwIfAborted();
+      const known = this.#locator.known(key);
+      if (known !== undefined) return known;
+      const running = this.#running.get(key);
+      if (running === undefined) return this.#ask(key, context);
+      try {
+        return await orAbort(running.result, context.signal);
+      } catch (error) {
+        // The part that asked was put back or let go: its end is not ours.
+        if (context.signal.aborted || !running.signal.aborted) throw error;
+      }
+    }
+  }
+
+  #ask(key: string, context: ClusterContext): Promise<Placement> {
+    const result = this.#locator.ask(key, context);
+    this.#running.set(key, { result, signal: context.signal });
+    const forget = () => {
+      this.#running.delete(key);
+    };
+    result.then(forget, forget);
+    return result;
+  }
+}
+
+/** Waits for a promise or for the signal, whichever comes first. Leaves no listener. */
+function orAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason as Error);
+    signal.addEventListener("abort", onAbort, { once: true });
+    promise
+      .then(resolve, reject)
+      .finally(() => signal.removeEventListener("abort", onAbort))
+      .then(undefined, () => {});
+  });
+}

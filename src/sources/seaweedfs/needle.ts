@@ -1,0 +1,173 @@
+/**
+ * One GET of a needle, ranged or whole, with its status and headers judged. Decodes nothing but what the platform's
+ * fetch does by itself (gzip, when it was asked for).
+ *
+ * The trap (5.4 of the protocol notes): a volume server cuts a Range out of the STORED bytes when gzip is accepted. So a
+ * ranged read asks for identity and refuses an encoding, and a needle known or found to be compressed is read whole.
+ */
+import { ReadaheadError } from "../../errors.ts";
+import type { ByteRange } from "../../readahead/byte-range.ts";
+import { parseContentRange } from "../../readahead/content-range.ts";
+import type { Ask } from "../../readahead/permits.ts";
+import { contentEncoding, parseLength, statusError } from "../../readahead/verify.ts";
+import { discard } from "../upstream.ts";
+import type { HostCheck } from "./allowed-hosts.ts";
+import { type Door, type DoorOptions, volumeDoor } from "./doors.ts";
+import { type ClusterContext, type SeaweedfsFetch, send } from "./request.ts";
+
+/** What is asked of a needle. */
+export interface NeedleRequest {
+  readonly fid: string;
+  readonly door: Door;
+  /** Bytes of the needle's clear form; absent: the whole needle. */
+  readonly range?: ByteRange | undefined;
+  /** Only for whole needles: take the stored form if it is gzip (the platform decodes it). */
+  readonly acceptGzip?: boolean | undefined;
+  readonly purpose: Ask["purpose"];
+  /** Another server could be asked. */
+  readonly alternatives: boolean;
+  /** Another replica in good standing could: a silent one is then given up after seconds. */
+  readonly hurry: boolean;
+}
+
+export interface NeedleOptions {
+  readonly fetch: SeaweedfsFetch;
+  readonly allows: HostCheck;
+  readonly doors: Pick<DoorOptions, "protocol" | "signer">;
+}
+
+/** A judged answer. */
+export interface NeedleAnswer {
+  readonly response: Response;
+  readonly body: ReadableStream<Uint8Array>;
+  /** Bytes of the needle's form that was sent; of a gzip answer, compressed bytes. */
+  readonly needleBytes: number | undefined;
+  readonly gzip: boolean;
+  /** The server asked another one: the volume has moved. */
+  readonly moved: boolean;
+}
+
+/** A server in `-readMode=redirect` names the owner; a second hop would be a loop. */
+const redirectStatuses = [301, 302, 307, 308];
+
+/**
+ * @throws ReadaheadError with `replica` and `alternatives`: `unavailable` (404 included, by `status`), `throttled`,
+ * `denied`, `protocol`, `config` for a redirect outside of allowed_hosts
+ */
+export async function readNeedle(
+  request: NeedleRequest,
+  options: NeedleOptions,
+  context: ClusterContext,
+): Promise<NeedleAnswer> {
+  const { door, range, alternatives } = request;
+  const { replica } = door;
+  let response = await sendTo(door, request, options, context);
+  if (response.status === 401 && options.doors.signer?.refused(response.headers) === true) {
+    // Our clock was wrong: a token by the server's clock may do.
+    discard(response);
+    const { headers } = await volumeDoor(replica, request.fid, options.doors, undefined);
+    response = await sendTo({ ...door, headers }, request, options, context);
+  }
+  let moved = /,/.test(response.headers.get("x-amz-request-id") ?? "");
+  if (redirectStatuses.includes(response.status)) {
+    const location = response.headers.get("location") ?? "";
+    discard(response);
+    const owner = URL.parse(location, door.url);
+    if (owner === null || !options.allows(owner.host))
+      throw new ReadaheadError("config", "A volume server redirects outside of allowed_hosts", {
+        replica,
+        alternatives,
+      });
+    const next = await volumeDoor(owner.host, request.fid, options.doors, undefined);
+    const headers = next.headers["authorization"] === undefined ? door.headers : next.headers;
+    response = await sendTo({ ...next, headers }, request, options, context);
+    moved = true;
+  }
+  try {
+    return { ...judge(response, range, replica), moved };
+  } catch (error) {
+    discard(response);
+    if (!(error instanceof ReadaheadError)) throw error;
+    throw new ReadaheadError(error.kind, error.message, {
+      replica,
+      alternatives,
+      status: error.status,
+      retryAfterMs: error.retryAfterMs,
+      cause: error.cause,
+    });
+  }
+}
+
+async function sendTo(
+  door: Door,
+  { range, acceptGzip, purpose, alternatives, hurry }: NeedleRequest,
+  { fetch }: NeedleOptions,
+  context: ClusterContext,
+): Promise<Response> {
+  const headers: Record<string, string> = {
+    ...door.headers,
+    "accept-encoding": range === undefined && acceptGzip === true ? "gzip" : "identity",
+  };
+  if (range !== undefined) headers["range"] = `bytes=${range.start}-${range.end - 1}`;
+  const { url, replica } = door;
+  try {
+    return await send(fetch, { url, replica, purpose, headers, alternatives: hurry }, context);
+  } catch (error) {
+    if (!(error instanceof ReadaheadError) || context.signal.aborted) throw error;
+    throw new ReadaheadError(error.kind, error.message, {
+      cause: error.cause,
+      replica,
+      alternatives,
+      connection: error.connection,
+      silent: error.silent,
+    });
+  }
+}
+
+function judge(
+  response: Response,
+  range: ByteRange | undefined,
+  replica: string,
+): Omit<NeedleAnswer, "moved"> {
+  const { status, headers, body } = response;
+  if (status >= 400) throw refusal(response, replica);
+  const encoding = contentEncoding(headers);
+  if (body === null) throw fault(`A volume server answered ${status} without a body`, status);
+  if (range === undefined) {
+    if (status !== 200) throw fault(`A volume server answered ${status} to a plain GET`, status);
+    if (encoding !== undefined && encoding !== "gzip")
+      throw fault(`A needle came with the encoding ${encoding}`, status);
+    const needleBytes = parseLength(headers.get("content-length"));
+    return { response, body, needleBytes, gzip: encoding === "gzip" };
+  }
+  if (status !== 206) throw fault(`A volume server answered ${status} to a Range`, status);
+  const answered = parseContentRange(headers.get("content-range") ?? "");
+  // A range of the gzip bytes; or what the platform made of it. Nothing of it can be used.
+  if (encoding !== undefined) return { response, body, needleBytes: answered?.size, gzip: true };
+  if (answered?.range?.start !== range.start || answered.range.end !== range.end)
+    throw fault(
+      "A volume server answered another range than asked, the needle may be shorter",
+      206,
+    );
+  const length = parseLength(headers.get("content-length"));
+  if (length !== undefined && length !== range.end - range.start)
+    throw fault("A volume server's Content-Length is not that of its Content-Range", 206);
+  return { response, body, needleBytes: answered.size, gzip: false };
+}
+
+function refusal(response: Response, replica: string): ReadaheadError {
+  const { status } = response;
+  if (status === 404)
+    return new ReadaheadError("unavailable", "A server does not have a chunk of the object", {
+      status,
+      replica,
+    });
+  // 400 and 416 speak of our request or of a needle shorter than its chunk.
+  if (status === 416)
+    return fault("A volume server refused a range inside of the chunk, the needle is shorter", 416);
+  return statusError(response, { replica });
+}
+
+function fault(message: string, status: number): ReadaheadError {
+  return new ReadaheadError("protocol", message, { status });
+}

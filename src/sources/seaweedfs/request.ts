@@ -1,0 +1,195 @@
+/**
+ * One HTTP request to a server of the cluster, under a permit; and whole small answers (metadata, lookups, manifests).
+ *
+ * Filers and masters have no part of the engine's own failover, so a request for knowledge that another server could
+ * answer has a deadline of its own here, below the engine's.
+ */
+import { ReadaheadError } from "../../errors.ts";
+import { createBodyReader } from "../../readahead/body-reader.ts";
+import type { Ask } from "../../readahead/permits.ts";
+import type { Body, CallContext } from "../source.ts";
+import { discard, networkError } from "../upstream.ts";
+
+/** What is passed to `fetch`. Gzip bodies are decoded by the platform (workerd and Node do, Content-Encoding stays). */
+export interface SeaweedfsInit {
+  readonly method: "GET" | "POST";
+  readonly headers: Record<string, string>;
+  readonly redirect: "manual";
+  readonly signal: AbortSignal;
+  readonly body?: string;
+}
+
+/** The platform's `fetch`, or that of a binding. */
+export type SeaweedfsFetch = (url: string, init: SeaweedfsInit) => Promise<Response>;
+
+/** What a call needs to know about its download; `suspect` where the engine told it. */
+export interface ClusterContext extends Pick<CallContext, "permits" | "signal"> {
+  suspect?(replica: string): boolean;
+}
+
+export interface ClusterRequest {
+  readonly url: string;
+  readonly replica: string;
+  readonly purpose: Ask["purpose"];
+  readonly headers: Record<string, string>;
+  /** Another server could be asked instead. */
+  readonly alternatives: boolean;
+  readonly method?: "GET" | "POST";
+  readonly body?: string;
+}
+
+/** Below the engine's 3 s for requests with alternatives, so that ours ends first and the next server is asked. */
+const knowledgeDeadlineMs = 2_500;
+/** A small answer that brings nothing for so long is given up; the design's stall deadline. */
+const stallMs = 10_000;
+const blockBytes = 256 * 1024;
+
+/**
+ * Sends the request; resolves with headers. The caller owns the body.
+ *
+ * @throws ReadaheadError `unavailable` with `connection` where no answer came
+ * @throws the signal's reason when aborted
+ */
+export function send(
+  fetch: SeaweedfsFetch,
+  request: ClusterRequest,
+  context: ClusterContext,
+): Promise<Response> {
+  const { replica, purpose, alternatives } = request;
+  return context.permits.request({ replica, purpose, alternatives }, async (signal) => {
+    try {
+      return await fetch(request.url, {
+        method: request.method ?? "GET",
+        headers: request.headers,
+        redirect: "manual",
+        signal,
+        ...(request.body === undefined ? {} : { body: request.body }),
+      });
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      throw networkError(error, replica);
+    }
+  });
+}
+
+/** A whole answer. */
+export interface SmallAnswer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/**
+ * Sends the request and reads its whole answer.
+ *
+ * @param limitBytes Longer answers are refused with `unsupported`
+ */
+export async function sendForAll(
+  fetch: SeaweedfsFetch,
+  request: ClusterRequest,
+  context: ClusterContext,
+  limitBytes: number,
+): Promise<SmallAnswer> {
+  const { replica, alternatives } = request;
+  const deadline = new AbortController();
+  const timer = alternatives ? setTimeout(() => deadline.abort(), knowledgeDeadlineMs) : undefined;
+  let response: Response;
+  try {
+    response = await send(
+      (url, init) =>
+        fetch(url, {
+          ...init,
+          signal: alternatives ? AbortSignal.any([init.signal, deadline.signal]) : init.signal,
+        }),
+      request,
+      context,
+    );
+  } catch (error) {
+    if (!deadline.signal.aborted || context.signal.aborted) throw error;
+    throw silent(replica);
+  } finally {
+    if (timer !== undefined) clearTimeout(timer);
+  }
+  const { status, headers } = response;
+  try {
+    const bytes = await readWhole(response.body, { limitBytes, replica });
+    return { status, headers, bytes };
+  } catch (error) {
+    discard(response);
+    if (context.signal.aborted) throw context.signal.reason;
+    throw error;
+  }
+}
+
+export interface WholeBody {
+  /** More bytes than this are refused. */
+  readonly limitBytes: number;
+  /** How many are expected; saves a copy. */
+  readonly expectedBytes?: number | undefined;
+  readonly replica?: string | undefined;
+}
+
+/**
+ * Reads a body to its end into one buffer, giving up when nothing comes for 10 s.
+ *
+ * @throws ReadaheadError `unsupported` past the limit, `unavailable` when it stalls or breaks
+ */
+export async function readWhole(
+  body: Body | null,
+  { limitBytes, expectedBytes, replica }: WholeBody,
+): Promise<Uint8Array<ArrayBuffer>> {
+  if (body === null) return new Uint8Array(0);
+  const reader = createBodyReader(body);
+  // Blocks are copied: a buffer that was lent to a body does not always come back at its end.
+  let bytes = new Uint8Array(Math.min(limitBytes, expectedBytes ?? blockBytes));
+  let block = new ArrayBuffer(blockBytes);
+  let length = 0;
+  try {
+    for (;;) {
+      const { view, done } = await inTime(reader.read(new Uint8Array(block), 1), replica);
+      if (length + view.byteLength > limitBytes)
+        throw new ReadaheadError("unsupported", `An answer is longer than ${limitBytes} bytes`, {
+          replica,
+        });
+      if (length + view.byteLength > bytes.byteLength) {
+        const larger = new Uint8Array(Math.min(limitBytes, bytes.byteLength * 2 + blockBytes));
+        larger.set(bytes);
+        bytes = larger;
+      }
+      bytes.set(view, length);
+      length += view.byteLength;
+      if (done || view.byteLength === 0) return bytes.subarray(0, length);
+      block = view.buffer.byteLength === blockBytes ? view.buffer : new ArrayBuffer(blockBytes);
+    }
+  } catch (error) {
+    reader.cancel(error);
+    if (error instanceof ReadaheadError) throw error;
+    throw new ReadaheadError("unavailable", "The store broke its answer off", {
+      cause: error,
+      replica,
+      connection: true,
+    });
+  }
+}
+
+async function inTime<T>(promise: Promise<T>, replica: string | undefined): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  try {
+    return await Promise.race([
+      promise,
+      new Promise<never>((_, reject) => {
+        timer = setTimeout(() => reject(silent(replica)), stallMs);
+      }),
+    ]);
+  } finally {
+    if (timer !== undefined) clearTimeout(timer);
+  }
+}
+
+function silent(replica: string | undefined): ReadaheadError {
+  return new ReadaheadError("unavailable", "A server of the cluster did not answer in time", {
+    replica,
+    connection: true,
+    silent: true,
+  });
+}
