@@ -1,0 +1,415 @@
+/**
+ * Reads chunks of one open object: finds who has them, asks one replica, decodes what came.
+ *
+ * Failover between replicas is the engine's, but for one case: a 404 is no failure of a server. The other replicas are
+ * asked at once, then locations are looked up again, then the metadata decides between lost and changed.
+ */
+import { ReadaheadError } from "../../errors.ts";
+import { delay } from "../../readahead/retry.ts";
+import type { Answer, ReadRequest, StoredPiece } from "../source.ts";
+import { discard } from "../upstream.ts";
+import type { Chunk } from "./chunk.ts";
+import type { Cluster } from "./cluster.ts";
+import { matchesEtag } from "./crc32c.ts";
+import { decryptInPlace, type StreamCipher } from "./ctr.ts";
+import { cipherOverheadBytes, free, inflate, looksGzipped, openCiphered } from "./decode.ts";
+import { type Door, findDoors } from "./doors.ts";
+import type { Lookups, Placement } from "./locate.ts";
+import { parseManifest } from "./manifest-blob.ts";
+import { type NeedleAnswer, readNeedle } from "./needle.ts";
+import { type ClusterContext, readWhole } from "./request.ts";
+import { sliceBody } from "./slice-body.ts";
+import type { ObjectKeys } from "./sse/object-keys.ts";
+
+/** A visible stretch of a chunk. */
+export interface ChunkPiece extends StoredPiece {
+  readonly chunk: Chunk;
+  /** Where in the chunk the piece begins. */
+  readonly offsetInChunk: number;
+}
+
+/** `not found\n` and the like may end a body that breaks off; the longest seen is 10 bytes. */
+const suspectTailBytes = 64;
+/** 10,000 chunks with keys and ids are about 2 MB. */
+const manifestBytes = 16 * 1024 * 1024;
+/** Waits between rounds over all replicas of a manifest, as SeaweedFS waits for lookups. */
+const manifestWaitsMs = [150, 600];
+
+/** Stretch of a chunk that is wanted, in its clear bytes. */
+interface Stretch {
+  readonly chunk: Chunk;
+  readonly from: number;
+  readonly to: number;
+  readonly cipher: StreamCipher | undefined;
+  /** The piece's bytes are to be held and checked against the checksum. */
+  readonly verify: boolean;
+}
+
+export class ChunkReader {
+  readonly #cluster: Cluster;
+  readonly #lookups: Lookups | undefined;
+  readonly #keys: ObjectKeys | undefined;
+  /** Reads the metadata again: throws `lost` or `changed`. */
+  readonly #judgeLoss: (context: ClusterContext) => Promise<never>;
+
+  constructor(
+    cluster: Cluster,
+    lookups: Lookups | undefined,
+    keys: ObjectKeys | undefined,
+    judgeLoss: (context: ClusterContext) => Promise<never>,
+  ) {
+    this.#cluster = cluster;
+    this.#lookups = lookups;
+    this.#keys = keys;
+    this.#judgeLoss = judgeLoss;
+  }
+
+  /** See `OpenObject.read`. */
+  async read(
+    piece: ChunkPiece,
+    range: { readonly start: number; readonly end: number },
+    request: ReadRequest,
+  ): Promise<Answer> {
+    const { chunk } = piece;
+    const from = piece.offsetInChunk + range.start - piece.range.start;
+    const to = from + range.end - range.start;
+    const cipher = await this.#keys?.cipher(chunk, from, request);
+    const verify = chunk.cipherKey === undefined && piece.holdBytes !== undefined;
+    const stretch = { chunk, from, to, cipher, verify };
+    return this.#withReplicas(
+      chunk,
+      request,
+      (replica) => request.tried(replica),
+      (door, others) =>
+        chunk.cipherKey === undefined
+          ? this.#readPlain(stretch, door, others, request)
+          : this.#readCiphered(stretch, chunk.cipherKey, door, others, request),
+    );
+  }
+
+  /** The chunks that a manifest lists. Fails over by itself: no part of the engine's window asks for manifests. */
+  async manifest(chunk: Chunk, context: ClusterContext): Promise<Chunk[]> {
+    const tried = new Set<string>();
+    for (let round = 0; ; ) {
+      let failed: string | undefined;
+      try {
+        return await this.#withReplicas(
+          chunk,
+          context,
+          (replica) => tried.has(replica),
+          async (door, others) => {
+            failed = door.replica;
+            return parseManifest(await this.#wholeBlob(chunk, door, others, context));
+          },
+        );
+      } catch (error) {
+        if (!(error instanceof ReadaheadError) || context.signal.aborted) throw error;
+        if (
+          error.kind !== "unavailable" &&
+          error.kind !== "truncated" &&
+          error.kind !== "throttled"
+        )
+          throw error;
+        if (failed !== undefined && error.alternatives) {
+          tried.add(failed);
+          continue;
+        }
+        const waitMs = manifestWaitsMs[round];
+        if (waitMs === undefined) throw error;
+        round += 1;
+        tried.clear();
+        this.#cluster.locator?.forget(this.#cluster.locator.keyOf(chunk.fid));
+        await delay(Math.max(waitMs, error.retryAfterMs ?? 0), context.signal);
+      }
+    }
+  }
+
+  /** Where the chunk lies, for humans. */
+  async replicas(chunk: Chunk, context: ClusterContext): Promise<string[]> {
+    const { doors } = await findDoors(chunk, this.#cluster.doors, this.#lookups, context);
+    return doors.map((door) => door.replica);
+  }
+
+  /** Looks a chunk's volume up again. @returns whether its servers (or the next token) differ from before */
+  async refresh(chunk: Chunk, context: ClusterContext): Promise<boolean> {
+    const { locator } = this.#cluster;
+    if (locator === undefined || this.#lookups === undefined) return false;
+    const key = locator.keyOf(chunk.fid);
+    const used = this.#used.get(key);
+    const known = locator.known(key);
+    // Another part of this request, or another request, has looked it up since: that repair is ours too.
+    if (known === used) locator.forget(key, used);
+    try {
+      const placement = await this.#lookups.find(chunk.fid, context);
+      return !sameServers(used, placement) || placement.token !== used?.token;
+    } catch (error) {
+      if (!(error instanceof ReadaheadError) || context.signal.aborted) throw error;
+      return false;
+    }
+  }
+
+  /** The placement that the last failed read of a volume was made from. */
+  readonly #used = new Map<string, Placement | undefined>();
+
+  async #withReplicas<T>(
+    chunk: Chunk,
+    context: ClusterContext,
+    tried: (replica: string) => boolean,
+    ask: (door: Door, others: Others) => Promise<T>,
+  ): Promise<T> {
+    const gone = new Set<string>();
+    for (let lookedUp = false; ; lookedUp = true) {
+      const found = await findDoors(chunk, this.#cluster.doors, this.#lookups, context);
+      const { placement } = found;
+      const doors = found.doors.filter(({ replica }) => !tried(replica) && !gone.has(replica));
+      if (doors.length === 0 && gone.size === 0)
+        throw new ReadaheadError("unavailable", "Every server with the chunk was asked in vain");
+      for (const [index, door] of doors.entries()) {
+        // What the filer would proxy to has just said that it has no such chunk.
+        if (gone.size > 0 && !door.direct && placement !== undefined) continue;
+        try {
+          return await ask(door, othersOf(doors.slice(index + 1), context));
+        } catch (error) {
+          if (!isGone(error)) {
+            this.#remember(chunk, placement, error, context);
+            throw error;
+          }
+          gone.add(door.replica);
+        }
+      }
+      const direct = found.doors.filter((door) => door.direct);
+      const everywhere = direct.every(({ replica }) => gone.has(replica));
+      const { locator } = this.#cluster;
+      if (everywhere && !lookedUp && locator !== undefined && placement !== undefined) {
+        locator.forget(locator.keyOf(chunk.fid), placement);
+        continue;
+      }
+      if (everywhere) return this.#judgeLoss(context);
+      throw new ReadaheadError("unavailable", "The servers that can be reached lack a chunk", {
+        status: 404,
+      });
+    }
+  }
+
+  #remember(
+    chunk: Chunk,
+    placement: Placement | undefined,
+    error: unknown,
+    context: ClusterContext,
+  ): void {
+    if (context.signal.aborted || !(error instanceof ReadaheadError)) return;
+    const { locator } = this.#cluster;
+    if (locator !== undefined) this.#used.set(locator.keyOf(chunk.fid), placement);
+  }
+
+  async #readPlain(
+    stretch: Stretch,
+    door: Door,
+    others: Others,
+    request: ReadRequest,
+  ): Promise<Answer> {
+    const { chunk, from, to } = stretch;
+    const { fid, size } = chunk;
+    const full = from === 0 && to === size;
+    if (!full && !chunk.compressed && !this.#cluster.gzipped.has(fid)) {
+      const range = { start: from, end: to };
+      const answer = await this.#ask({ fid, door, range, purpose: "read", ...others }, request);
+      if (!answer.gzip) {
+        this.#checkLength(answer, size, door, others);
+        return this.#deliver(answer, { ...stretch, from: 0, to: to - from }, door, request);
+      }
+      discard(answer.response);
+      this.#cluster.gzipped.add(fid);
+    }
+    const answer = await this.#ask(
+      { fid, door, acceptGzip: true, purpose: "read", ...others },
+      request,
+    );
+    if (answer.gzip) this.#cluster.gzipped.add(fid);
+    else this.#checkLength(answer, size, door, others);
+    if (stretch.verify && full && !answer.gzip)
+      return this.#verified(answer, stretch, door, others, request);
+    // Of a whole compressed chunk the length is not known before the end; the engine counts it.
+    const exact = full && (answer.gzip || answer.needleBytes === size);
+    return this.#deliver(answer, stretch, door, request, !exact);
+  }
+
+  /** Hands the body on, cut and decrypted where that is needed. */
+  #deliver(
+    answer: NeedleAnswer,
+    { from, to, cipher }: Stretch,
+    door: Door,
+    request: ReadRequest,
+    cut = false,
+  ): Answer {
+    const { replica } = door;
+    if (!cut && cipher === undefined) return { body: answer.body, replica, suspectTailBytes };
+    const body = sliceBody(answer.body, {
+      skip: from,
+      length: to - from,
+      cipher,
+      permits: request.permits,
+      onSkipped: (bytes) => {
+        if (bytes > 0) request.observe({ type: "wasted", at: performance.now(), bytes });
+      },
+    });
+    return { body, replica, suspectTailBytes };
+  }
+
+  async #verified(
+    answer: NeedleAnswer,
+    { chunk, cipher }: Stretch,
+    door: Door,
+    others: Others,
+    request: ReadRequest,
+  ): Promise<Answer> {
+    const bytes = await this.#wholeBody(answer, chunk.size, door, request);
+    if (bytes.byteLength !== chunk.size || !matchesEtag(bytes, answer.response.headers.get("etag")))
+      throw new ReadaheadError("protocol", "A chunk does not match its checksum", {
+        replica: door.replica,
+        alternatives: others.alternatives,
+      });
+    if (cipher !== undefined) await decryptInPlace(cipher, bytes);
+    request.signal.throwIfAborted();
+    return { body: bytes, replica: door.replica };
+  }
+
+  async #readCiphered(
+    { chunk, from, to, cipher }: Stretch,
+    cipherKey: Uint8Array<ArrayBuffer>,
+    door: Door,
+    others: Others,
+    request: ReadRequest,
+  ): Promise<Answer> {
+    const { fid, size } = chunk;
+    const answer = await this.#ask({ fid, door, purpose: "read", ...others }, request);
+    const stored = await this.#wholeBody(answer, size + cipherOverheadBytes, door, request);
+    const clear = await this.#decipher(stored, chunk, cipherKey, size, door, others);
+    request.signal.throwIfAborted();
+    if (clear.byteLength < size)
+      throw new ReadaheadError("lost", "A chunk of the object is shorter than it should be");
+    const bytes = clear.subarray(from, to);
+    if (cipher !== undefined) await decryptInPlace(cipher, bytes);
+    request.signal.throwIfAborted();
+    const wasted = size - bytes.byteLength;
+    if (wasted > 0) request.observe({ type: "wasted", at: performance.now(), bytes: wasted });
+    return { body: bytes, replica: door.replica };
+  }
+
+  async #wholeBlob(
+    chunk: Chunk,
+    door: Door,
+    others: Others,
+    context: ClusterContext,
+  ): Promise<Uint8Array> {
+    const { fid, cipherKey } = chunk;
+    const acceptGzip = cipherKey === undefined;
+    const answer = await this.#ask(
+      { fid, door, acceptGzip, purpose: "manifest", ...others },
+      context,
+    );
+    const blob = await this.#wholeBody(answer, manifestBytes, door, context);
+    if (cipherKey === undefined) return blob;
+    return this.#decipher(blob, chunk, cipherKey, manifestBytes, door, others);
+  }
+
+  async #decipher(
+    stored: Uint8Array<ArrayBuffer>,
+    chunk: Chunk,
+    cipherKey: Uint8Array<ArrayBuffer>,
+    limitBytes: number,
+    door: Door,
+    { alternatives }: Others,
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    try {
+      const opened = await openCiphered(stored, cipherKey);
+      if (!chunk.compressed || !looksGzipped(opened)) return opened;
+      const clear = await inflate(opened, limitBytes);
+      free(opened);
+      return clear;
+    } catch (error) {
+      if (!(error instanceof ReadaheadError) || error.kind !== "lost" || !alternatives) throw error;
+      // Another replica may have it whole.
+      const { replica } = door;
+      throw new ReadaheadError("protocol", error.message, { cause: error, replica, alternatives });
+    }
+  }
+
+  async #wholeBody(
+    { body, needleBytes, gzip }: NeedleAnswer,
+    limitBytes: number,
+    { replica }: Door,
+    context: ClusterContext,
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    const expectedBytes = gzip ? undefined : needleBytes;
+    try {
+      const bytes = await readWhole(body, { limitBytes, expectedBytes, replica });
+      if (expectedBytes !== undefined && bytes.byteLength < expectedBytes)
+        throw new ReadaheadError("truncated", "A volume server's answer ended early", { replica });
+      return bytes;
+    } catch (error) {
+      if (context.signal.aborted) throw context.signal.reason;
+      throw error;
+    }
+  }
+
+  async #ask(
+    request: Parameters<typeof readNeedle>[0],
+    context: ClusterContext,
+  ): Promise<NeedleAnswer> {
+    const { locator, needles } = this.#cluster;
+    try {
+      const answer = await readNeedle(request, needles, context);
+      // The server has fetched it from where the volume lies now: good bytes at double the traffic.
+      if (answer.moved && request.door.direct) locator?.forget(locator.keyOf(request.fid));
+      return answer;
+    } catch (error) {
+      if (error instanceof ReadaheadError && error.status === 401) this.#tokenRefused(request.fid);
+      throw error;
+    }
+  }
+
+  /** The next token is signed by the server's clock, or asked for anew. */
+  #tokenRefused(fid: string): void {
+    const { locator } = this.#cluster;
+    locator?.forget(locator.keyOf(fid));
+  }
+
+  /** A needle may be longer than its chunk (a mount truncated the file), never shorter. */
+  #checkLength(answer: NeedleAnswer, size: number, { replica }: Door, others: Others): void {
+    const { needleBytes } = answer;
+    if (needleBytes === undefined || needleBytes >= size) return;
+    discard(answer.response);
+    throw new ReadaheadError(
+      "protocol",
+      `A needle has ${needleBytes} bytes where its chunk has ${size}`,
+      { replica, alternatives: others.alternatives },
+    );
+  }
+}
+
+/** What is left to ask after a door. */
+interface Others {
+  /** Any server: the engine then asks it at once when this one fails. */
+  readonly alternatives: boolean;
+  /** Another replica in good standing: only then is a silent one given up after seconds. */
+  readonly hurry: boolean;
+}
+
+function othersOf(doors: readonly Door[], context: ClusterContext): Others {
+  return {
+    alternatives: doors.length > 0,
+    hurry: doors.some((door) => door.direct && context.suspect?.(door.replica) !== true),
+  };
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof ReadaheadError && error.kind === "unavailable" && error.status === 404;
+}
+
+function sameServers(a: Placement | undefined, b: Placement): boolean {
+  const hosts = new Set(a?.locations.map((location) => location.host));
+  return (
+    hosts.size === b.locations.length && b.locations.every((location) => hosts.has(location.host))
+  );
+}

@@ -1,0 +1,111 @@
+/**
+ * What a mount knows of its cluster, shared by all requests of the isolate: servers, plain data with an expiry, keys.
+ * Holds no promise and no I/O object of any request.
+ */
+
+import { createPassHeaders, type PassHeaders } from "../pass-headers.ts";
+import type { DoorOptions } from "./doors.ts";
+import { EntryCache } from "./entry-cache.ts";
+import { seaweedfsPassHeaders } from "./facts.ts";
+import { Filer } from "./filer.ts";
+import { Locator } from "./locate.ts";
+import type { NeedleOptions } from "./needle.ts";
+import type { ResolvedOptions } from "./options.ts";
+import type { SecretKey } from "./secret-key.ts";
+import { kekFilePath, loadKek } from "./sse/kek.ts";
+import { Kms } from "./sse/kms.ts";
+import type { KeySources } from "./sse/object-keys.ts";
+import { createTokenSigner } from "./token.ts";
+
+export interface Cluster {
+  readonly options: ResolvedOptions;
+  readonly filer: Filer;
+  readonly entries: EntryCache;
+  /** Absent where chunks are read through the filer only. */
+  readonly locator: Locator | undefined;
+  readonly doors: DoorOptions;
+  readonly needles: NeedleOptions;
+  /** Needles that turned out to be compressed although their chunk does not say so. */
+  readonly gzipped: GzippedNeedles;
+  readonly keys: KeySources;
+  readonly passHeaders: PassHeaders;
+}
+
+export function createCluster(options: ResolvedOptions): Cluster {
+  const { given, fetch, now, access } = options;
+  const signer = (secret: string | undefined) =>
+    secret === undefined ? undefined : createTokenSigner(secret, now);
+  const filer = new Filer({
+    urls: options.filers,
+    fetch,
+    signer: signer(given.filerTokenSecret),
+    metadataBytes: options.metadataBytes,
+    now,
+  });
+  const locator =
+    access === "filer"
+      ? undefined
+      : new Locator({
+          masters: options.masters,
+          fetch,
+          address: given.address ?? "public",
+          allows: options.allows,
+          ttlMs: options.lookupTtlMs,
+          tokens: given.volumeTokenFromMaster === true && given.volumeTokenSecret === undefined,
+          now,
+        });
+  const doors: DoorOptions = {
+    access,
+    filerFallback: given.filerFallback ?? true,
+    protocol: options.protocol,
+    dataCenter: given.dataCenter,
+    signer: signer(given.volumeTokenSecret),
+    filer,
+    locator,
+    random: options.random,
+  };
+  return {
+    options,
+    filer,
+    entries: new EntryCache(options.metadataTtlMs, now),
+    locator,
+    doors,
+    needles: { fetch, allows: options.allows, doors },
+    gzipped: new GzippedNeedles(),
+    keys: createKeySources(options, filer),
+    passHeaders: createPassHeaders(given.passHeaders ?? seaweedfsPassHeaders),
+  };
+}
+
+/** The wrapping key is loaded when the first object needs it; only the key itself is kept. */
+function createKeySources(options: ResolvedOptions, filer: Filer): KeySources {
+  const { given, kmsFetch, now } = options;
+  let kek: SecretKey | undefined;
+  return {
+    async kek(context) {
+      if (kek !== undefined) return kek;
+      const loaded = await loadKek(
+        { kek: given.sseKekSecret, key: given.sseKeySecret, passphrase: given.sseKekPassphrase },
+        async () => (await filer.entry(kekFilePath, context))?.content,
+      );
+      kek = loaded;
+      return loaded;
+    },
+    kms: new Kms({ aws: given.awsKms, vault: given.vault }, kmsFetch, now),
+    requireCommitment: given.requireKeyCommitment ?? false,
+  };
+}
+
+/** A bounded memory of file ids; forgetting one costs a request. */
+export class GzippedNeedles {
+  readonly #fids = new Set<string>();
+
+  has(fid: string): boolean {
+    return this.#fids.has(fid);
+  }
+
+  add(fid: string): void {
+    if (this.#fids.size >= 10_000) this.#fids.clear();
+    this.#fids.add(fid);
+  }
+}

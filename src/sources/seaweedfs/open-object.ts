@@ -1,0 +1,214 @@
+/**
+ * One entry, open for reading: its stretches as pieces, chunk by chunk, and how each is read.
+ */
+import { ReadaheadError } from "../../errors.ts";
+import type { ByteRange } from "../../readahead/byte-range.ts";
+import { intersect } from "../../readahead/byte-range.ts";
+import type {
+  Answer,
+  CallContext,
+  Facts,
+  KnownPiece,
+  OpenObject,
+  OpenRequest,
+  ReadRequest,
+  StoredPiece,
+} from "../source.ts";
+import type { Chunk } from "./chunk.ts";
+import { ChunkList } from "./chunk-list.ts";
+import { type ChunkPiece, ChunkReader } from "./chunk-reader.ts";
+import type { Cluster } from "./cluster.ts";
+import { decryptInPlace } from "./ctr.ts";
+import { cipherOverheadBytes } from "./decode.ts";
+import { type Entry, isRemoteOnly } from "./entry.ts";
+import { factsOf } from "./facts.ts";
+import type { Interval } from "./intervals.ts";
+import { Lookups } from "./locate.ts";
+import type { ClusterContext } from "./request.ts";
+import { s3PartOf } from "./s3-part.ts";
+import { ObjectKeys } from "./sse/object-keys.ts";
+
+/** The whole of an object that only the filer can fetch. */
+interface RemotePiece extends StoredPiece {
+  readonly remote: true;
+}
+
+export type SeaweedfsPiece = ChunkPiece | RemotePiece;
+
+/**
+ * @throws ReadaheadError `key-missing`, `key-wrong`, `unsupported` for an object that cannot be decrypted, and
+ * `unsatisfiable` for a part number it does not have
+ */
+export async function openEntry(
+  entry: Entry,
+  cluster: Cluster,
+  request: OpenRequest,
+): Promise<OpenObject<SeaweedfsPiece>> {
+  const facts = factsOf(entry, cluster.options.etag, cluster.passHeaders);
+  const part =
+    request.s3PartNumber === undefined ? undefined : s3PartOf(entry, request.s3PartNumber);
+  const keys = await ObjectKeys.open(entry, request.clientKeys, cluster.keys, request);
+  const object = new SeaweedfsObject(
+    entry,
+    part === undefined ? facts : { ...facts, s3PartCount: part.count },
+    cluster,
+    keys,
+    part?.range,
+  );
+  await object.prepare(request);
+  return object;
+}
+
+class SeaweedfsObject implements OpenObject<SeaweedfsPiece> {
+  readonly facts: Facts;
+  readonly s3Part: ByteRange | undefined;
+  reserveBytes: number | undefined;
+  readonly #entry: Entry;
+  readonly #cluster: Cluster;
+  readonly #keys: ObjectKeys | undefined;
+  readonly #reader: ChunkReader;
+  readonly #list: ChunkList;
+  #content: Uint8Array | undefined;
+
+  constructor(
+    entry: Entry,
+    facts: Facts,
+    cluster: Cluster,
+    keys: ObjectKeys | undefined,
+    s3Part: ByteRange | undefined,
+  ) {
+    this.#entry = entry;
+    this.facts = facts;
+    this.s3Part = s3Part;
+    this.#cluster = cluster;
+    this.#keys = keys;
+    const lookups = cluster.locator === undefined ? undefined : new Lookups(cluster.locator);
+    this.#reader = new ChunkReader(cluster, lookups, keys, (context) => this.#judgeLoss(context));
+    this.#list = new ChunkList(entry.chunks, (manifest, context) =>
+      this.#reader.manifest(manifest, context),
+    );
+  }
+
+  /** Decrypts inline content, and finds how much memory decoding will need. */
+  async prepare(request: OpenRequest): Promise<void> {
+    const { content, chunks } = this.#entry;
+    if (content !== undefined && chunks.length === 0) {
+      const cipher = await this.#keys?.contentCipher(request);
+      const clear = content.slice();
+      if (cipher !== undefined) await decryptInPlace(cipher, clear);
+      this.#content = clear;
+    }
+    let hold = 0;
+    for (const chunk of chunks)
+      if (!chunk.manifest) hold = Math.max(hold, this.#holdOf(chunk) ?? 0);
+    if (request.want !== "facts" && chunks.some(isCipheredManifest))
+      hold = Math.max(hold, await this.#holdOfManifests(request));
+    if (hold > 0) this.reserveBytes = hold;
+  }
+
+  async *pieces(
+    range: ByteRange,
+    context: CallContext,
+  ): AsyncGenerator<SeaweedfsPiece | KnownPiece> {
+    const { size } = this.#entry;
+    const wanted = intersect(range, { start: 0, end: size });
+    if (wanted === undefined) return;
+    if (isRemoteOnly(this.#entry)) {
+      yield { kind: "stored", range: wanted, remote: true };
+      return;
+    }
+    if (this.#content !== undefined) {
+      yield* literal(this.#content, wanted);
+      return;
+    }
+    let at = wanted.start;
+    for await (const window of this.#list.windows(wanted, context)) {
+      for (const interval of window.intervals) {
+        if (interval.start > at) yield zeros(at, interval.start);
+        yield this.#piece(interval);
+        at = interval.end;
+      }
+    }
+    if (at < wanted.end) yield zeros(at, wanted.end);
+  }
+
+  pieceCount(range: ByteRange): number {
+    if (this.#content !== undefined) return 0;
+    return isRemoteOnly(this.#entry) ? 1 : this.#list.pieceCount(range);
+  }
+
+  async read(piece: SeaweedfsPiece, range: ByteRange, request: ReadRequest): Promise<Answer> {
+    if (!("remote" in piece)) return this.#reader.read(piece, range, request);
+    const { path, size } = this.#entry;
+    return this.#cluster.filer.read(path, range, size, request);
+  }
+
+  async refresh(piece: SeaweedfsPiece, context: CallContext): Promise<boolean> {
+    return "remote" in piece ? false : this.#reader.refresh(piece.chunk, context);
+  }
+
+  async replicas(piece: SeaweedfsPiece, context: CallContext): Promise<readonly string[]> {
+    return "remote" in piece ? ["filer"] : this.#reader.replicas(piece.chunk, context);
+  }
+
+  #piece({ start, end, chunk, offsetInChunk }: Interval<Chunk>): ChunkPiece {
+    const whole = offsetInChunk === 0 && end - start === chunk.size;
+    const verify = this.#cluster.options.given.verify === true && whole && !chunk.compressed;
+    const holdBytes = this.#holdOf(chunk) ?? (verify ? 2 * chunk.size : undefined);
+    return {
+      kind: "stored",
+      range: { start, end },
+      chunk,
+      offsetInChunk,
+      ...(holdBytes !== undefined || chunk.compressed ? { atomic: true } : {}),
+      ...(holdBytes === undefined ? {} : { holdBytes }),
+    };
+  }
+
+  /** A ciphered chunk is held as stored and as clear bytes. */
+  #holdOf(chunk: Chunk): number | undefined {
+    return chunk.cipherKey === undefined ? undefined : 2 * (chunk.size + cipherOverheadBytes);
+  }
+
+  /** What chunks under a ciphered manifest need is only known from the manifest; the first stands for all. */
+  async #holdOfManifests(request: OpenRequest): Promise<number> {
+    const { want } = request;
+    const { size } = this.#entry;
+    const asked = want === "facts" ? 0 : "suffix" in want ? size - want.suffix : want.start;
+    const start = Math.min(Math.max(0, asked), size - 1);
+    let hold = 0;
+    for await (const { intervals } of this.#list.windows({ start, end: start + 1 }, request))
+      for (const { chunk } of intervals) hold = Math.max(hold, this.#holdOf(chunk) ?? 0);
+    return hold;
+  }
+
+  /** No server has a chunk any more. @throws ReadaheadError `changed` or `lost` */
+  async #judgeLoss(context: ClusterContext): Promise<never> {
+    const { path, identity } = this.#entry;
+    this.#cluster.entries.drop(path);
+    const now = await this.#cluster.filer.entry(path, context);
+    if (now?.identity !== identity)
+      throw new ReadaheadError("changed", "The object changed while it was read");
+    throw new ReadaheadError("lost", "A chunk of the object is on no server any more");
+  }
+}
+
+function isCipheredManifest(chunk: Chunk): boolean {
+  return chunk.manifest && chunk.cipherKey !== undefined;
+}
+
+function zeros(start: number, end: number): KnownPiece {
+  return { kind: "zeros", range: { start, end } };
+}
+
+/** Content is never longer than the object, but may be shorter: the rest reads as zeros. */
+function* literal(content: Uint8Array, range: ByteRange): Generator<KnownPiece> {
+  const end = Math.min(range.end, content.byteLength);
+  if (range.start < end)
+    yield {
+      kind: "literal",
+      range: { start: range.start, end },
+      bytes: content.subarray(range.start, end),
+    };
+  if (end < range.end) yield zeros(Math.max(end, range.start), range.end);
+}

@@ -1,0 +1,163 @@
+/**
+ * Options of the SeaweedFS source: what they mean, their defaults, and the one place where they are checked.
+ * Secrets are values here; a mount's configuration names the bindings that hold them.
+ */
+
+import { createHostCheck, type HostCheck } from "./allowed-hosts.ts";
+import type { EtagStyle } from "./facts.ts";
+import { normalizeRoot } from "./name.ts";
+import type { SeaweedfsFetch } from "./request.ts";
+import type { AwsKmsOptions } from "./sse/kms-aws.ts";
+import type { VaultOptions } from "./sse/kms-vault.ts";
+
+/** Options of {@link createSeaweedfsSource}. All but `filer` are optional. */
+export interface SeaweedfsOptions {
+  /** URL of the filer's HTTP interface, or several of one cluster; tried in turn, the last good one first. */
+  readonly filer: string | readonly string[];
+  /** URL of the master, or several. Without one, chunks are read through the filer. */
+  readonly master?: string | readonly string[] | undefined;
+  /** Filer path the mount starts at. `/buckets` or below: S3 names, versions and entity tags. Default: the filer's root. */
+  readonly root?: string | undefined;
+  /** Which address of a volume server to connect to: the one for outsiders, or the cluster's own. Default `public`. */
+  readonly address?: "public" | "internal" | undefined;
+  /**
+   * `direct` reads volume servers, and asks the filer to proxy only when none can be reached. `filer` always does the
+   * latter: one address for everything, at the filer's cost. Default `direct` with a master, else `filer`.
+   */
+  readonly volumeAccess?: "direct" | "filer" | undefined;
+  /** In direct access: whether the filer may stand in. Default true. */
+  readonly filerFallback?: boolean | undefined;
+  /** Scheme of volume servers. Default: that of the master's URL. */
+  readonly volumeProtocol?: "http" | "https" | undefined;
+  /** Replicas in this data centre go first. */
+  readonly dataCenter?: string | undefined;
+  /**
+   * Where the Worker may connect to for what a lookup returns: `host`, `host:port`, `*.domain`, `10.0.0.0/8`, `*`.
+   * Default: the configured hosts themselves, and what is visibly of their private network (see allowed-hosts.ts).
+   */
+  readonly allowedHosts?: string | readonly string[] | undefined;
+  /** Filer read key (`jwt.filer_signing.read.key`). */
+  readonly filerTokenSecret?: string | undefined;
+  /** Volume read key (`jwt.signing.read.key`). */
+  readonly volumeTokenSecret?: string | undefined;
+  /**
+   * Take volume tokens from the master (`read=yes`) instead of signing them: one lookup for every chunk, and whoever
+   * reaches the master can get write tokens too. Default false.
+   */
+  readonly volumeTokenFromMaster?: boolean | undefined;
+  /** SSE-S3: 64 hex digits (`s3.sse.kek`). */
+  readonly sseKekSecret?: string | undefined;
+  /** SSE-S3: any text (`s3.sse.key`). */
+  readonly sseKeySecret?: string | undefined;
+  /** SSE-S3: opens the wrapped key file in the filer (`s3.sse.kek.passphrase`). */
+  readonly sseKekPassphrase?: string | undefined;
+  /** SSE: refuse records without a key commitment. Default false: old records have none. */
+  readonly requireKeyCommitment?: boolean | undefined;
+  /** SSE-KMS through AWS KMS. */
+  readonly awsKms?: AwsKmsOptions | undefined;
+  /** SSE-KMS through OpenBao or Vault. */
+  readonly vault?: VaultOptions | undefined;
+  /** How long metadata is believed, ms; an overwritten object may be served as it was for so long. Default 3000. */
+  readonly metadataTtlMs?: number | undefined;
+  /** How long locations are believed, ms; failures look them up at once. Default 600000. */
+  readonly lookupTtlMs?: number | undefined;
+  /** Longest metadata answer, bytes: a chunk costs 250 to 900. Default 33554432. */
+  readonly metadataBytes?: number | undefined;
+  /** Check CRC32C of chunks read whole that nothing else authenticates: about 1.3 s of CPU a GiB. Default false. */
+  readonly verify?: boolean | undefined;
+  /** Entity tags as the filer or the S3 gateway names them. Default: S3 with a `root` in the buckets folder. */
+  readonly etag?: EtagStyle | undefined;
+  /** Where buckets lie (`filer.options.buckets_folder`). Default `/buckets`. */
+  readonly bucketsFolder?: string | undefined;
+  /** Stored headers that go to the client. Default: `seaweedfsPassHeaders`. */
+  readonly passHeaders?: readonly string[] | undefined;
+  /** Instead of the global fetch, for everything in the cluster: a VPC, tunnel or mTLS binding. */
+  readonly fetch?: SeaweedfsFetch | undefined;
+  /** Instead of the global fetch, for key services. */
+  readonly kmsFetch?: SeaweedfsFetch | undefined;
+  /** In [0, 1), shuffles replicas; for tests. */
+  readonly random?: (() => number) | undefined;
+  /** Milliseconds since the epoch; for tests. */
+  readonly now?: (() => number) | undefined;
+}
+
+/** Options with their defaults, checked. */
+export interface ResolvedOptions {
+  readonly given: SeaweedfsOptions;
+  readonly filers: readonly URL[];
+  readonly masters: readonly URL[];
+  readonly root: string;
+  readonly bucketsFolder: string;
+  /** Keys are S3 keys: the latest version is meant. */
+  readonly s3Names: boolean;
+  readonly access: "direct" | "filer";
+  readonly protocol: "http:" | "https:";
+  readonly allows: HostCheck;
+  readonly etag: EtagStyle;
+  readonly metadataTtlMs: number;
+  readonly lookupTtlMs: number;
+  readonly metadataBytes: number;
+  readonly fetch: SeaweedfsFetch;
+  readonly kmsFetch: SeaweedfsFetch;
+  readonly random: () => number;
+  readonly now: () => number;
+}
+
+/**
+ * @throws TypeError for a URL, path or host list that cannot be
+ * @throws RangeError for a time or size out of its bounds
+ */
+export function resolveOptions(given: SeaweedfsOptions): ResolvedOptions {
+  const filers = urls(given.filer, "filer");
+  const masters = urls(given.master ?? [], "master");
+  if (filers.length === 0) throw new TypeError("filer needs a URL");
+  const access = given.volumeAccess ?? (masters.length > 0 ? "direct" : "filer");
+  if (access === "direct" && masters.length === 0)
+    throw new TypeError('volume_access "direct" needs a master');
+  const root = normalizeRoot(given.root ?? "");
+  const bucketsFolder = normalizeRoot(given.bucketsFolder ?? "/buckets");
+  const inBuckets = root === bucketsFolder || root.startsWith(`${bucketsFolder}/`);
+  const scheme = given.volumeProtocol === undefined ? undefined : `${given.volumeProtocol}:`;
+  const protocol = scheme ?? (masters[0] ?? filers[0])?.protocol;
+  const global: SeaweedfsFetch = (url, init) => fetch(url, init);
+  return {
+    given,
+    filers,
+    masters,
+    root,
+    bucketsFolder,
+    s3Names: inBuckets,
+    access,
+    protocol: protocol === "https:" ? "https:" : "http:",
+    allows: createHostCheck(
+      given.allowedHosts === undefined ? undefined : listOf(given.allowedHosts),
+      [...filers, ...masters],
+    ),
+    etag: given.etag ?? (inBuckets ? "s3" : "filer"),
+    metadataTtlMs: within(given.metadataTtlMs ?? 3_000, 0, 3_600_000, "metadata_ttl_ms"),
+    lookupTtlMs: within(given.lookupTtlMs ?? 600_000, 0, 86_400_000, "lookup_ttl_ms"),
+    metadataBytes: within(given.metadataBytes ?? 2 ** 25, 2 ** 16, 2 ** 30, "metadata_bytes"),
+    fetch: given.fetch ?? global,
+    kmsFetch: given.kmsFetch ?? global,
+    random: given.random ?? Math.random,
+    now: given.now ?? Date.now,
+  };
+}
+
+function urls(value: string | readonly string[], name: string): URL[] {
+  return listOf(value).map((text) => {
+    const url = URL.parse(text);
+    if (url === null || !/^https?:$/.test(url.protocol) || url.username !== "" || url.search !== "")
+      throw new TypeError(`${name} needs an http or https URL without user and query`);
+    return url;
+  });
+}
+
+function listOf(value: string | readonly string[]): readonly string[] {
+  return typeof value === "string" ? [value] : value;
+}
+
+function within(value: number, least: number, most: number, name: string): number {
+  if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
+  throw new RangeError(`${name} must be from ${least} to ${most}, not ${value}`);
+}

@@ -1,0 +1,94 @@
+/**
+ * SeaweedFS, read where its bytes lie: the filer tells the chunk list once, the master where volumes are, and every
+ * chunk comes from a volume server, past the filer and the S3 gateway.
+ *
+ * The way of a key: name -> entry (versions resolved) -> keys checked -> pieces (visible stretches of chunks, holes, bytes
+ * stored with the entry) -> a replica -> its needle, ranged or whole -> volume cipher, gzip, server-side encryption undone.
+ * Cold, the first byte is three round trips away: filer, master, volume server. With the volume known it is two, with the
+ * metadata known one.
+ *
+ * What it does not do: retry, resume, count or order bytes (the engine's), write anything, speak gRPC.
+ *
+ * File ids never change what they name, so every object is pinned: an old chunk list reads old bytes or fails.
+ */
+import { ReadaheadError } from "../../errors.ts";
+import type { OpenObject, OpenRequest, Source, Want } from "../source.ts";
+import { type Cluster, createCluster } from "./cluster.ts";
+import type { Entry } from "./entry.ts";
+import { bucketOfPath, pathOfKey } from "./name.ts";
+import { openEntry } from "./open-object.ts";
+import { resolveOptions, type SeaweedfsOptions } from "./options.ts";
+import type { ClusterContext } from "./request.ts";
+import { type EntryReader, resolveVersion, unlessDeleted } from "./versions.ts";
+
+export type { SeaweedfsOptions } from "./options.ts";
+
+/**
+ * A source over one SeaweedFS cluster. Keep one per mount and isolate: it remembers locations and recent metadata.
+ *
+ * @throws TypeError or RangeError for options that cannot work
+ * @example
+ * const source = createSeaweedfsSource({ filer: "http://filer:8888/", master: "http://master:9333/" });
+ */
+export function createSeaweedfsSource(options: SeaweedfsOptions): Source {
+  return new SeaweedfsSource(createCluster(resolveOptions(options)));
+}
+
+class SeaweedfsSource implements Source {
+  readonly #cluster: Cluster;
+  readonly #entries: EntryReader;
+
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster;
+    this.#entries = {
+      entry: (path, context) => this.#entry(path, context),
+      text: (target, purpose, context) => cluster.filer.text(target, purpose, context),
+    };
+  }
+
+  async open(key: string, request: OpenRequest): Promise<OpenObject> {
+    request.signal.throwIfAborted();
+    const path = pathOfKey(this.#cluster.options.root, key);
+    if (path === undefined) throw notFound();
+    const entry = await this.#resolve(path, request);
+    if (entry === undefined || (entry.directory && entry.chunks.length === 0)) throw notFound();
+    checkStart(request.want, entry.size);
+    return openEntry(entry, this.#cluster, request);
+  }
+
+  /**
+   * Below a bucket the key means its latest version. A mount of the filer's own paths names entries, so there the entry
+   * of that very path goes first.
+   */
+  async #resolve(path: string, request: OpenRequest): Promise<Entry | undefined> {
+    const { bucketsFolder, s3Names } = this.#cluster.options;
+    const bucket = bucketOfPath(bucketsFolder, path);
+    if (bucket === undefined || bucket.key === "") return this.#entry(path, request);
+    if (!s3Names && request.version === undefined) {
+      const plain = await this.#entry(path, request);
+      if (plain !== undefined) return unlessDeleted(plain);
+    }
+    return resolveVersion(bucket.bucket, path, request.version, this.#entries, request);
+  }
+
+  async #entry(path: string, context: ClusterContext): Promise<Entry | undefined> {
+    const { entries, filer } = this.#cluster;
+    const kept = entries.get(path);
+    if (kept !== undefined) return kept.entry;
+    const entry = await filer.entry(path, context);
+    // What is not there may be there in a moment; only buckets and objects that exist are remembered.
+    if (entry !== undefined) entries.set(path, entry);
+    return entry;
+  }
+}
+
+function checkStart(want: Want, size: number): void {
+  if (want === "facts" || "suffix" in want || want.start < size || want.start === 0) return;
+  throw new ReadaheadError("unsatisfiable", "The range starts past the end of the object", {
+    size,
+  });
+}
+
+function notFound(): ReadaheadError {
+  return new ReadaheadError("not-found", "There is no such object");
+}
