@@ -2,7 +2,7 @@
  * `npm run bench -- [case ...]`: runs the benchmark and says which bars are met.
  *
  *     --quick        the part CI runs: under two minutes, fails only on gross regressions of ratios
- *     --long         slow clients read for 90 s instead of 20
+ *     --long         slow clients read for 90 s instead of 18
  *     --no-peers     leaves nginx and Traffic Server out
  *     --rounds N     other than the case's own number of rounds
  *     --limit N      minutes after which no further case begins (default 20)

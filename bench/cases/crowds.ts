@@ -6,7 +6,7 @@ const counted = { kind: "ours", counted: true } as const;
 
 export function slowClients(mode: Mode): Case {
   const crowds = mode === "quick" ? [100] : [100, 200, 500];
-  const seconds = mode === "quick" ? 12 : mode === "long" ? 90 : 20;
+  const seconds = mode === "quick" ? 12 : mode === "long" ? 90 : 18;
   const variant = (who: "pass-through" | "ours", clients: number): Variant => ({
     name: `${who}, ${clients} clients`,
     server: who === "ours" ? counted : passThrough,
@@ -59,6 +59,7 @@ export function slowClients(mode: Mode): Case {
       "heldShare",
       "heldAfterMiB",
       "paceShare",
+      "starved",
       "originMiB",
       "originRequests",
     ],
@@ -114,7 +115,7 @@ export function stopReaders(mode: Mode): Case {
 }
 
 export function crowd(mode: Mode): Case {
-  const bytes = mode === "quick" ? 8 * MiB : 32 * MiB;
+  const bytes = mode === "quick" ? 8 * MiB : 16 * MiB;
   const profile = { latencyMs: 5 };
   const load = { kind: "download", bytes, clients: 32 } as const;
   const widths = mode === "quick" ? [1, 4, 8] : [1, 2, 4, 8, 16];

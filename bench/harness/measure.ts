@@ -184,6 +184,7 @@ async function measureSlow(
   );
   const values: Values = {
     paceShare: Math.min(...shares),
+    starved: shares.filter((share) => share < 0.8).length,
     originMiB: counters.bytesWritten / MiB,
     originRequests: counters.requests,
     ...growth(cost),

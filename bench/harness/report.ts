@@ -17,6 +17,7 @@ const headings: Readonly<Record<Metric, string>> = {
   hedges: "hedges",
   fairness: "min/max",
   paceShare: "slowest/pace",
+  starved: "starved clients",
   heldShare: "held/budget",
   heldAfterMiB: "held after MiB",
   closeMs: "close ms",

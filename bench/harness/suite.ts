@@ -90,6 +90,7 @@ export type Metric =
   | "hedges" // requests sent beside a running one, by our record
   | "fairness" // slowest client's rate over the fastest's
   | "paceShare" // slowest client's rate over the pace it asked for
+  | "starved" // clients that got less than 0.8 of their pace
   | "heldShare" // most bytes held over the budget
   | "heldAfterMiB" // bytes held two seconds after the clients left
   | "closeMs" // from the clients' reset to the origin seeing its last socket close
