@@ -1,6 +1,5 @@
 /** One suite that every source passes, whatever its store. How to plug one in: ./fixture.ts. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { ErrorKind } from "../../src/errors.ts";
 import { ReadaheadError } from "../../src/errors.ts";
 import type { ByteRange } from "../../src/readahead/byte-range.ts";
 import { byteLength, intersect } from "../../src/readahead/byte-range.ts";
@@ -16,6 +15,7 @@ import { contentBytes, firstDifference, ramp } from "../support/object-bytes.ts"
 import type { TestDownload } from "../support/permits.ts";
 import { createTestDownload } from "../support/permits.ts";
 import { until } from "../support/until.ts";
+import { failure, nothingOpen, readToEnd, rejection } from "./expectations.ts";
 import type { ContractFixture, ContractOptions } from "./fixture.ts";
 
 export type { ContractFixture, ContractOptions } from "./fixture.ts";
@@ -404,36 +404,4 @@ export function describeSourceContract(
       });
     });
   });
-}
-
-/** What the promise rejects with; fails the test when it does not. */
-async function rejection(promise: Promise<unknown>): Promise<unknown> {
-  try {
-    await promise;
-  } catch (error) {
-    return error;
-  }
-  throw new Error("Expected a rejection");
-}
-
-async function failure(promise: Promise<unknown>, kind: ErrorKind): Promise<ReadaheadError> {
-  const error = await rejection(promise);
-  if (!(error instanceof ReadaheadError)) throw error;
-  expect(error.kind).toBe(kind);
-  return error;
-}
-
-async function readToEnd(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<never> {
-  for (;;) {
-    const { done } = await reader.read();
-    if (done) throw new Error("The body ended");
-  }
-}
-
-async function nothingOpen(fixture: ContractFixture): Promise<void> {
-  if (fixture.openBodies === undefined) return;
-  await until(
-    "every upstream body is read or cancelled",
-    async () => (await fixture.openBodies?.()) === 0,
-  );
 }
