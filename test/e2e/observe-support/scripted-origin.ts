@@ -33,7 +33,7 @@ export interface ScriptedOrigin {
   script: (asked: Asked) => Behaviour;
   /** Requests being waited for or answered now. */
   open(): number;
-  /** Resolves when a request for `path` has come. */
+  /** Resolves when the next request for `path` comes. */
   asked(path: string): Promise<void>;
   close(): Promise<void>;
 }
@@ -46,7 +46,7 @@ const block = Uint8Array.from({ length: BLOCK }, (_, i) => i % PERIOD);
 export async function startScriptedOrigin(): Promise<ScriptedOrigin> {
   const open = new Set<ServerResponse>();
   const seen = new Map<string, number>();
-  const waiting = new Map<string, () => void>();
+  const waiting = new Map<string, (() => void)[]>();
   const server = createServer((request, response) => {
     open.add(response);
     const closed = (): void => {
@@ -62,7 +62,7 @@ export async function startScriptedOrigin(): Promise<ScriptedOrigin> {
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = request.url ?? "/";
-    waiting.get(path)?.();
+    for (const tell of waiting.get(path)?.splice(0) ?? []) tell();
     const size = Number(/^\/ramp\/(\d+)/.exec(path)?.[1] ?? Number.NaN);
     const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "");
     const start = range === null ? 0 : Number(range[1]);
@@ -92,7 +92,10 @@ export async function startScriptedOrigin(): Promise<ScriptedOrigin> {
     url: "",
     script: () => ({}),
     open: () => open.size,
-    asked: (path) => new Promise((resolve) => waiting.set(path, resolve)),
+    asked: (path) =>
+      new Promise((resolve) => {
+        waiting.set(path, [...(waiting.get(path) ?? []), resolve]);
+      }),
     close: () =>
       new Promise((resolve) => {
         server.closeAllConnections();
