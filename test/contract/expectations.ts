@@ -2,6 +2,8 @@
 import { expect } from "vitest";
 import type { ErrorKind } from "../../src/errors.ts";
 import { ReadaheadError } from "../../src/errors.ts";
+import type { ByteRange } from "../../src/readahead/byte-range.ts";
+import { contentBytes, firstDifference, ramp } from "../support/object-bytes.ts";
 import { until } from "../support/until.ts";
 import type { ContractFixture } from "./fixture.ts";
 
@@ -38,4 +40,9 @@ export async function nothingOpen(fixture: ContractFixture): Promise<void> {
     "every upstream body is read or cancelled",
     async () => (await fixture.openBodies?.()) === 0,
   );
+}
+
+/** These bytes are those of the ramp at `range`. */
+export function expectRamp(bytes: Uint8Array, range: ByteRange): void {
+  expect(firstDifference(bytes, contentBytes(ramp, range.start, range.end))).toBe(-1);
 }
