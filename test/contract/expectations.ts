@@ -7,6 +7,13 @@ import { contentBytes, firstDifference, ramp } from "../support/object-bytes.ts"
 import { until } from "../support/until.ts";
 import type { ContractFixture } from "./fixture.ts";
 
+/** Put with objects where a store's tests do not say otherwise. */
+export const defaultHeaders = {
+  "content-type": "application/x-ramp",
+  "cache-control": "max-age=60",
+  "content-disposition": 'attachment; filename="ramp.bin"',
+};
+
 /** What the promise rejects with; fails the test when it does not. */
 export async function rejection(promise: Promise<unknown>): Promise<unknown> {
   try {

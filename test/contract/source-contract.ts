@@ -15,16 +15,17 @@ import { contentBytes, ramp } from "../support/object-bytes.ts";
 import type { TestDownload } from "../support/permits.ts";
 import { createTestDownload } from "../support/permits.ts";
 import { until } from "../support/until.ts";
-import { expectRamp, failure, nothingOpen, readToEnd, rejection } from "./expectations.ts";
+import {
+  defaultHeaders,
+  expectRamp,
+  failure,
+  nothingOpen,
+  readToEnd,
+  rejection,
+} from "./expectations.ts";
 import type { ContractFixture, ContractOptions } from "./fixture.ts";
 
 export type { ContractFixture, ContractOptions } from "./fixture.ts";
-
-const defaultHeaders = {
-  "content-type": "application/x-ramp",
-  "cache-control": "max-age=60",
-  "content-disposition": 'attachment; filename="ramp.bin"',
-};
 
 /** Declares the suite. Call it at the top level of a test file. */
 export function describeSourceContract(
