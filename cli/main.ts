@@ -1,0 +1,52 @@
+/** The command line of the package: finds the command, hands the arguments on, exits with its code. */
+import { sign } from "./sign.ts";
+import { tail } from "./tail.ts";
+
+const HELP = `Usage: edge-readahead <command> [options]
+
+  tail    print downloads as they end, and draw the slow ones (tail --help)
+  sign    make a link that expires (sign --help)
+`;
+
+async function main(argv: readonly string[]): Promise<number> {
+  const [command, ...rest] = argv;
+  switch (command) {
+    case "tail": {
+      const leaving = new AbortController();
+      const leave = (): void => {
+        leaving.abort();
+        process.stdin.destroy();
+      };
+      process.once("SIGINT", leave);
+      process.once("SIGTERM", leave);
+      return tail(rest, {
+        input: process.stdin,
+        out: (text) => process.stdout.write(text),
+        err: (text) => process.stderr.write(text),
+        columns: process.stdout.columns,
+        isTTY: process.stdout.isTTY,
+        env: process.env,
+        signal: leaving.signal,
+      });
+    }
+    case "sign":
+      return sign(rest);
+    case "--help":
+    case "-h":
+      process.stdout.write(HELP);
+      return 0;
+    case undefined:
+      process.stderr.write(HELP);
+      return 2;
+    default:
+      process.stderr.write(`There is no command ${JSON.stringify(command)}\n\n${HELP}`);
+      return 2;
+  }
+}
+
+// Who pipes into `head` closes early: that is no failure.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === "EPIPE" ? 0 : 1);
+});
+
+process.exitCode = await main(process.argv.slice(2));
