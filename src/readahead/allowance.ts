@@ -55,6 +55,8 @@ export class Allowance {
   readonly #options: AllowanceOptions;
   readonly #claims = new Set<Claim>();
   readonly #queue: Waiting[] = [];
+  /** Places given to the queue whose requests have not had their turn yet. */
+  #promised = 0;
   #spent = 0;
   #closed: { readonly reason: unknown } | undefined;
 
@@ -78,7 +80,7 @@ export class Allowance {
 
   /** True when a request sent now would not have to queue. */
   get free(): boolean {
-    return this.#claims.size + this.#queue.length < this.#options.unanswered;
+    return this.#taken + this.#queue.length < this.#options.unanswered;
   }
 
   /** Sends one request when its place is free. See `Permits.request`. */
@@ -89,10 +91,15 @@ export class Allowance {
   ): Promise<T> {
     const { signal } = claimant.controller;
     signal.throwIfAborted();
-    if (this.#claims.size >= this.#options.unanswered) {
+    if (this.#taken >= this.#options.unanswered) {
       if (claimant.urgent()) this.#putYoungestBack(claimant.rank);
-      if (this.#claims.size >= this.#options.unanswered) {
+      if (this.#taken >= this.#options.unanswered) {
         await this.#place(claimant.rank, signal);
+        this.#promised -= 1;
+        if (signal.aborted) {
+          this.#serveNext();
+          throw signal.reason;
+        }
       }
     }
     if (this.#closed !== undefined) throw this.#closed.reason;
@@ -146,6 +153,10 @@ export class Allowance {
     for (const waiting of this.#queue.splice(0)) waiting.fail(reason);
   }
 
+  get #taken(): number {
+    return this.#claims.size + this.#promised;
+  }
+
   #place(rank: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const leave = () => {
@@ -187,6 +198,9 @@ export class Allowance {
   }
 
   #serveNext(): void {
-    if (this.#claims.size < this.#options.unanswered) this.#queue[0]?.go();
+    const next = this.#queue[0];
+    if (next === undefined || this.#taken >= this.#options.unanswered) return;
+    this.#promised += 1;
+    next.go();
   }
 }

@@ -1,0 +1,189 @@
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { Budget } from "../../src/readahead/budget.ts";
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+describe("a lease", () => {
+  it("alone takes everything, all or nothing", () => {
+    const budget = new Budget(1000, 10);
+    const lease = budget.lease();
+    expect(lease.take(1001)).toBe(false);
+    expect(budget.held).toBe(0);
+    expect(lease.take(1000)).toBe(true);
+    expect(lease.take(1)).toBe(false);
+    expect(lease.take(0)).toBe(true);
+    lease.give(400);
+    expect(budget.held).toBe(600);
+    expect(lease.take(401)).toBe(false);
+    expect(lease.take(400)).toBe(true);
+  });
+
+  it("among others takes its fair share, however much is free", () => {
+    const budget = new Budget(1000, 10);
+    const [one, two] = [budget.lease(), budget.lease()];
+    expect(one.take(501)).toBe(false);
+    expect(one.take(500)).toBe(true);
+    expect(two.take(500)).toBe(true);
+    expect(budget.held).toBe(1000);
+  });
+
+  it("keeps what it holds when others come, and takes no more until it is below its share", () => {
+    const budget = new Budget(1000, 10);
+    const first = budget.lease();
+    expect(first.take(900)).toBe(true);
+    const others = Array.from({ length: 4 }, () => budget.lease());
+    expect(first.take(1)).toBe(false);
+    expect(others.map((lease) => lease.take(100))).toEqual([true, false, false, false]);
+    first.give(800);
+    expect(first.take(100)).toBe(true);
+    expect(first.take(1)).toBe(false);
+    expect(others[3]?.take(200)).toBe(true);
+  });
+
+  it("says how much a part may weigh so that a window of them fits the share", () => {
+    const budget = new Budget(1200, 10);
+    const lease = budget.lease();
+    expect(lease.share(6)).toBe(200);
+    budget.lease();
+    expect(lease.share(6)).toBe(100);
+  });
+
+  it("reserves beyond the share, never beyond the budget", () => {
+    const budget = new Budget(1000, 10);
+    const [one, two] = [budget.lease(), budget.lease()];
+    expect(one.couldReserve(1000)).toBe(true);
+    expect(one.couldReserve(1001)).toBe(false);
+    expect(one.reserve(800)).toBe(true);
+    expect(two.reserve(201)).toBe(false);
+    expect(two.reserve(200)).toBe(true);
+    expect(budget.held).toBe(1000);
+  });
+
+  it("gives everything back at once, once", () => {
+    const budget = new Budget(1000, 10);
+    const [one, two] = [budget.lease(), budget.lease()];
+    one.take(300);
+    one.opened();
+    two.take(200);
+    two.opened();
+    one.release();
+    one.release();
+    expect(budget).toMatchObject({ held: 200, open: 1, leases: 1 });
+  });
+
+  it("is dead after its release: late callers change nothing", () => {
+    const budget = new Budget(1000, 10);
+    const lease = budget.lease();
+    lease.take(300);
+    lease.opened();
+    lease.release();
+    lease.give(300);
+    lease.ended();
+    lease.opened();
+    expect(lease.take(1)).toBe(false);
+    expect(lease.reserve(1)).toBe(false);
+    expect(budget).toMatchObject({ held: 0, open: 0, leases: 0 });
+  });
+});
+
+describe("open upstreams", () => {
+  it("are counted over all leases", () => {
+    const budget = new Budget(1000, 2);
+    const [one, two] = [budget.lease(), budget.lease()];
+    one.opened();
+    expect(two.mayOpen()).toBe(true);
+    two.opened();
+    expect(one.mayOpen()).toBe(false);
+    expect(two.mayOpen()).toBe(false);
+    one.ended();
+    expect(two.mayOpen()).toBe(true);
+  });
+});
+
+describe("a request that the runtime killed", () => {
+  it("gives its bytes up 120 s after its last sign of life, to whoever takes next", () => {
+    const budget = new Budget(1000, 10);
+    const killed = budget.lease();
+    killed.take(1000);
+    vi.advanceTimersByTime(60_000);
+    killed.touch();
+    vi.advanceTimersByTime(119_000);
+    const next = budget.lease();
+    expect(next.take(100)).toBe(false);
+    vi.advanceTimersByTime(2_000);
+    expect(next.take(100)).toBe(true);
+    expect(budget).toMatchObject({ held: 100, leases: 1 });
+    // Nothing of it comes back, should it have lived after all.
+    killed.give(1000);
+    killed.release();
+    expect(budget).toMatchObject({ held: 100, leases: 1 });
+  });
+
+  it("gives its open upstreams up to whoever opens next", () => {
+    const budget = new Budget(1000, 1);
+    const killed = budget.lease();
+    killed.opened();
+    const next = budget.lease();
+    vi.advanceTimersByTime(119_000);
+    next.touch();
+    expect(next.mayOpen()).toBe(false);
+    vi.advanceTimersByTime(2_000);
+    expect(next.mayOpen()).toBe(true);
+    expect(budget).toMatchObject({ open: 0, leases: 1 });
+    killed.ended();
+    expect(budget.open).toBe(0);
+  });
+
+  it("never costs a download that shows its life every 30 s anything", () => {
+    const budget = new Budget(1000, 10);
+    const living = budget.lease();
+    living.take(1000);
+    for (let turn = 0; turn < 20; turn += 1) {
+      vi.advanceTimersByTime(30_000);
+      living.touch();
+      expect(budget.lease().take(1)).toBe(false);
+    }
+    expect(budget.held).toBe(1000);
+  });
+});
+
+describe("the budget", () => {
+  it("holds never more than its bytes, and what its leases took, for any order of calls", () => {
+    const call = fc.record({
+      lease: fc.nat({ max: 5 }),
+      what: fc.constantFrom("take", "reserve", "give", "release", "touch", "wait"),
+      bytes: fc.nat({ max: 700 }),
+    });
+    fc.assert(
+      fc.property(fc.array(call, { maxLength: 80 }), (calls) => {
+        const budget = new Budget(1000, 10);
+        const slots = Array.from({ length: 6 }, () => ({ lease: budget.lease(), held: 0 }));
+        for (const { lease: number, what, bytes } of calls) {
+          const slot = slots[number];
+          if (slot === undefined) continue;
+          if (what === "take" || what === "reserve") {
+            if (slot.lease[what](bytes)) slot.held += bytes;
+          } else if (what === "give") {
+            slot.lease.give(Math.min(bytes, slot.held));
+            slot.held -= Math.min(bytes, slot.held);
+          } else if (what === "release") {
+            slot.lease.release();
+            slots[number] = { lease: budget.lease(), held: 0 };
+          } else if (what === "touch") slot.lease.touch();
+          else {
+            vi.advanceTimersByTime(100_000);
+            for (const { lease } of slots) lease.touch();
+          }
+          expect(budget.held).toBe(slots.reduce((sum, { held }) => sum + held, 0));
+          expect(budget.held).toBeLessThanOrEqual(1000);
+          expect(budget.leases).toBe(6);
+        }
+        for (const { lease } of slots) lease.release();
+        expect(budget).toMatchObject({ held: 0, leases: 0 });
+      }),
+      { numRuns: 300 },
+    );
+  });
+});

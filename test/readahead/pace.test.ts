@@ -1,0 +1,129 @@
+import { describe, expect, it } from "vitest";
+import { LARGE_BLOCK, Pace, SMALL_BLOCK } from "../../src/readahead/pace.ts";
+
+const KIB = 1024;
+
+/** Hands on `bytes` and has the client come back after `drainMs`, over and over, until `untilMs`. */
+function take(pace: Pace, from: number, untilMs: number, bytes: number, drainMs: number): number {
+  let now = from;
+  while (now < untilMs) {
+    pace.handed(bytes, now);
+    now += drainMs;
+    pace.pulled(now);
+  }
+  return now;
+}
+
+describe("Pace.slow", () => {
+  it("is judged over ten seconds or more, never before", () => {
+    const pace = new Pace(800, 0);
+    take(pace, 0, 9_000, 40 * KIB, 1_000);
+    expect(pace.slow).toBe(false);
+    take(pace, 9_000, 10_000, 40 * KIB, 1_000);
+    expect(pace.slow).toBe(true);
+  });
+
+  it("is not the verdict on one long pull after a gulp: the mean counts", () => {
+    const pace = new Pace(800, 0);
+    // A kernel takes 16 MiB at once, then nothing for 9 s, and again.
+    let now = 0;
+    for (let turn = 0; turn < 3; turn += 1) {
+      for (let block = 0; block < 16; block += 1) {
+        pace.handed(1024 * KIB, now);
+        pace.pulled(now);
+      }
+      pace.handed(KIB, now);
+      now += 9_000;
+      pace.pulled(now);
+      expect(pace.slow).toBe(false);
+    }
+  });
+
+  it("is taken back when the last ten seconds were fast", () => {
+    const pace = new Pace(800, 0);
+    const now = take(pace, 0, 11_000, 40 * KIB, 1_000);
+    expect(pace.slow).toBe(true);
+    take(pace, now, now + 10_000, 1024 * KIB, 100);
+    expect(pace.slow).toBe(false);
+  });
+
+  it("does not count the time of a slow store: only that from a block handed on to the next pull", () => {
+    const pace = new Pace(800, 0);
+    for (let now = 0; now < 60_000; now += 5_000) {
+      // The client was back after 10 ms, the store needed the other 4990.
+      pace.handed(64 * KIB, now);
+      pace.pulled(now + 10);
+    }
+    expect(pace.slow).toBe(false);
+  });
+
+  it("is assumed after a part was let go, until ten seconds say otherwise", () => {
+    const pace = new Pace(800, 0);
+    pace.handed(64 * KIB, 0);
+    pace.letGo(5_000);
+    expect(pace.slow).toBe(true);
+    expect(pace.sliceBytes).toBe(SMALL_BLOCK);
+    pace.pulled(5_010);
+    take(pace, 5_010, 16_000, 1024 * KIB, 10);
+    expect(pace.slow).toBe(false);
+  });
+});
+
+describe("Pace.blockBytes", () => {
+  it("starts at 64 KiB and doubles to 1 MiB while blocks are drained quickly", () => {
+    const pace = new Pace(800, 0);
+    const sizes = [pace.blockBytes];
+    for (let now = 0; now < 7; now += 1) {
+      pace.handed(64 * KIB, now);
+      pace.pulled(now + 1);
+      sizes.push(pace.blockBytes);
+    }
+    expect(sizes.map((size) => size / KIB)).toEqual([64, 128, 256, 512, 1024, 1024, 1024, 1024]);
+    expect(pace.blockBytes).toBe(LARGE_BLOCK);
+  });
+
+  it("halves with every block that takes longer than 50 ms, down to 64 KiB", () => {
+    const pace = new Pace(800, 0);
+    take(pace, 0, 10, KIB, 1);
+    const sizes: number[] = [];
+    for (let turn = 0; turn < 6; turn += 1) {
+      pace.handed(KIB, 1_000 * turn);
+      pace.pulled(1_000 * turn + 51);
+      sizes.push(pace.blockBytes / KIB);
+    }
+    expect(sizes).toEqual([512, 256, 128, 64, 64, 64]);
+  });
+
+  it("is small again after a part was let go", () => {
+    const pace = new Pace(800, 0);
+    take(pace, 0, 10, KIB, 1);
+    pace.letGo(100);
+    expect(pace.blockBytes).toBe(SMALL_BLOCK);
+  });
+
+  it("does not move before anything was handed on", () => {
+    const pace = new Pace(800, 0);
+    pace.pulled(1);
+    pace.pulled(2);
+    expect(pace.blockBytes).toBe(SMALL_BLOCK);
+  });
+});
+
+describe("Pace.sliceBytes", () => {
+  it.for([
+    [10_000, 64],
+    [100_000, 64],
+    [200_000, 192],
+    [700_000, 640],
+  ])("of a client of %i bytes per second is %i KiB: about a second of it", ([rate = 0, slice]) => {
+    const pace = new Pace(800, 0);
+    take(pace, 0, 11_000, rate, 1_000);
+    expect(pace.sliceBytes / KIB).toBe(slice);
+  });
+
+  it("is at most 1 MiB", () => {
+    const pace = new Pace(1_000_000, 0);
+    take(pace, 0, 11_000, 50_000_000, 1_000);
+    expect(pace.sliceBytes).toBe(LARGE_BLOCK);
+  });
+});
