@@ -304,9 +304,10 @@ class S3Source implements Source {
       const named = parseContentRange(response.headers.get("content-range") ?? "");
       range = named?.range;
       size = named?.size;
-      if (response.status === 200 && part === 1) {
+      if (response.status === 200) {
         // Not a multipart object: the whole of it is its one part.
         size = parseLength(response.headers.get("content-length"));
+        if (part > 1) throw this.#unsatisfiable(size);
         if (size !== undefined) range = { start: 0, end: size };
       }
       if (range === undefined || size === undefined) continue;

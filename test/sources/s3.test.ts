@@ -256,6 +256,7 @@ describe("parts by number", () => {
     const { open } = setUp();
     const object = await open("facts", { s3PartNumber: 1 });
     expect(object.s3Part).toEqual({ start: 0, end: size });
+    expect((await failure(open("facts", { s3PartNumber: 2 }))).kind).toBe("unsatisfiable");
   });
 
   it("that are not there are unsatisfiable", async () => {
