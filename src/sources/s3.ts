@@ -304,8 +304,8 @@ class S3Source implements Source {
       const named = parseContentRange(response.headers.get("content-range") ?? "");
       range = named?.range;
       size = named?.size;
-      if (response.status === 200) {
-        // Not a multipart object: the whole of it is its one part.
+      if (response.status === 200 && method === "GET") {
+        // Not a multipart object: the whole of it is its one part. (Only a GET tells: stores answer HEAD with 200 anyhow.)
         size = parseLength(response.headers.get("content-length"));
         if (part > 1) throw this.#unsatisfiable(size);
         if (size !== undefined) range = { start: 0, end: size };
