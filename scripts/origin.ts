@@ -55,12 +55,19 @@ export async function startOrigin(options: OriginOptions = {}): Promise<Origin> 
     counts.open += 1;
     counts.mostOpen = Math.max(counts.mostOpen, counts.open);
     const gone = new AbortController();
-    response.once("close", () => {
+    const { socket } = request;
+    const end = () => {
+      if (gone.signal.aborted) return;
+      socket.off("close", end);
       gone.abort();
       counts.open -= 1;
       if (!response.writableFinished) counts.cutShort += 1;
       if (counts.open === 0) for (const tell of whenIdle) tell();
-    });
+    };
+    response.once("close", end);
+    // A response that waits behind an older one on its connection has no socket yet and is never told that it closed
+    // (Node 22.23: seen for the next request on a connection that was reset as soon as it was reused).
+    socket.once("close", end);
     answer(request, response, byPath.get(url.pathname), gone.signal).catch((error: unknown) => {
       if (!gone.signal.aborted) response.destroy(error instanceof Error ? error : undefined);
     });
