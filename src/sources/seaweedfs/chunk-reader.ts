@@ -283,7 +283,7 @@ export class ChunkReader {
   ): Promise<Answer> {
     const { fid, size } = chunk;
     const answer = await this.#ask({ fid, door, purpose: "read", ...others }, request);
-    const stored = await this.#wholeBody(answer, size + cipherOverheadBytes, door, request);
+    const stored = await this.#wholeBody(answer, storedLimit(chunk), door, request);
     const clear = await this.#decipher(stored, chunk, cipherKey, size, door, others);
     request.signal.throwIfAborted();
     if (clear.byteLength < size)
@@ -401,6 +401,11 @@ function othersOf(doors: readonly Door[], context: ClusterContext): Others {
     alternatives: doors.length > 0,
     hurry: doors.some((door) => door.direct && context.suspect?.(door.replica) !== true),
   };
+}
+
+/** Most bytes a ciphered needle can have. Gzip may make random bytes longer by a few in every 16 KiB. */
+function storedLimit({ size, compressed }: Chunk): number {
+  return size + cipherOverheadBytes + (compressed ? 1024 + Math.ceil(size / 1024) : 0);
 }
 
 function isGone(error: unknown): boolean {

@@ -1,0 +1,343 @@
+/** The source under the real engine: stored forms, failover, change and loss, memory. */
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Budget } from "../../../src/readahead/budget.ts";
+import { absolve } from "../../../src/readahead/suspects.ts";
+import {
+  createSeaweedfsSource,
+  type SeaweedfsOptions,
+} from "../../../src/sources/seaweedfs/source.ts";
+import type { Source } from "../../../src/sources/source.ts";
+import { contentBytes, ramp } from "../../support/object-bytes.ts";
+import { FakeCluster } from "../../support/seaweedfs/cluster.ts";
+import { downloadKey } from "../../support/seaweedfs/download-object.ts";
+import { customerKeyHeaders, putObject, sseKeyText } from "../../support/seaweedfs/objects.ts";
+import { until } from "../../support/until.ts";
+
+const MiB = 1024 * 1024;
+let cluster: FakeCluster;
+
+beforeEach(async () => {
+  cluster = await FakeCluster.start({ volumeServers: 2 });
+});
+
+afterEach(async () => {
+  try {
+    await until("no body is open", () => cluster.openBodies === 0);
+  } finally {
+    // Ports are used again: what one test says of an address must not reach the next.
+    for (const server of cluster.servers) absolve(server.host);
+    await cluster.close();
+  }
+});
+
+function sourceOf(options: Partial<SeaweedfsOptions> = {}): Source {
+  return createSeaweedfsSource({
+    filer: cluster.filerUrl,
+    master: cluster.masterUrl,
+    sseKeySecret: sseKeyText,
+    ...options,
+  });
+}
+
+function expectRamp(bytes: Uint8Array, start: number, end: number): void {
+  expect(Buffer.compare(bytes, contentBytes(ramp, start, end))).toBe(0);
+}
+
+describe("a download of every stored form", () => {
+  const shapes = {
+    plain: {},
+    "many volumes": { volumes: 5 },
+    folded: { foldEvery: 3 },
+    gzip: { form: "gzip" },
+    "gzip without saying so": { form: "hidden-gzip" },
+    cipher: { form: "cipher" },
+    "cipher over gzip": { form: "cipher-gzip" },
+    "SSE-C": { sse: "sse-c" },
+    "SSE-S3": { sse: "sse-s3" },
+    "cipher over SSE-C": { form: "cipher", sse: "sse-c" },
+    "cipher over gzip over SSE-S3": { form: "cipher-gzip", sse: "sse-s3" },
+    "gzip over SSE-S3": { form: "gzip", sse: "sse-s3" },
+  } as const;
+
+  it.each(Object.entries(shapes))("%s: whole and in part", async (_name, shape) => {
+    const size = 3 * MiB + 777;
+    putObject(cluster, "/o", { size, chunkBytes: 700_001, ...shape });
+    const source = sourceOf();
+    const options = { clientKeys: customerKeyHeaders };
+    const whole = await downloadKey(source, "o", options);
+    expectRamp(whole.bytes, 0, size);
+    for (const [start, end] of [
+      [0, 1],
+      [size - 1, size],
+      [700_000, 700_003],
+      [123_457, 2_222_222],
+    ] as const) {
+      const part = await downloadKey(source, "o", { ...options, range: { start, end } });
+      expectRamp(part.bytes, start, end);
+    }
+    expect(whole.totals.openAfterClose).toBe(0);
+  });
+
+  it("reads a compressed chunk whole and once, never by ranges", async () => {
+    putObject(cluster, "/o", { size: 2 * MiB, chunkBytes: 2 * MiB, form: "gzip" });
+    await downloadKey(sourceOf(), "o", { range: { start: 1_000_000, end: 1_000_001 } });
+    const reads = cluster.volumes.flatMap((server) => server.seen);
+    expect(reads).toHaveLength(1);
+    expect(reads[0]?.headers.range).toBeUndefined();
+    expect(reads[0]?.headers["accept-encoding"]).toBe("gzip");
+  });
+
+  it("does not trust a range of compressed bytes, and reads the chunk whole", async () => {
+    putObject(cluster, "/o", { size: MiB, chunkBytes: MiB, form: "hidden-gzip" });
+    for (const server of cluster.volumes)
+      server.fault = (seen) =>
+        seen.headers.range === undefined
+          ? undefined
+          : {
+              do: "reply",
+              reply: {
+                status: 206,
+                headers: { "Content-Encoding": "gzip", "Content-Range": "bytes 5-9/4000" },
+                body: "slice",
+              },
+            };
+    const { bytes } = await downloadKey(sourceOf(), "o", { range: { start: 5, end: 10 } });
+    expectRamp(bytes, 5, 10);
+  });
+});
+
+describe("failover", () => {
+  it("goes on when one of two replicas dies in the middle of the download", async () => {
+    const size = 12 * MiB;
+    putObject(cluster, "/o", { size });
+    let killed = false;
+    const { bytes, totals } = await downloadKey(sourceOf(), "o", {
+      onProgress: async (length) => {
+        if (killed || length < size / 3) return;
+        killed = true;
+        await cluster.volume(0).kill();
+      },
+    });
+    expect(killed).toBe(true);
+    expectRamp(bytes, 0, size);
+    expect(totals.openAfterClose).toBe(0);
+  });
+
+  it("finds the only replica again when it has moved to another server", async () => {
+    const size = 12 * MiB;
+    putObject(cluster, "/o", { size });
+    cluster.placement.set("1", [0]);
+    let moved = false;
+    const source = sourceOf({ filerFallback: false });
+    const { bytes } = await downloadKey(source, "o", {
+      onProgress: async (length) => {
+        if (moved || length < size / 3) return;
+        moved = true;
+        cluster.placement.set("1", [1]);
+        await cluster.volume(0).kill();
+      },
+    });
+    expectRamp(bytes, 0, size);
+    expect(cluster.volume(1).seen.length).toBeGreaterThan(0);
+  });
+
+  it("finds it again when the old server says 404", async () => {
+    const size = 4 * MiB;
+    putObject(cluster, "/o", { size });
+    cluster.placement.set("1", [0]);
+    const source = sourceOf({ filerFallback: false });
+    await downloadKey(source, "o", { range: { start: 0, end: 10 } });
+    cluster.placement.set("1", [1]);
+    const { bytes } = await downloadKey(source, "o");
+    expectRamp(bytes, 0, size);
+  });
+
+  it("looks a volume up once for all parts that wait for it", async () => {
+    putObject(cluster, "/o", { size: 8 * MiB });
+    await downloadKey(sourceOf(), "o");
+    expect(cluster.masters[0]?.seen).toHaveLength(1);
+  });
+
+  it("repairs a stale lookup once for all parts that wait for it", async () => {
+    const size = 8 * MiB;
+    putObject(cluster, "/o", { size });
+    cluster.believed.set("1", [0]);
+    const source = sourceOf({ filerFallback: false });
+    await downloadKey(source, "o", { range: { start: 0, end: 10 } });
+    await cluster.volume(0).kill();
+    cluster.believed.set("1", [1]);
+    const before = cluster.masters[0]?.seen.length ?? 0;
+    expectRamp((await downloadKey(source, "o")).bytes, 0, size);
+    expect((cluster.masters[0]?.seen.length ?? 0) - before).toBe(1);
+  });
+
+  it("leaves a hung replica after the first-byte deadline, once in the isolate", async () => {
+    const size = 8 * MiB;
+    putObject(cluster, "/o", { size });
+    cluster.volume(0).fault = () => ({ do: "hang" });
+    const source = sourceOf({ random: () => 0.99 });
+    const first = performance.now();
+    expectRamp((await downloadKey(source, "o")).bytes, 0, size);
+    expect(performance.now() - first).toBeLessThan(4_500);
+    const second = performance.now();
+    expectRamp((await downloadKey(source, "o")).bytes, 0, size);
+    expect(performance.now() - second).toBeLessThan(1_500);
+  });
+
+  it("asks the second filer and the second master when the first ones are dead or hung", async () => {
+    await cluster.close();
+    cluster = await FakeCluster.start({ filers: 2, masters: 2 });
+    putObject(cluster, "/o", { size: 1000 });
+    await cluster.filers[0]?.kill();
+    const [hung] = cluster.masters;
+    if (hung !== undefined) hung.fault = () => ({ do: "hang" });
+    const source = sourceOf({
+      filer: cluster.filers.map((server) => server.url),
+      master: cluster.masters.map((server) => server.url),
+    });
+    expectRamp((await downloadKey(source, "o")).bytes, 0, 1000);
+  });
+
+  it("reads through the filer when no volume server can be reached", async () => {
+    const size = 3 * MiB;
+    putObject(cluster, "/o", { size });
+    await Promise.all(cluster.volumes.map((server) => server.kill()));
+    expectRamp((await downloadKey(sourceOf(), "o")).bytes, 0, size);
+  });
+
+  it("drops the error text at the end of a body that broke off", async () => {
+    const size = 2 * MiB;
+    putObject(cluster, "/o", { size, chunkBytes: size });
+    let cuts = 0;
+    for (const server of cluster.volumes)
+      server.fault = () =>
+        cuts++ === 0 ? { do: "cut", bytes: 100_000, text: "not found\n" } : undefined;
+    const { bytes, totals } = await downloadKey(sourceOf(), "o");
+    expectRamp(bytes, 0, size);
+    expect(totals.retries).toBeGreaterThan(0);
+  });
+
+  it.each(["sse-c", "sse-s3"] as const)("resumes %s in the middle of a block", async (sse) => {
+    const size = 2 * MiB + 5;
+    putObject(cluster, "/o", { size, chunkBytes: size, sse });
+    let breaks = 0;
+    for (const server of cluster.volumes)
+      server.fault = () => (breaks++ < 3 ? { do: "break", bytes: 100_003 } : undefined);
+    const { bytes } = await downloadKey(sourceOf(), "o", { clientKeys: customerKeyHeaders });
+    expectRamp(bytes, 0, size);
+  });
+
+  it("waits as long as a 429 says, and goes on", async () => {
+    putObject(cluster, "/o", { size: 1000 });
+    let refused = 0;
+    for (const server of cluster.volumes)
+      server.fault = () =>
+        refused++ === 0
+          ? { do: "reply", reply: { status: 429, headers: { "Retry-After": "1" } } }
+          : undefined;
+    const before = performance.now();
+    expectRamp((await downloadKey(sourceOf(), "o")).bytes, 0, 1000);
+    expect(performance.now() - before).toBeGreaterThan(950);
+  });
+});
+
+describe("change and loss", () => {
+  it("fails before headers with lost when no server has a chunk of the same list", async () => {
+    const { fids } = putObject(cluster, "/o", { size: 3 * MiB });
+    cluster.needles.delete(fids[0] ?? "");
+    await expect(downloadKey(sourceOf(), "o")).rejects.toMatchObject({ kind: "lost" });
+  });
+
+  it("fails with changed when the object was overwritten and its old chunks are gone", async () => {
+    const size = 12 * MiB;
+    putObject(cluster, "/o", { size });
+    let overwritten = false;
+    const reading = downloadKey(sourceOf(), "o", {
+      limits: { windowParts: 1 },
+      onProgress: (length) => {
+        if (overwritten || length < size / 3) return;
+        overwritten = true;
+        putObject(cluster, "/o", { size, content: (start, end) => Buffer.alloc(end - start, 7) });
+      },
+    });
+    await expect(reading).rejects.toMatchObject({ kind: "changed" });
+  });
+
+  it("finishes as the old version while its chunks can still be read", async () => {
+    const size = 6 * MiB;
+    const { fids } = putObject(cluster, "/o", { size });
+    const old = fids.map((fid) => [fid, cluster.needles.get(fid)] as const);
+    const { bytes } = await downloadKey(sourceOf(), "o", {
+      limits: { windowParts: 1 },
+      onProgress: () => {
+        putObject(cluster, "/o", { size, content: (start, end) => Buffer.alloc(end - start, 7) });
+        for (const [fid, needle] of old)
+          if (needle !== undefined) cluster.needles.set(fid, { ...needle, deleted: true });
+      },
+    });
+    expectRamp(bytes, 0, size);
+  });
+
+  it("says that a volume nobody knows is unavailable", async () => {
+    putObject(cluster, "/o", { size: 1000 });
+    cluster.unknownVolumes.add("1");
+    await expect(downloadKey(sourceOf(), "o")).rejects.toMatchObject({ kind: "unavailable" });
+  });
+
+  it("refuses a needle shorter than its chunk, and reads a longer one to the chunk's end", async () => {
+    const { fids } = putObject(cluster, "/o", { size: 1000 });
+    const short = Buffer.from(contentBytes(ramp, 0, 990));
+    cluster.needles.set(fids[0] ?? "", { stored: () => short });
+    await expect(downloadKey(sourceOf(), "o", { limits: { attempts: 2 } })).rejects.toMatchObject({
+      kind: "protocol",
+    });
+    const long = Buffer.from(contentBytes(ramp, 0, 1500));
+    cluster.needles.set(fids[0] ?? "", { stored: () => long });
+    expectRamp((await downloadKey(sourceOf(), "o")).bytes, 0, 1000);
+  });
+});
+
+describe("round trips to the first byte", () => {
+  it("are three when cold, two with the volume known, one with the metadata known", async () => {
+    putObject(cluster, "/a", { size: 64 * MiB, chunkBytes: 4 * MiB });
+    putObject(cluster, "/b", { size: 64 * MiB, chunkBytes: 4 * MiB });
+    const source = sourceOf();
+    const asked = async (key: string) => {
+      const before = cluster.requests;
+      await downloadKey(source, key, { range: { start: 0, end: 1000 } });
+      return cluster.requests - before;
+    };
+    expect(await asked("a")).toBe(3);
+    expect(await asked("b")).toBe(2);
+    expect(await asked("a")).toBe(1);
+  });
+});
+
+describe("memory of whole-chunk decoding", () => {
+  it("40 downloads of ciphered 8 MiB chunks share 32 MiB, and all complete", async () => {
+    const size = 16 * MiB;
+    putObject(cluster, "/o", { size, chunkBytes: 8 * MiB, form: "cipher" });
+    const budget = new Budget(32 * MiB, 96);
+    const source = sourceOf();
+    const expected = contentBytes(ramp, 0, size);
+    let afterHeaders = 0;
+    const one = async () => {
+      const { bytes } = await downloadKey(source, "o", {
+        budget,
+        onProgress: () => void afterHeaders++,
+      });
+      return Buffer.compare(bytes, expected) === 0;
+    };
+    const results = await Promise.all(Array.from({ length: 40 }, one));
+    expect(results.every(Boolean)).toBe(true);
+    expect(afterHeaders).toBeGreaterThan(40);
+  }, 90_000);
+
+  it("refuses a chunk that cannot fit, before headers", async () => {
+    putObject(cluster, "/o", { size: 9 * MiB, chunkBytes: 9 * MiB, form: "cipher" });
+    const budget = new Budget(16 * MiB, 96);
+    await expect(downloadKey(sourceOf(), "o", { budget })).rejects.toMatchObject({
+      kind: "unsupported",
+    });
+  });
+});
