@@ -2,7 +2,7 @@
  * The benchmark's origin: a process of its own that serves ramp objects of any size without holding them.
  *
  * `node bench/origin.ts` prints one line of JSON with its two ports. Objects are at
- * `/p/<profile>/ramp/<bytes>/<anything>` on the first. The second is the control endpoint:
+ * `/p/<profile>/ramp/<bytes>/<anything>` on the first, and a SeaweedFS cluster's face (origin/seaweedfs.ts). The second is the control endpoint:
  *
  *     PUT /profiles/<name>      set behaviour (JSON of `Profile`), counters at zero
  *     POST /profiles/<name>     reset counters and fault script
@@ -13,12 +13,14 @@
 import { createServer as createHttpServer, type IncomingMessage } from "node:http";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { Connection } from "./origin/connection.ts";
-import { ActiveProfile, type Profile } from "./origin/profile.ts";
+import type { Profile } from "./origin/profile.ts";
+import { Profiles } from "./origin/route.ts";
 
-const profiles = new Map<string, ActiveProfile>([["plain", new ActiveProfile({})]]);
+const profiles = new Profiles();
+profiles.set("plain", {});
 
 const objects = createServer({ noDelay: true }, (socket) => {
-  Connection.serve(socket, (name) => profiles.get(name));
+  Connection.serve(socket, profiles);
 });
 
 const control = createHttpServer((request, response) => {
@@ -32,13 +34,13 @@ const control = createHttpServer((request, response) => {
   } else if (request.method === "PUT") {
     readJson(request).then(
       (behaviour) => {
-        profiles.set(name, new ActiveProfile(behaviour as Profile));
+        profiles.set(name, behaviour as Profile);
         reply(200, {});
       },
       () => reply(400, { error: "Body is not JSON" }),
     );
   } else {
-    const profile = profiles.get(name);
+    const profile = profiles.find(name);
     if (profile === undefined) {
       reply(404, { error: "Unknown profile" });
       return;

@@ -6,6 +6,7 @@ import { latency, noLatency } from "./latency.ts";
 import { model } from "./model.ts";
 import { slowConnections, slowTail } from "./origins.ts";
 import { nginx, trafficServer } from "./peers.ts";
+import { weedFirstByte, weedLarge, weedSmall, weedSse } from "./seaweedfs.ts";
 
 /** @returns the cases of the mode; the quick ones need npm packages and curl alone */
 export function caseTable(mode: Mode): readonly Case[] {
@@ -21,7 +22,10 @@ export function caseTable(mode: Mode): readonly Case[] {
     crowd,
     stopReaders,
     slowClients,
+    weedSmall,
+    weedSse,
+    weedFirstByte,
   ];
-  const peers = [nginx, trafficServer];
-  return [...always, ...(mode === "quick" ? [] : peers)].map((create) => create(mode));
+  const fullOnly = [weedLarge, nginx, trafficServer];
+  return [...always, ...(mode === "quick" ? [] : fullOnly)].map((create) => create(mode));
 }

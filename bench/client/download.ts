@@ -21,6 +21,8 @@ export interface Reading {
   readonly leave?: { readonly afterBytes: number; readonly afterMs: number } | undefined;
   /** Give up and reset after so long, ms. */
   readonly limitMs: number;
+  /** Further request headers. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly range?: { readonly start: number; readonly end?: number } | undefined;
   /** Notes the bytes so far every so often, ms. */
   readonly sampleMs?: number | undefined;
@@ -85,7 +87,7 @@ class Downloader {
 
   start(): void {
     const { port, path } = this.#target;
-    const { range, limitMs, sampleMs, bytesPerSecond } = this.#reading;
+    const { range, limitMs, sampleMs, bytesPerSecond, headers = {} } = this.#reading;
     const buffer = Buffer.allocUnsafe(bytesPerSecond === undefined ? fullSpeedBuffer : slowBuffer);
     const socket = connect({
       port,
@@ -100,7 +102,8 @@ class Downloader {
       range === undefined
         ? ""
         : `Range: bytes=${range.start}-${range.end === undefined ? "" : range.end - 1}\r\n`;
-    socket.write(`GET ${path} HTTP/1.1\r\nHost: bench.test\r\n${rangeLine}\r\n`);
+    const more = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: bench.test\r\n${rangeLine}${more.join("")}\r\n`);
     this.#timers.push(setTimeout(() => this.#reset("time limit"), limitMs));
     if (sampleMs !== undefined) {
       this.#timers.push(

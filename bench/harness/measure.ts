@@ -1,6 +1,7 @@
 /** Runs one load once against one server and says what it cost: the only place that knows how to do what a load says. */
 import type { Result } from "../client/download.ts";
 import type { Job } from "../client.ts";
+import { customerHeaders } from "../origin/seaweedfs-keys.ts";
 import { type Clients, curlRanges } from "./clients.ts";
 import type { Origin } from "./origin.ts";
 import { cpuSeconds, resetPeak, residentBytes } from "./processes.ts";
@@ -78,13 +79,14 @@ async function measureDownload(
   run: Run,
   load: Load & { kind: "download" },
 ): Promise<RunResult> {
-  const { bytes, clients = 1, known = false, sampleMs, limitMs = 90_000 } = load;
-  const reading = { limitMs, sampleMs };
+  const { bytes, clients = 1, known = false, withKey = false, sampleMs, limitMs = 90_000 } = load;
+  const headers = withKey ? customerHeaders : {};
+  const reading = { limitMs, sampleMs, headers };
   const jobs = Array.from({ length: clients }, (_, i) =>
     jobFor(bench, run, bytes, `${i}`, reading),
   );
   if (known) {
-    const glance = { limitMs, range: { start: 0, end: 1 } };
+    const glance = { limitMs, headers, range: { start: 0, end: 1 } };
     const problem = problemOf(
       await bench.clients.run(jobs.map(({ target }) => ({ target, reading: glance }))),
     );
@@ -105,6 +107,7 @@ async function measureDownload(
     mbps: received / 1e6 / seconds,
     originMiB: counters.bytesWritten / MiB,
     originRequests: counters.requests,
+    lookups: counters.lookups,
     wasteShare: Math.max(0, counters.bytesWritten - received) / received,
     fairness: Math.min(...rates) / Math.max(...rates),
     firstByteP50Ms: quantile(
@@ -148,8 +151,14 @@ async function measureFirstByte(
   load: Load & { kind: "first-byte" },
 ): Promise<RunResult> {
   const firstByteMs: number[] = [];
-  for (let i = 0; i < load.requests; i++) {
-    const job = jobFor(bench, run, load.bytes, `${i}`, { limitMs: 10_000 });
+  const { bytes, requests, firstBytes, known = false } = load;
+  const reading = {
+    limitMs: 10_000,
+    range: firstBytes === undefined ? undefined : { start: 0, end: firstBytes },
+  };
+  for (let i = 0; i < requests; i++) {
+    const job = jobFor(bench, run, bytes, `${i}`, reading);
+    if (known) await bench.clients.run([job]);
     const results = await bench.clients.run([job]);
     const problem = problemOf(results);
     if (problem !== undefined) return failed(problem);

@@ -7,7 +7,7 @@ import { start } from "./processes.ts";
 
 export interface Origin {
   readonly port: number;
-  /** Path of a ramp object that follows the profile. */
+  /** Path of an object that follows the profile: a ramp, or a SeaweedFS file where the profile has chunks. */
   path(profile: string, bytes: number, name: string): string;
   setProfile(name: string, profile: Profile): Promise<void>;
   /** Counters and fault script start again. */
@@ -20,6 +20,7 @@ export async function startOrigin(): Promise<Origin> {
   const child = start(process.execPath, [entry], { stdio: ["pipe", "pipe", "inherit"] });
   const line = await firstLine(child.stdout);
   const { port, controlPort } = JSON.parse(line) as { port: number; controlPort: number };
+  const chunked = new Map<string, number>();
   const control = async (name: string, init: RequestInit): Promise<unknown> => {
     const response = await fetch(`http://127.0.0.1:${controlPort}/profiles/${name}`, init);
     if (!response.ok) throw new Error(`The origin refused profile ${name}: ${response.status}`);
@@ -27,8 +28,14 @@ export async function startOrigin(): Promise<Origin> {
   };
   return {
     port,
-    path: (profile, bytes, name) => `/p/${profile}/ramp/${bytes}/${name}`,
+    path(profile, bytes, name) {
+      const chunkBytes = chunked.get(profile);
+      if (chunkBytes === undefined) return `/p/${profile}/ramp/${bytes}/${name}`;
+      return `/weed/${profile}/${chunkBytes}/${bytes}/${name}`;
+    },
     async setProfile(name, profile) {
+      if (profile.chunkBytes === undefined) chunked.delete(name);
+      else chunked.set(name, profile.chunkBytes);
       await control(name, { method: "PUT", body: JSON.stringify(profile) });
     },
     async reset(profile) {

@@ -13,6 +13,7 @@ const headings: Readonly<Record<Metric, string>> = {
   rssGrowthMiB: "RSS growth MiB",
   originMiB: "origin wrote MiB",
   originRequests: "origin requests",
+  lookups: "lookups",
   wasteShare: "waste share",
   hedges: "hedges",
   fairness: "min/max",

@@ -1,4 +1,5 @@
 /** Turns a {@link ServerSpec} into a running process that answers for the origin's objects. */
+import { kekHex } from "../origin/seaweedfs-keys.ts";
 import { startNginx } from "../peers/nginx.ts";
 import { startTrafficServer } from "../peers/trafficserver.ts";
 import { startWorkerd } from "../workerd.ts";
@@ -46,8 +47,10 @@ export async function startServer(spec: ServerSpec, originPort: number): Promise
     }
     case "ours": {
       const module = spec.counted === true ? await bundleWorker("ours") : await builtWorker();
-      const mount = { prefix: "/o/", source: "http", url: `${origin}/` };
-      const vars = { MOUNTS: { origin: mount }, LIMITS: spec.limits ?? {} };
+      const http = { prefix: "/o/", source: "http", url: `${origin}/` };
+      const weed = { ...weedMount(origin), ...spec.seaweedfs };
+      const mounts = { origin: http, ...(spec.seaweedfs === undefined ? {} : { weed }) };
+      const vars = { MOUNTS: mounts, LIMITS: spec.limits ?? {}, KEK: kekHex };
       const server = running(await startWorkerd(module, vars), "/o");
       if (spec.counted !== true) return server;
       const held = async () => {
@@ -79,5 +82,17 @@ function running(
     takeLog: server.takeLog,
     held: async () => undefined,
     stop: () => end(server.process),
+  };
+}
+
+/** A SeaweedFS mount over the origin's face of a cluster. */
+function weedMount(origin: string): Readonly<Record<string, string>> {
+  return {
+    prefix: "/o/weed/",
+    source: "seaweedfs",
+    filer: `${origin}/`,
+    master: `${origin}/`,
+    root: "/weed",
+    sse_kek_secret: "KEK",
   };
 }

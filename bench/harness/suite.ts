@@ -20,7 +20,13 @@ export type ServerSpec =
       readonly window: number;
     }
   /** Our Worker under workerd. `counted` runs the entry that tells what the budget holds. */
-  | { readonly kind: "ours"; readonly limits?: OurLimits; readonly counted?: boolean }
+  | {
+      readonly kind: "ours";
+      readonly limits?: OurLimits;
+      readonly counted?: boolean;
+      /** Adds a SeaweedFS mount with these further settings; it serves profiles that have chunks. */
+      readonly seaweedfs?: Readonly<Record<string, unknown>>;
+    }
   | { readonly kind: "nginx"; readonly slice: string }
   | { readonly kind: "trafficserver"; readonly slice: string; readonly prefetch: number };
 
@@ -32,6 +38,8 @@ export type Load =
       readonly clients?: number;
       /** One byte of the same object is asked for just before, so that its facts are known. */
       readonly known?: boolean;
+      /** The client sends its SSE-C key. */
+      readonly withKey?: boolean;
       /** Notes the bytes received so far, for the chart, every so often, ms. */
       readonly sampleMs?: number;
       readonly limitMs?: number;
@@ -39,7 +47,15 @@ export type Load =
   /** curl asks for the same ranges, one after the other, over one connection. */
   | { readonly kind: "curl-ranges"; readonly bytes: number; readonly partBytes: number }
   /** One download after the other; the first body bytes are timed. */
-  | { readonly kind: "first-byte"; readonly bytes: number; readonly requests: number }
+  | {
+      readonly kind: "first-byte";
+      readonly bytes: number;
+      readonly requests: number;
+      /** Only so many bytes of it are asked for. */
+      readonly firstBytes?: number;
+      /** One byte of the same object is asked for just before. */
+      readonly known?: boolean;
+    }
   /** Clients that read at a fixed pace for a fixed time. */
   | {
       readonly kind: "slow";
@@ -86,6 +102,7 @@ export type Metric =
   | "rssGrowthMiB" // peak of resident memory above what it was before the run
   | "originMiB" // body bytes the origin wrote
   | "originRequests"
+  | "lookups" // requests of metadata and locations
   | "wasteShare" // bytes the origin wrote beyond what the clients got, over what they got
   | "hedges" // requests sent beside a running one, by our record
   | "fairness" // slowest client's rate over the fastest's

@@ -12,18 +12,19 @@ import { blockBytes, rampBlock } from "./ramp.ts";
 import {
   type Decision,
   decide,
+  formatDocument,
   formatRefusal,
   formatResponseHead,
-  parsePath,
   parseRequestHead,
+  type RequestHead,
 } from "./request.ts";
-
-/** Looks a profile up by the name in the path. */
-export type FindProfile = (name: string) => ActiveProfile | undefined;
+import { findRoute, type Profiles, type ServedObject } from "./route.ts";
 
 interface Response {
   readonly profile: ActiveProfile;
   readonly fate: Fate;
+  /** What lies at an offset. Blocks are asked for in order. */
+  readonly block: (offset: number, length: number) => Buffer;
   readonly end: number;
   /** Object offset where the fate strikes; `Infinity` when it never does. */
   strikesAt: number;
@@ -36,7 +37,7 @@ interface Response {
 
 export class Connection {
   readonly #socket: Socket;
-  readonly #find: FindProfile;
+  readonly #profiles: Profiles;
   readonly #served = new Set<ActiveProfile>();
   #text = "";
   #busy = false;
@@ -45,16 +46,16 @@ export class Connection {
   #response: Response | undefined;
 
   /** Serves the socket until it closes; nobody else needs to hold the connection. */
-  static serve(socket: Socket, find: FindProfile): void {
-    const connection = new Connection(socket, find);
+  static serve(socket: Socket, profiles: Profiles): void {
+    const connection = new Connection(socket, profiles);
     socket.on("data", (data: Buffer) => connection.#received(data));
     socket.on("error", () => socket.destroy());
     socket.on("close", () => connection.#closed());
   }
 
-  private constructor(socket: Socket, find: FindProfile) {
+  private constructor(socket: Socket, profiles: Profiles) {
     this.#socket = socket;
-    this.#find = find;
+    this.#profiles = profiles;
   }
 
   #received(data: Buffer): void {
@@ -82,18 +83,26 @@ export class Connection {
       this.#socket.destroy();
       return;
     }
-    const object = parsePath(head.path);
-    const profile = object === undefined ? undefined : this.#find(object.profile);
-    if (object === undefined || profile === undefined) {
-      this.#busy = true;
-      this.#socket.write(formatRefusal(404), () => this.#free());
+    this.#busy = true;
+    const route = findRoute(head.path, this.#profiles, this.#socket.localPort ?? 0);
+    if (route === undefined) {
+      this.#reply(formatRefusal(404));
       return;
     }
+    const { profile } = route;
     this.#serve(profile);
-    this.#busy = true;
+    profile.counters.lastRequestAt = Date.now();
+    if (route.kind === "object") {
+      this.#answer(head, profile, route.object);
+      return;
+    }
+    profile.counters.lookups++;
+    this.#after(profile.behaviour.lookupMs ?? 0, () => this.#reply(formatDocument(route.text)));
+  }
+
+  #answer(head: RequestHead, profile: ActiveProfile, object: ServedObject): void {
     const { counters } = profile;
     counters.requests++;
-    counters.lastRequestAt = Date.now();
     if (head.method === "GET") counters.gets++;
     else if (head.method === "HEAD") counters.heads++;
     const fate: Fate = head.method === "GET" ? profile.fate() : { kind: "whole" };
@@ -102,26 +111,30 @@ export class Connection {
       return;
     }
     const decision = decide(head, object);
-    const answer = () => {
-      if (this.#socket.destroyed) return;
+    this.#after(profile.latencyMs(), () => {
       if (head.method !== "GET" && head.method !== "HEAD") {
-        this.#socket.write(formatRefusal(405, "Allow: GET, HEAD\r\n"), () => this.#free());
+        this.#reply(formatRefusal(405, "Allow: GET, HEAD\r\n"));
       } else if (fate.kind === "unavailable") {
         counters.refusals++;
-        const extra = `Retry-After: ${fate.retryAfterS}\r\n`;
-        this.#socket.write(formatRefusal(503, extra), () => this.#free());
+        this.#reply(formatRefusal(503, `Retry-After: ${fate.retryAfterS}\r\n`));
       } else if (head.method === "HEAD" || decision.start >= decision.end) {
-        this.#socket.write(formatResponseHead(decision, object), () => this.#free());
+        this.#reply(formatResponseHead(decision, object));
       } else {
-        this.#start(profile, fate, decision, formatResponseHead(decision, object));
+        this.#start(profile, fate, decision, object);
       }
-    };
-    const latencyMs = profile.latencyMs();
-    if (latencyMs === 0) answer();
-    else this.#timer = setTimeout(answer, latencyMs);
+    });
   }
 
-  #start(profile: ActiveProfile, fate: Fate, decision: Decision, head: string): void {
+  #after(delayMs: number, act: () => void): void {
+    if (delayMs === 0) act();
+    else this.#timer = setTimeout(() => this.#socket.destroyed || act(), delayMs);
+  }
+
+  #reply(text: string): void {
+    this.#socket.write(text, () => this.#free());
+  }
+
+  #start(profile: ActiveProfile, fate: Fate, decision: Decision, object: ServedObject): void {
     const length = decision.end - decision.start;
     const { connectionRate: rate, totalRate } = profile.behaviour;
     const limited = rate !== undefined || totalRate !== undefined;
@@ -129,6 +142,7 @@ export class Connection {
     this.#response = {
       profile,
       fate,
+      block: blocksOf(object, decision.start),
       end: decision.end,
       strikesAt:
         "at" in fate ? decision.start + Math.max(1, Math.floor(length * fate.at)) : Infinity,
@@ -138,7 +152,7 @@ export class Connection {
     };
     if (limited) pace(this);
     this.#socket.cork();
-    this.#socket.write(head);
+    this.#socket.write(formatResponseHead(decision, object));
     this.#pump();
     this.#socket.uncork();
   }
@@ -160,7 +174,7 @@ export class Connection {
     if (length <= 0) return;
     response.credit -= length;
     this.#writing = true;
-    this.#socket.write(rampBlock(response.offset, length), (error) => {
+    this.#socket.write(response.block(response.offset, length), (error) => {
       this.#writing = false;
       if (error) return;
       response.offset += length;
@@ -235,4 +249,11 @@ export class Connection {
       if (counters.closes.push(now) > 10_000) counters.closes.shift();
     }
   }
+}
+
+function blocksOf(object: ServedObject, start: number): Response["block"] {
+  const { rampOffset } = object;
+  const encrypt = object.encrypt?.(start);
+  if (encrypt === undefined) return (offset, length) => rampBlock(rampOffset + offset, length);
+  return (offset, length) => encrypt(rampBlock(rampOffset + offset, length));
 }

@@ -4,6 +4,7 @@
  * One origin process serves many profiles side by side, so that runs with different latencies need not wait for each
  * other. All chance comes from one seeded generator a profile: the same seed gives the same faults in the same order.
  */
+import type { Sse } from "./seaweedfs.ts";
 
 /** A fault that meets every Nth GET of its profile, counted from 1. */
 export interface EveryNth {
@@ -14,7 +15,14 @@ export interface EveryNth {
 
 /** Behaviour of the origin; every field is optional and absent means "no such thing". Times in ms, rates in bytes a second. */
 export interface Profile {
+  /** Before each answer with object bytes. */
   readonly latencyMs?: number | undefined;
+  /** Before each answer of a SeaweedFS filer or master. */
+  readonly lookupMs?: number | undefined;
+  /** Objects of the profile are asked for as SeaweedFS files in chunks of so many bytes, a power of two. */
+  readonly chunkBytes?: number | undefined;
+  /** How SeaweedFS chunks of the profile lie encrypted. */
+  readonly sse?: Sse | undefined;
   /** Added to the latency: uniform from 0 to this. */
   readonly jitterMs?: number | undefined;
   /** Each connection's rate: a token bucket that holds 20 ms of it, so that a late timer costs nothing. */
@@ -32,7 +40,10 @@ export interface Profile {
 
 /** What a profile's requests cost, since it was set or last reset. */
 export interface Counters {
+  /** Requests for object bytes. */
   requests: number;
+  /** Requests of metadata and locations. */
+  lookups: number;
   gets: number;
   heads: number;
   /** Body bytes the kernel took. */
@@ -60,6 +71,7 @@ export interface Counters {
 export function createCounters(): Counters {
   return {
     requests: 0,
+    lookups: 0,
     gets: 0,
     heads: 0,
     bytesWritten: 0,

@@ -28,11 +28,15 @@ export function parseRequestHead(text: string): RequestHead | undefined {
   return { method, path, headers };
 }
 
-/** The object a path names. */
-export interface RampObject {
-  readonly profile: string;
+/** What conditions and ranges are judged by. */
+export interface SizedObject {
   readonly size: number;
   readonly etag: string;
+}
+
+/** The object a path names. */
+export interface RampObject extends SizedObject {
+  readonly profile: string;
 }
 
 export function parsePath(path: string): RampObject | undefined {
@@ -51,7 +55,7 @@ export interface Decision {
 }
 
 /** RFC 9110: conditions first (13.2.2), then one range; several ranges are answered with the whole, as 14.2 allows. */
-export function decide(head: RequestHead, object: RampObject): Decision {
+export function decide(head: RequestHead, object: SizedObject): Decision {
   const { size, etag } = object;
   const whole: Decision = { status: 200, start: 0, end: size };
   const ifMatch = head.headers.get("if-match");
@@ -84,7 +88,7 @@ const reasons: Readonly<Record<number, string>> = {
 };
 
 /** The response head. max-age lets the caching peers cache, which Traffic Server's prefetch needs. */
-export function formatResponseHead(decision: Decision, object: RampObject): string {
+export function formatResponseHead(decision: Decision, object: SizedObject): string {
   const { status, start, end } = decision;
   let head = `HTTP/1.1 ${status} ${reasons[status]}\r\nETag: ${object.etag}\r\n`;
   if (status === 206) head += `Content-Range: bytes ${start}-${end - 1}/${object.size}\r\n`;
@@ -96,4 +100,9 @@ export function formatResponseHead(decision: Decision, object: RampObject): stri
 /** A response without a body worth reading. */
 export function formatRefusal(status: number, extra = ""): string {
   return `HTTP/1.1 ${status} ${reasons[status] ?? "Refused"}\r\nContent-Length: 0\r\n${extra}\r\n`;
+}
+
+/** A small answer in one piece. */
+export function formatDocument(json: string): string {
+  return `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${json.length}\r\n\r\n${json}`;
 }

@@ -1,0 +1,139 @@
+/** SeaweedFS: volume servers behind the window, the way to the first byte, and what decryption costs. */
+import {
+  type Bar,
+  type Case,
+  GiB,
+  KiB,
+  MiB,
+  type Mode,
+  type OurLimits,
+  type ServerSpec,
+  type Variant,
+} from "../harness/suite.ts";
+import { roundsFor } from "./common.ts";
+
+function weed(
+  limits: OurLimits = {},
+  seaweedfs: Readonly<Record<string, unknown>> = {},
+): ServerSpec {
+  return { kind: "ours", limits, seaweedfs };
+}
+
+/** The model commit's shape, through the SeaweedFS source: the chunk list known, volume servers slow to answer. */
+export function weedSmall(mode: Mode): Case {
+  const latencies = mode === "quick" ? [10] : [5, 10, 20];
+  const variant = (latencyMs: number, window_parts: number): Variant => ({
+    name: `window ${window_parts}, ${latencyMs} ms`,
+    server: weed({ window_parts }),
+    profile: { latencyMs, chunkBytes: 64 * KiB },
+    load: { kind: "download", bytes: 4 * MiB, known: true },
+  });
+  return {
+    name: "seaweedfs-small",
+    title: "SeaweedFS: 64 chunks of 64 KiB, metadata warm",
+    rounds: roundsFor(mode),
+    variants: latencies.flatMap((latencyMs) => [variant(latencyMs, 1), variant(latencyMs, 4)]),
+    bars: latencies.map((latencyMs) => ({
+      text: `SeaweedFS, 64 chunks of 64 KiB, window 4 over window 1 at ${latencyMs} ms (SeaweedFS itself: ${{ 5: 3.8, 10: 3.89, 20: 3.91 }[latencyMs]})`,
+      issue: "4",
+      metric: "mbps",
+      of: `window 4, ${latencyMs} ms`,
+      over: `window 1, ${latencyMs} ms`,
+      atLeast: 3.7,
+    })),
+    shows: ["mbps", "seconds", "originRequests", "lookups"],
+  };
+}
+
+/** A large object far away. Slow in window 1, so those runs share lanes. */
+export function weedLarge(mode: Mode): Case {
+  const variant = (latencyMs: number, window_parts: number): Variant => ({
+    name: `window ${window_parts}, ${latencyMs} ms`,
+    server: weed({ window_parts }),
+    profile: { latencyMs, chunkBytes: 4 * MiB },
+    load: { kind: "download", bytes: GiB },
+    ...(window_parts === 1 && latencyMs >= 20 ? { lane: `${latencyMs} ms` } : {}),
+  });
+  const bar = (latencyMs: number, atLeast: number): Bar => ({
+    text: `SeaweedFS, 1 GiB in 4 MiB chunks, window 4 over window 1 at ${latencyMs} ms`,
+    issue: "4",
+    metric: "mbps",
+    of: `window 4, ${latencyMs} ms`,
+    over: `window 1, ${latencyMs} ms`,
+    atLeast,
+  });
+  return {
+    name: "seaweedfs-large",
+    title: "SeaweedFS: 1 GiB in 4 MiB chunks",
+    rounds: roundsFor(mode, 5),
+    variants: [5, 10, 20, 50].flatMap((latencyMs) => [
+      variant(latencyMs, 4),
+      variant(latencyMs, 1),
+    ]),
+    bars: [bar(20, 3.3), bar(50, 3.6)],
+    shows: ["mbps", "seconds", "cpuPerGiB", "originRequests", "lookups"],
+    note: "curl with 4 connections measured 3.5 and 3.7 at 20 and 50 ms. 5 and 10 ms are bound by the CPU of two cores.",
+  };
+}
+
+export function weedFirstByte(mode: Mode): Case {
+  const profile = { latencyMs: 10, lookupMs: 10, chunkBytes: 4 * MiB };
+  const load = {
+    kind: "first-byte",
+    bytes: GiB,
+    firstBytes: 64 * KiB,
+    requests: mode === "quick" ? 10 : 20,
+  } as const;
+  const cold = { metadata_ms: 0, lookup_ms: 0 };
+  const bar = (of: string, trips: number): Bar => ({
+    text: `SeaweedFS, first byte of 1 GiB, ${of}: ${trips} round trip${trips === 1 ? "" : "s"} of 10 ms and 5 ms`,
+    issue: "4",
+    metric: "firstByteP50Ms",
+    of,
+    atMost: trips * 10 + 5,
+  });
+  return {
+    name: "seaweedfs-first-byte",
+    title: "SeaweedFS: first byte of a 1 GiB object; filer, master and volume server 10 ms away",
+    rounds: roundsFor(mode),
+    variants: [
+      { name: "cold", server: weed({}, cold), profile, load },
+      { name: "lookup warm", server: weed(), profile, load },
+      { name: "metadata warm", server: weed(), profile, load: { ...load, known: true } },
+    ],
+    bars: [bar("cold", 3), bar("lookup warm", 2), bar("metadata warm", 1)],
+    shows: ["firstByteP50Ms", "firstByteP99Ms"],
+  };
+}
+
+export function weedSse(mode: Mode): Case {
+  const bytes = 256 * MiB;
+  const chunkBytes = 4 * MiB;
+  const load = { kind: "download", bytes } as const;
+  const bar = (of: string): Bar => ({
+    text: `SeaweedFS, CPU per GiB of ${of} over a plain read`,
+    issue: "4",
+    metric: "cpuPerGiB",
+    of,
+    over: "plain",
+    atMost: 2,
+  });
+  return {
+    name: "seaweedfs-sse",
+    title: `SeaweedFS: ${bytes / MiB} MiB in 4 MiB chunks, encrypted by the S3 gateway`,
+    rounds: roundsFor(mode),
+    variants: [
+      { name: "plain", server: weed(), profile: { chunkBytes }, load },
+      {
+        name: "SSE-C",
+        server: weed(),
+        profile: { chunkBytes, sse: "sse-c" },
+        load: { ...load, withKey: true },
+      },
+      { name: "SSE-S3", server: weed(), profile: { chunkBytes, sse: "sse-s3" }, load },
+    ],
+    bars: [bar("SSE-C"), bar("SSE-S3")],
+    shows: ["cpuPerGiB", "mbps", "originRequests", "lookups"],
+    warmBytes: 64 * MiB,
+  };
+}
