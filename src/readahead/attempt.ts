@@ -54,6 +54,10 @@ export class Attempt {
   parkedAt: number | undefined;
   /** Since when a read brings nothing; ms. */
   readingSince: number | undefined;
+  readonly requestedAt = performance.now();
+  answeredAt: number | undefined;
+  lastByteAt: number | undefined;
+  #wasParked = false;
   /** Set by whoever decides that the undrained body is given up. */
   letGo = false;
   replica: string | undefined;
@@ -72,7 +76,7 @@ export class Attempt {
     if (engine.listening) {
       engine.emit({
         type: "part-requested",
-        at: performance.now(),
+        at: this.requestedAt,
         part,
         attempt: number,
         range,
@@ -104,11 +108,14 @@ export class Attempt {
       this.#reader.cancel(this.signal.reason);
       throw this.signal.reason;
     }
+    const at = performance.now();
+    this.answeredAt = at;
+    this.#engine.slowTail.answered(at - this.requestedAt);
     this.#engine.watch();
     if (this.#engine.listening) {
       this.#engine.emit({
         type: "part-answered",
-        at: performance.now(),
+        at,
         part: this.#part,
         attempt: this.number,
         replica: answer.replica,
@@ -132,6 +139,7 @@ export class Attempt {
     while (missing > 0) {
       const wanted = Math.min(speed.blockBytes, missing + 1) + carry.byteLength;
       const asked = sink.room(this, wanted);
+      this.#wasParked ||= this.parkedAt !== undefined;
       const room = asked instanceof Promise ? await asked : asked;
       const capacity = Math.max(room.capacity, carry.byteLength + 1);
       const buffer = spare?.byteLength === capacity ? spare : new ArrayBuffer(capacity);
@@ -178,7 +186,8 @@ export class Attempt {
     engine.live.delete(this);
     engine.lease.ended();
     engine.totals.bytesWasted += this.#carried;
-    if (end !== "complete") this.abort(error ?? new LetGo(`The attempt ended: ${end}`));
+    if (end === "complete") this.#learn();
+    else this.abort(error ?? new LetGo(`The attempt ended: ${end}`));
     if (!engine.listening) return;
     const failure = error instanceof ReadaheadError ? error : undefined;
     engine.emit({
@@ -194,6 +203,12 @@ export class Attempt {
     });
   }
 
+  /** What this attempt says about the store; a body that waited for its client says nothing. */
+  #learn(): void {
+    if (this.#wasParked || this.answeredAt === undefined || this.lastByteAt === undefined) return;
+    this.#engine.slowTail.completed(this.#bytes, this.lastByteAt - this.answeredAt);
+  }
+
   async #readBlock(
     reader: BodyReader,
     view: Uint8Array<ArrayBuffer>,
@@ -204,7 +219,8 @@ export class Attempt {
     try {
       const result = await reader.read(view, min);
       if (this.signal.aborted) throw this.signal.reason;
-      speed.read(result.view.byteLength, performance.now() - this.readingSince);
+      this.lastByteAt = performance.now();
+      speed.read(result.view.byteLength, this.lastByteAt - this.readingSince);
       return result;
     } catch (error) {
       if (this.signal.aborted) throw this.signal.reason;

@@ -20,6 +20,7 @@ import { Pace } from "./pace.ts";
 import type { Ask, Permits } from "./permits.ts";
 import { Readahead } from "./readahead.ts";
 import { awaitReserve } from "./reserve.ts";
+import { SlowTail } from "./slow-tail.ts";
 
 /** Options of {@link createDownload}; every field is optional. */
 export interface DownloadOptions {
@@ -183,6 +184,7 @@ class RunningDownload implements Download {
       limits: this.#limits,
       object,
       pace: new Pace(this.#limits.partBytes / this.#limits.holdMs, performance.now()),
+      slowTail: new SlowTail(),
       lease: this.#lease,
       allowance: this.#allowance,
       totals: this.#totals,

@@ -7,6 +7,7 @@ import type { EndedBy, Observe, ReadaheadEvent, Totals } from "./events.ts";
 import type { Limits } from "./limits.ts";
 import type { Pace } from "./pace.ts";
 import type { Permits } from "./permits.ts";
+import type { SlowTail } from "./slow-tail.ts";
 
 /** Counters while they still move. */
 export type RunningTotals = { -readonly [Name in keyof Totals]: Totals[Name] };
@@ -15,6 +16,7 @@ export interface Engine {
   readonly limits: Limits;
   readonly object: OpenObject;
   readonly pace: Pace;
+  readonly slowTail: SlowTail;
   readonly lease: Lease;
   readonly allowance: Allowance;
   readonly totals: RunningTotals;

@@ -12,6 +12,8 @@ export type OpenWish = Omit<OpenRequest, "permits" | "signal" | "observe">;
 
 /** A client that waits for headers is told sooner that the store is ill than one whose transfer would break. */
 const OPEN_ATTEMPTS = 3;
+/** A store that asks for longer is answered for: its Retry-After goes on to the client, who waits without us. */
+const PATIENCE_MS = 2_000;
 
 /**
  * Opens the object; transient failures are tried again, at most three times in all.
@@ -32,8 +34,8 @@ export async function openObject(
       return await source.open(key, { ...wish, permits, signal, observe });
     } catch (error) {
       if (signal.aborted) throw signal.reason;
-      const transient = error instanceof ReadaheadError && isTransient(error.kind);
-      if (!transient) throw error;
+      if (!(error instanceof ReadaheadError) || !isTransient(error.kind)) throw error;
+      if ((error.retryAfterMs ?? 0) > PATIENCE_MS) throw error;
       const next = nextMove(
         error,
         { failures, allowed: OPEN_ATTEMPTS, graceUsed, canRefresh: false, resumable: true },

@@ -15,7 +15,9 @@ import type { ByteRange } from "./byte-range.ts";
 import type { Engine } from "./engine.ts";
 import { Gate } from "./gate.ts";
 import { SMALL_BLOCK } from "./pace.ts";
+import { Outrun, Race, type RaceTrack } from "./race.ts";
 import { delay, nextMove } from "./retry.ts";
+import type { HeadProgress } from "./slow-tail.ts";
 import { absolve, isSuspect, suspect } from "./suspects.ts";
 
 /** Bytes received and not handed on, with what they cost the budget. */
@@ -41,7 +43,7 @@ export function isCovered(piece: StoredPiece, length: number): boolean {
   return piece.holdBytes !== undefined && piece.holdBytes >= length;
 }
 
-export class Part implements Sink {
+export class Part implements RaceTrack {
   readonly index: number;
   readonly piece: StoredPiece;
   readonly range: ByteRange;
@@ -59,6 +61,8 @@ export class Part implements Sink {
   /** The store's hold covers the blocks. */
   readonly #covered: boolean;
   #attempt: Attempt | undefined;
+  /** The second attempt beside the first, and its end. */
+  #race: { readonly rival: Attempt; readonly done: Promise<void> } | undefined;
   #attempts = 0;
   #state: "running" | "received" | "closed" = "running";
   #head = false;
@@ -168,6 +172,55 @@ export class Part implements Sink {
     }
   }
 
+  get position(): number {
+    return this.#position;
+  }
+
+  /** How the attempt that should bring the next byte is doing; `undefined` where racing it makes no sense. */
+  get progress(): HeadProgress | undefined {
+    const attempt = this.#race?.rival ?? this.#attempt;
+    if (attempt === undefined || attempt.parkedAt !== undefined) return undefined;
+    if (!this.#engine.resumable || this.piece.atomic === true) return undefined;
+    const { requestedAt, answeredAt, lastByteAt, bytes } = attempt;
+    const remaining = attempt.range.end - this.#position;
+    return { requestedAt, answeredAt, lastByteAt, bytes, remaining };
+  }
+
+  /** Asks for the bytes still missing a second time; whichever attempt is ahead goes on. */
+  race(): void {
+    const end = this.#attempt?.range.end;
+    if (end === undefined || this.#state !== "running") return;
+    const engine = this.#engine;
+    this.#endRace();
+    const range = { start: this.#position, end };
+    engine.totals.hedges += 1;
+    engine.slowTail.raced(range.end - range.start);
+    if (engine.listening) {
+      const at = performance.now();
+      engine.emit({ type: "hedge", at, part: this.index, from: range.start });
+    }
+    const rival = new Attempt(this.index, ++this.#attempts, range, true, engine);
+    const done = this.#read(rival, undefined, new Race(rival, this));
+    this.#race = { rival, done };
+    done.catch((error: unknown) => {
+      // The first attempt goes on alone, unless it has ended already and waits for this one.
+      if (this.#race?.rival !== rival || this.#attempt === undefined) return;
+      this.#race = undefined;
+      rival.end("failed", rival.signal.aborted ? rival.signal.reason : error);
+      this.#noteThrottled(error);
+    });
+  }
+
+  overtaken(): void {
+    const attempt = this.#attempt;
+    this.#attempt = undefined;
+    attempt?.abort(new Outrun("The second attempt is ahead"));
+  }
+
+  wasted(bytes: number): void {
+    this.#engine.totals.bytesWasted += bytes;
+  }
+
   room(attempt: Attempt, bytes: number): Room | Promise<Room> {
     if (this.#ahead) return this.#grantedRoom(bytes);
     return this.#wanted ? this.#roomOnDemand(bytes) : this.#park(attempt, bytes);
@@ -235,22 +288,46 @@ export class Part implements Sink {
         this.#engine,
       );
       this.#attempt = attempt;
-      try {
-        await this.#read(attempt, given);
-        attempt.end("complete");
-        this.#attempt = undefined;
-        if (attempt.range.end === this.range.end) this.#received();
-        else await this.#untilWanted();
-      } catch (error) {
-        this.#attempt = undefined;
-        if (this.#isClosed()) {
-          attempt.end("aborted");
-          return;
-        }
-        await this.#recover(attempt, attempt.signal.aborted ? attempt.signal.reason : error);
-      }
+      await this.#follow(attempt, this.#read(attempt, given, this));
       given = undefined;
     }
+  }
+
+  /** Follows an attempt to its end, and decides what comes next. Throws what is final. */
+  async #follow(attempt: Attempt, done: Promise<void>): Promise<void> {
+    try {
+      await done;
+      attempt.end("complete");
+      this.#attempt = undefined;
+      this.#endRace();
+      if (attempt.range.end === this.range.end) this.#received();
+      else await this.#untilWanted();
+    } catch (error) {
+      this.#attempt = undefined;
+      if (this.#isClosed()) {
+        attempt.end("aborted");
+        return;
+      }
+      const reason: unknown = attempt.signal.aborted ? attempt.signal.reason : error;
+      const race = this.#race;
+      if (race === undefined) {
+        await this.#recover(attempt, reason);
+        return;
+      }
+      // The rival is ahead, or is all that is left.
+      attempt.end(reason instanceof Outrun ? "outrun" : "failed", reason);
+      this.#race = undefined;
+      this.#attempt = race.rival;
+      await this.#follow(race.rival, race.done);
+    }
+  }
+
+  /** Ends the second attempt: the first was faster, or a third takes its place. */
+  #endRace(): void {
+    const race = this.#race;
+    this.#race = undefined;
+    if (race === undefined) return;
+    race.rival.end("outrun", new Outrun("The first attempt is ahead"));
   }
 
   /** `#state` as another turn may have left it. */
@@ -267,7 +344,7 @@ export class Part implements Sink {
     return Math.min(this.range.end, this.#position + pace.sliceBytes);
   }
 
-  async #read(attempt: Attempt, given: FirstAnswer | undefined): Promise<void> {
+  async #read(attempt: Attempt, given: FirstAnswer | undefined, sink: Sink): Promise<void> {
     const engine = this.#engine;
     const answer: Answer =
       given ??
@@ -284,12 +361,14 @@ export class Part implements Sink {
         signal: attempt.signal,
         observe: engine.observe,
         tried: (replica) => this.#tried.has(replica),
-        suspect: isSuspect,
+        // The replica that lags is asked last, like one that failed.
+        suspect: (replica) =>
+          isSuspect(replica) || (attempt.hedge && replica === this.#attempt?.replica),
       }));
     attempt.answered(answer);
     absolve(answer.replica);
     engine.answered(this.index);
-    await attempt.drain(answer, this);
+    await attempt.drain(answer, sink);
   }
 
   #received(): void {
@@ -316,6 +395,12 @@ export class Part implements Sink {
     if (this.#tried.size > 0) this.#tried.clear();
   }
 
+  /** A store that has too much to do is asked for nothing twice. */
+  #noteThrottled(error: unknown): void {
+    if (!(error instanceof ReadaheadError)) return;
+    if (error.kind === "throttled" || error.status === 503) this.#engine.slowTail.throttled();
+  }
+
   /** Decides what follows a failed attempt, and waits for it. Throws the error when it is final. */
   async #recover(attempt: Attempt, error: unknown): Promise<void> {
     const engine = this.#engine;
@@ -335,6 +420,7 @@ export class Part implements Sink {
       return;
     }
     attempt.end("failed", error);
+    this.#noteThrottled(error);
     this.#failures += 1;
     const { object, totals } = engine;
     const move = nextMove(

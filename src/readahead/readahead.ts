@@ -19,7 +19,7 @@
  * grant of memory, for `pull()`. Nothing waits for another download.
  *
  * The core asks each policy one question: `ask-ahead.ts` how much may be asked for, `budget.ts` whether memory is there,
- * `pace.ts` whether this client is slow, `plan.ts` how large the next part is.
+ * `pace.ts` whether this client is slow, `plan.ts` how large the next part is, `slow-tail.ts` whether the head is raced.
  *
  * What it deliberately does not do: it never drains a part inside `pull()`, never enqueues more than was pulled for,
  * and never asks for a part behind the head without memory to take it in.
@@ -67,6 +67,9 @@ class Filler {
 /** Fillers at most queued behind parts: manifests with a hole after every chunk must not be walked to their end. */
 const MAX_QUEUED = 256;
 
+/** A head that is waited for is judged this often at most. */
+const SHORTEST_RACE_WATCH_MS = 10;
+
 export class Readahead {
   /** Exactly the layout's bytes, in order. Errors when the download fails: never a short body that looks complete. */
   readonly stream: ReadableStream<Uint8Array>;
@@ -79,6 +82,7 @@ export class Readahead {
   #controller: ReadableByteStreamController | undefined;
   #first: FirstAnswer | undefined;
   #partsInWindow = 0;
+  #raceTimer: ReturnType<typeof setTimeout> | undefined;
   #filling = false;
   #pulling = false;
   #started = false;
@@ -133,6 +137,7 @@ export class Readahead {
     this.#closed = true;
     for (const entry of this.#queue.splice(0)) if (entry instanceof Part) entry.close();
     this.#planner.end();
+    if (this.#raceTimer !== undefined) clearTimeout(this.#raceTimer);
     if (endedBy !== "done" && endedBy !== "stream-cancel") this.#controller?.error(reason);
     this.#news.open();
   }
@@ -171,11 +176,33 @@ export class Readahead {
           return;
         }
         this.#fill();
-        if (this.#nothingYet()) await this.#news.wait();
+        if (!this.#nothingYet()) continue;
+        this.#watchHead();
+        await this.#news.wait();
       }
     } finally {
       this.#pulling = false;
     }
+  }
+
+  /** Has the head judged while the client waits for it: one timer at most, set anew only when it ran. */
+  #watchHead(): void {
+    const { limits, slowTail, totals } = this.#engine;
+    if (!limits.hedge || this.#raceTimer !== undefined || !this.#pulling || this.#closed) return;
+    const head = this.#queue[0];
+    if (!(head instanceof Part) || head.hasBlock) return;
+    const { progress } = head;
+    if (progress === undefined) return;
+    const waitMs = slowTail.raceIn(progress, totals.bytesSent, performance.now());
+    if (waitMs === undefined) return;
+    if (waitMs === 0) head.race();
+    this.#raceTimer = setTimeout(
+      () => {
+        this.#raceTimer = undefined;
+        this.#watchHead();
+      },
+      Math.max(waitMs, SHORTEST_RACE_WATCH_MS),
+    );
   }
 
   #nothingYet(): boolean {
