@@ -7,7 +7,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Sample, samples } from "./samples.ts";
+import { createSamples, type Sample } from "./samples.ts";
 
 export interface OriginOptions {
   readonly port?: number;
@@ -46,7 +46,9 @@ export async function startOrigin(options: OriginOptions = {}): Promise<Origin> 
   const state = { delayMs: options.delayMs ?? 0, rate: options.rate ?? 0 };
   const counts = { requests: 0, open: 0, mostOpen: 0, cutShort: 0, bytesWritten: 0 };
   const whenIdle = new Set<() => void>();
-  const byPath = new Map((options.samples ?? samples).map((sample) => [`/${sample.key}`, sample]));
+  const byPath = new Map(
+    (options.samples ?? createSamples()).map((sample) => [`/${sample.key}`, sample]),
+  );
 
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? "/", "http://origin");

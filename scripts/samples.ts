@@ -107,12 +107,14 @@ function fixedSample(key: string, contentType: string, content: Uint8Array): Sam
 }
 
 /** What `npm start` offers, in the bucket and behind the origin. */
-export const samples: readonly Sample[] = [
-  rampSample("ramp.bin", 256 * MIB),
-  textSample("hello.txt"),
-  toneSample("tone.wav", 60),
-  emptySample("empty.bin"),
-];
+export function createSamples(rampBytes = 256 * MIB): readonly Sample[] {
+  return [
+    rampSample("ramp.bin", rampBytes),
+    textSample("hello.txt"),
+    toneSample("tone.wav", 60),
+    emptySample("empty.bin"),
+  ];
+}
 
 /** Offsets of a sample in blocks of at most 256 KiB, which every sample can make at once. */
 export function* blocks(sample: Sample, start = 0, end = sample.size): Generator<Uint8Array> {
@@ -120,3 +122,6 @@ export function* blocks(sample: Sample, start = 0, end = sample.size): Generator
   for (let at = start; at < end; at += blockBytes)
     yield sample.bytes(at, Math.min(at + blockBytes, end));
 }
+
+/** The samples at their usual size. */
+export const samples = createSamples();

@@ -2,6 +2,7 @@
  * Further stores that `npm start` offers beside the bucket and the origin: each is started here, brings its mounts,
  * and is closed with everything else.
  */
+import { startFakeSeaweedfs } from "../test/support/seaweedfs/start.ts";
 
 export interface ExtrasOptions {
   /** The Worker's own address, for what it prints. */
@@ -19,9 +20,19 @@ export interface Extras {
   close(): Promise<void>;
 }
 
-export function startExtras(options: ExtrasOptions): Promise<Extras> {
-  return Promise.resolve({
+/** A fake SeaweedFS cluster, and the bucket once more as an S3 endpoint. */
+export async function startExtras({ base, delayMs }: ExtrasOptions): Promise<Extras> {
+  const weed = await startFakeSeaweedfs({ delayMs });
+  return {
     mounts: {
+      weed: {
+        prefix: "/weed/",
+        source: "seaweedfs",
+        filer: weed.filerUrl,
+        master: weed.masterUrl,
+        sse_key_secret: "SSE_KEY",
+        explain: true,
+      },
       media: {
         prefix: "/media/",
         protocol: "s3",
@@ -31,12 +42,18 @@ export function startExtras(options: ExtrasOptions): Promise<Extras> {
         bucket: "OBJECTS",
       },
     },
-    secrets: { S3_CLIENT_1: "local:local-secret-of-npm-start" },
+    secrets: { S3_CLIENT_1: "local:local-secret-of-npm-start", SSE_KEY: "my-secret" },
     welcome: `
+From a SeaweedFS cluster (a fake one, ${delayMs} ms away; sse-s3.bin is decrypted on the way):
+${weed.keys
+  .filter((key) => !key.includes("sse-c"))
+  .map((key) => `  curl -o /dev/null ${base}/weed/${key}`)
+  .join("\n")}
+
 As an S3 bucket (the key pair is for this local Worker alone):
   AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local-secret-of-npm-start AWS_REGION=us-east-1 \\
-    aws s3 --endpoint-url ${options.base} ls s3://media/
+    aws s3 --endpoint-url ${base} ls s3://media/
 `,
-    close: () => Promise.resolve(),
-  });
+    close: () => weed.close(),
+  };
 }

@@ -4,7 +4,7 @@
  *
  * Mounts of wrangler.toml stay as they are; the samples' mounts are added where their names are free. Data lie under
  * `.wrangler/state` and are written once. Flags or variables: --port (PORT), --origin-port (ORIGIN_PORT),
- * --delay (ORIGIN_DELAY_MS), --persist-to (PERSIST_TO), --quiet.
+ * --delay (ORIGIN_DELAY_MS), --persist-to (PERSIST_TO), --ramp-mib (RAMP_MIB), --empty (no samples), --quiet.
  */
 import { spawn } from "node:child_process";
 import { createServer } from "node:net";
@@ -12,7 +12,7 @@ import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { type Origin, startOrigin } from "./origin.ts";
-import { samples } from "./samples.ts";
+import { createSamples } from "./samples.ts";
 import { seed } from "./seed.ts";
 import { startExtras } from "./start-extras.ts";
 import { readWranglerConfig } from "./wrangler-config.ts";
@@ -24,6 +24,8 @@ const { values } = parseArgs({
     "origin-port": { type: "string", default: process.env["ORIGIN_PORT"] ?? "8788" },
     delay: { type: "string", default: process.env["ORIGIN_DELAY_MS"] ?? "20" },
     "persist-to": { type: "string", default: process.env["PERSIST_TO"] ?? ".wrangler/state" },
+    "ramp-mib": { type: "string", default: process.env["RAMP_MIB"] ?? "256" },
+    empty: { type: "boolean", default: false },
     quiet: { type: "boolean", default: false },
   },
 });
@@ -31,6 +33,7 @@ const { values } = parseArgs({
 const port = number("--port", values.port);
 const originPort = number("--origin-port", values["origin-port"]);
 const delayMs = number("--delay", values.delay);
+const rampMib = number("--ramp-mib", values["ramp-mib"]);
 const base = `http://127.0.0.1:${port}`;
 
 let origin: Origin | undefined;
@@ -40,14 +43,15 @@ const closers: (() => Promise<void>)[] = [];
 
 await requireFree(port, "--port", "PORT");
 await requireFree(originPort, "--origin-port", "ORIGIN_PORT");
-origin = await startOrigin({ port: originPort, delayMs });
+const samples = createSamples(rampMib * 1024 ** 2);
+origin = await startOrigin({ port: originPort, delayMs, samples });
 const extras = await startExtras({ base, delayMs });
 closers.push(() => extras.close());
 
 const config = await readWranglerConfig(join(root, "wrangler.toml"));
 const wrangler = startWrangler({ ...sampleMounts(), ...extras.mounts, ...ownMounts(config.vars) });
 await ready();
-await seed({ base, bucket: bucketName(), samples, log: console.log });
+if (!values.empty) await seed({ base, bucket: bucketName(), samples, log: console.log });
 printWelcome();
 
 // npm may be killed without a word to us: then our parent changes.

@@ -4,7 +4,6 @@
  */
 
 import type { R2BucketBinding } from "../sources/r2.ts";
-import type { Fetcher } from "../sources/upstream.ts";
 
 /** `env` of the Worker. Everything but `MOUNTS` and `LIMITS` is a binding that a mount refers to by name. */
 export interface Env {
@@ -13,6 +12,11 @@ export interface Env {
   /** Limits of every mount; an object, or the same as JSON text. */
   readonly LIMITS?: unknown;
   readonly [binding: string]: unknown;
+}
+
+/** A service, VPC network or mTLS binding, as far as sources use it: each hands over its own kind of `init`. */
+export interface FetcherBinding {
+  fetch(url: string, init: object): Promise<Response>;
 }
 
 /**
@@ -46,7 +50,7 @@ export class Bindings {
   }
 
   /** The Fetcher binding of this name; `undefined` as for `secret`. */
-  fetcher(variable: string, name: string | undefined): Fetcher | undefined {
+  fetcher(variable: string, name: string | undefined): FetcherBinding | undefined {
     if (name === undefined) return undefined;
     const value = this.#env[name];
     if (isFetcher(value)) return value;
@@ -67,7 +71,7 @@ export class Bindings {
   }
 }
 
-function isFetcher(value: unknown): value is Fetcher {
+function isFetcher(value: unknown): value is FetcherBinding {
   return hasMethod(value, "fetch");
 }
 

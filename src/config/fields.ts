@@ -49,15 +49,6 @@ export const upstreamUrl = v.pipe(
   ),
 );
 
-/** A host, with or without port, as in a URL. */
-export const hostText = v.pipe(
-  text,
-  v.check((value) => {
-    const url = URL.parse(`http://${value}/`);
-    return url !== null && url.host !== "" && url.pathname === "/" && url.username === "";
-  }, "must be a host name or address, with a port where it is not the usual one"),
-);
-
 const bindingPattern = /^[A-Za-z_$][A-Za-z0-9_$]*$/;
 
 /** Name of an R2 or Fetcher binding. */

@@ -5,7 +5,8 @@
 import * as v from "valibot";
 import type { Limits } from "../readahead/limits.ts";
 
-const bytes = (least: number, most: number) => count("bytes", least, most);
+/** A size. */
+export const bytes = (least: number, most: number) => count("bytes", least, most);
 const milliseconds = (least: number, most: number) => count("milliseconds", least, most);
 const KIB = 1024;
 const GIB = 1024 ** 3;

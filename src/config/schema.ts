@@ -9,7 +9,6 @@ import {
   choice,
   choiceMessage,
   flag,
-  hostText,
   listOf,
   milliseconds,
   prefixText,
@@ -17,7 +16,7 @@ import {
   text,
   upstreamUrl,
 } from "./fields.ts";
-import { limitEntries } from "./limits.ts";
+import { bytes, limitEntries } from "./limits.ts";
 import { tableMessage } from "./wording.ts";
 
 const remedies: Readonly<Record<string, string>> = {
@@ -29,6 +28,9 @@ const remedies: Readonly<Record<string, string>> = {
   filer: "write the URL of the filer, or a list of them",
   master: "write the URL of the master, or a list of them",
   origins: 'write the origins that may read, as in origins = ["https://app.example"], or "*"',
+  address: "write the URL of the key service",
+  token_secret: "write the name of the secret binding that holds the token",
+  credentials: "write the name of the secret binding that holds ACCESSKEY:SECRETKEY",
   secret: "write the name of the secret binding that holds ACCESSKEY:SECRETKEY",
 };
 
@@ -133,25 +135,49 @@ const s3Schema = table({
   via: v.optional(bindingName),
 });
 
+const awsKmsTable = table({
+  credentials: secretName,
+  region: v.optional(text),
+  endpoint: v.optional(upstreamUrl),
+});
+
+const vaultTable = table({
+  address: upstreamUrl,
+  token_secret: secretName,
+  mount: v.optional(text),
+  namespace: v.optional(text),
+});
+
 const seaweedfsSchema = table({
   ...commonEntries,
   source: v.literal("seaweedfs"),
   filer: listOf(upstreamUrl),
   master: v.optional(listOf(upstreamUrl)),
   root: v.optional(text),
+  buckets_folder: v.optional(text),
   address: v.optional(choice(["public", "internal"])),
   volume_access: v.optional(choice(["direct", "filer"])),
+  volume_protocol: v.optional(choice(["http", "https"])),
+  filer_fallback: v.optional(flag),
   data_center: v.optional(text),
-  allowed_hosts: v.optional(listOf(hostText)),
+  allowed_hosts: v.optional(listOf(text)),
   filer_token_secret: v.optional(secretName),
   volume_token_secret: v.optional(secretName),
+  volume_token_from_master: v.optional(flag),
   sse_kek_secret: v.optional(secretName),
   sse_key_secret: v.optional(secretName),
-  metadata_ms: v.optional(milliseconds(0, 86_400_000)),
-  lookup_ms: v.optional(milliseconds(0, 86_400_000)),
-  listing: v.optional(flag),
+  sse_kek_passphrase_secret: v.optional(secretName),
+  require_key_commitment: v.optional(flag),
+  aws_kms: v.optional(awsKmsTable),
+  vault: v.optional(vaultTable),
+  metadata_ttl_ms: v.optional(milliseconds(0, 3_600_000)),
+  lookup_ttl_ms: v.optional(milliseconds(0, 86_400_000)),
+  metadata_bytes: v.optional(bytes(64 * 1024, 1024 ** 3)),
+  etag: v.optional(choice(["s3", "filer"])),
+  pass_headers: v.optional(listOf(text)),
   verify: v.optional(flag),
   via: v.optional(bindingName),
+  kms_via: v.optional(bindingName),
 });
 
 const kinds = ["r2", "http", "s3", "seaweedfs"] as const;

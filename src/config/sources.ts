@@ -5,13 +5,15 @@
 import { createHttpSource } from "../sources/http.ts";
 import { createR2Source } from "../sources/r2.ts";
 import { createS3Source } from "../sources/s3.ts";
+import { createSeaweedfsSource } from "../sources/seaweedfs/source.ts";
 import type { Source } from "../sources/source.ts";
 import type { Bindings } from "./env.ts";
 import { upstreamCredentials } from "./s3.ts";
 import type { HttpTable, MountTable, R2Table, S3Table } from "./schema.ts";
+import { seaweedfsOptions } from "./seaweedfs.ts";
 
 /**
- * Makes the source of a mount. `undefined` when a binding is missing; the fault is noted with `bindings` then.
+ * Makes the source of a mount. `undefined` when something is missing or refused; the fault is noted with `bindings` then.
  *
  * @param variable `MOUNTS.name`, for faults
  */
@@ -20,6 +22,16 @@ export function createSource(
   table: MountTable,
   bindings: Bindings,
 ): Source | undefined {
+  try {
+    return sourceOf(variable, table, bindings);
+  } catch (error) {
+    // What only the source itself can judge (TypeError, RangeError); its messages name options, not values.
+    const reason = error instanceof Error ? error.message : "its options cannot work";
+    return bindings.fault(variable, `cannot be used: ${reason}`);
+  }
+}
+
+function sourceOf(variable: string, table: MountTable, bindings: Bindings): Source | undefined {
   switch (table.source) {
     case "r2":
       return r2Source(variable, table, bindings);
@@ -28,7 +40,7 @@ export function createSource(
     case "s3":
       return s3Source(variable, table, bindings);
     case "seaweedfs":
-      return bindings.fault(`${variable}.source`, "is not built yet");
+      return createSeaweedfsSource(seaweedfsOptions(variable, table, bindings));
   }
 }
 

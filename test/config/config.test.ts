@@ -13,6 +13,7 @@ const archive = {
   endpoint: "https://s3.example",
   bucket: "archive",
 };
+const weed = { prefix: "/weed/", source: "seaweedfs", filer: "http://filer.example:8888/" };
 const media = { ...files, prefix: "/media/", protocol: "s3", credentials: ["CLIENT"] };
 const CLIENT = "AKIDEXAMPLE:secret-of-a-client";
 
@@ -30,11 +31,12 @@ function fault(env: Env): string {
 
 describe("readConfig", () => {
   it("makes a mount of every table", () => {
-    const { handler } = readConfig({ OBJECTS, MOUNTS: { files, origin, archive } });
+    const { handler } = readConfig({ OBJECTS, MOUNTS: { files, origin, archive, weed } });
     expect(handler.mounts.map(({ name, prefix }) => [name, prefix])).toEqual([
       ["files", "/files/"],
       ["origin", "/origin/"],
       ["archive", "/archive/"],
+      ["weed", "/weed/"],
     ]);
   });
 
@@ -245,6 +247,16 @@ describe("a fault in the configuration", () => {
       "a link secret that can be guessed",
       { KEY: "short", MOUNTS: { files: { ...files, access: "signed", link_secret: "KEY" } } },
       /MOUNTS\.files\.link_secret names a secret of fewer than 32 characters/,
+    ],
+    [
+      "direct reads of a cluster without a master",
+      { MOUNTS: { weed: { ...weed, volume_access: "direct" } } },
+      /MOUNTS\.weed cannot be used: volume_access "direct" needs a master/,
+    ],
+    [
+      "a key of a cluster that is not set",
+      { MOUNTS: { weed: { ...weed, volume_token_secret: "VOLUME_KEY" } } },
+      /MOUNTS\.weed\.volume_token_secret names the secret VOLUME_KEY/,
     ],
     [
       "several at once",

@@ -1,7 +1,7 @@
 /** The built Worker under bare workerd, asked over a real socket. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Origin, startOrigin } from "../../scripts/origin.ts";
-import { rampSample, samples } from "../../scripts/samples.ts";
+import { createSamples, rampSample } from "../../scripts/samples.ts";
 import { ask } from "./support/http.ts";
 import { startWorkerd, type Workerd } from "./support/workerd.ts";
 
@@ -18,7 +18,7 @@ let origin: Origin;
 let worker: Workerd;
 
 beforeAll(async () => {
-  const small = samples.filter(({ size }) => size < MIB);
+  const small = createSamples().filter(({ size }) => size < MIB);
   origin = await startOrigin({
     samples: [ramp, ...small, { ...odd, key: encodeURI(odd.key).replace("+", "%2B") }],
     delayMs: 5,
