@@ -43,6 +43,16 @@ const timeline = v.object({
   replica: v.fallback(numbers, []),
   replicas: v.fallback(v.array(v.string()), []),
   again: v.fallback(v.array(v.tuple([v.number(), v.number(), v.picklist(["r", "h", "l"])])), []),
+  lookups: v.fallback(
+    v.array(
+      v.tuple([
+        v.picklist(["open", "read", "facts", "lookup", "manifest", "key", "list"]),
+        v.number(),
+        v.nullable(v.number()),
+      ]),
+    ),
+    [],
+  ),
 });
 
 const record = v.object({

@@ -2,6 +2,7 @@
  * Draws one download as a staircase: a row per part, time from left to right. Pure: a record in, lines of text out.
  *
  *     part  from        0 ms                                     240 ms
+ *           open        ░░░░
  *        0  r1          ░░░░████
  *        1  r1          ░░░░█████····
  *        2  r2 x2       ░░░░░░r░░░░████
@@ -46,16 +47,33 @@ export function formatWaterfall(record: SummaryRecord, options: WaterfallOptions
   const { timeline } = record;
   if (timeline === undefined || timeline.part.length === 0) return ["  no part was asked for"];
   const { paint } = options;
+  const { lookups } = timeline;
   const all = rowsOf(timeline);
   const rows = choose(all, options.rows ?? 64, record);
   const names = rows.map((row) => nameOf(row, timeline));
   const partWidth = Math.max(4, String(rows.at(-1)?.part ?? 0).length);
-  const nameWidth = Math.min(24, Math.max(4, ...names.map((name) => name.length)));
+  const nameWidth = Math.min(
+    24,
+    Math.max(4, ...names.map((name) => name.length), ...lookups.map(([purpose]) => purpose.length)),
+  );
   const barWidth = Math.max(40, options.width) - partWidth - nameWidth - 6;
   const totalMs = Math.max(1, record.totalMs, ...all.map(endOf));
   const column = (ms: number): number => Math.min(barWidth, Math.round((ms / totalMs) * barWidth));
 
   const lines = [header(partWidth, nameWidth, barWidth, totalMs)];
+  for (const [purpose, start, ms] of lookups) {
+    const lookup: Row = {
+      part: -1,
+      start,
+      wait: ms,
+      receive: 0,
+      held: null,
+      attempts: 1,
+      replica: null,
+    };
+    const bar = drawBar(lookup, [], column, barWidth).replaceAll(RECEIVING, "");
+    lines.push(`  ${" ".repeat(partWidth)}  ${purpose.padEnd(nameWidth)}  ${bar}`.trimEnd());
+  }
   rows.forEach((row, i) => {
     const style = REPLICA_STYLES[(row.replica ?? 0) % REPLICA_STYLES.length] ?? "cyan";
     const name = (names[i] ?? "").slice(0, nameWidth).padEnd(nameWidth);

@@ -20,8 +20,14 @@ const OPEN_PARTS = 32;
 /** Second and later requests that are listed with their time; the counters of the record have them all. */
 const AGAIN_ENTRIES = 24;
 
+/** Requests other than parts' that are listed: opening the object, and the first lookups. */
+const LOOKUP_ENTRIES = 12;
+
 /** Why a part was asked for again: r(etry), h(edge), l(et go). */
 export type Again = "r" | "h" | "l";
+
+/** What a request that is not a part's was for. */
+export type Purpose = Extract<ReadaheadEvent, { type: "lookup-requested" }>["purpose"];
 
 /** Columns of equal length, one row a part, in the order of the parts. Times are whole milliseconds; null: never got there. */
 export interface Timeline {
@@ -42,6 +48,8 @@ export interface Timeline {
   readonly replicas: readonly string[];
   /** [part, milliseconds since the beginning, why]: the first few second requests. */
   readonly again: readonly (readonly [number, number, Again])[];
+  /** [what for, start, milliseconds to the answer]: opening the object and the first lookups. */
+  readonly lookups: readonly (readonly [Purpose, number, number | null])[];
 }
 
 /** The part that took longest from its first request to its last byte. */
@@ -62,6 +70,13 @@ interface Row {
   delivered: number | undefined;
   attempts: number;
   replica: string | undefined;
+}
+
+interface Lookup {
+  readonly id: number;
+  readonly purpose: Purpose;
+  readonly start: number;
+  end: number | undefined;
 }
 
 /** Collects the parts of one download. */
@@ -86,6 +101,7 @@ export function createTimeline(beganAt: number, labels: ReplicaLabels): Timeline
   let parts = 0;
   let firstByte: number | undefined;
   let again: [number, number, Again][] = [];
+  let lookups: Lookup[] = [];
   let closed = false;
 
   const since = (at: number): number => Math.max(0, at - beganAt);
@@ -118,6 +134,7 @@ export function createTimeline(beganAt: number, labels: ReplicaLabels): Timeline
     stride = 1;
     parts = 0;
     again = [];
+    lookups = [];
   }
 
   function settle(row: Row): void {
@@ -181,7 +198,20 @@ export function createTimeline(beganAt: number, labels: ReplicaLabels): Timeline
           note(event.part, event.at, "l");
           return;
         case "lookup-requested":
-        case "lookup-answered":
+          if (closed) restart();
+          if (lookups.length < LOOKUP_ENTRIES)
+            lookups.push({
+              id: event.id,
+              purpose: event.purpose,
+              start: since(event.at),
+              end: undefined,
+            });
+          return;
+        case "lookup-answered": {
+          const lookup = lookups.find(({ id }) => id === event.id);
+          if (lookup !== undefined) lookup.end ??= since(event.at);
+          return;
+        }
         case "wasted":
           return;
         case "closed":
@@ -218,7 +248,7 @@ export function createTimeline(beganAt: number, labels: ReplicaLabels): Timeline
         [...slowest, ...[...open.values()].slice(0, OPEN_PARTS)],
         [...kept, ...[...open.values()].slice(OPEN_PARTS)],
       );
-      return columns(parts, chosen, again);
+      return columns(parts, chosen, again, lookups);
     },
   };
 }
@@ -243,6 +273,7 @@ function columns(
   parts: number,
   rows: readonly Row[],
   again: readonly (readonly [number, number, Again])[],
+  lookups: readonly Lookup[],
 ): Timeline {
   const replicas: string[] = [];
   const index = new Map<string, number>();
@@ -266,6 +297,11 @@ function columns(
     replica,
     replicas,
     again,
+    lookups: lookups.map(({ purpose, start, end }) => [
+      purpose,
+      Math.round(start),
+      between(start, end),
+    ]),
   };
 }
 

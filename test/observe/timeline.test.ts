@@ -30,6 +30,7 @@ describe("createTimeline", () => {
       replica: [0, 0, 0],
       replicas: ["r1"],
       again: [],
+      lookups: [["lookup", 0, 4]],
     });
   });
 
@@ -110,6 +111,30 @@ describe("createTimeline", () => {
       wait: (part) => (part === 2 ? 1e5 : 20),
     });
     expect(timeline.slowest(9000)).toMatchObject({ part: 2, ms: 8995, waitMs: null });
+  });
+
+  it("lists the opening and the first lookups, answered or not, and no more", () => {
+    const timeline = createTimeline(0, createReplicaLabels(false));
+    for (let id = 0; id < 50; id++) {
+      const purpose = id === 0 ? "open" : "lookup";
+      timeline.onEvent({ type: "lookup-requested", at: id, id, purpose, replica: "a" });
+      if (id !== 1) timeline.onEvent({ type: "lookup-answered", at: id + 7, id, ok: true });
+    }
+    timeline.onEvent({
+      type: "part-requested",
+      at: 9,
+      part: 0,
+      attempt: 1,
+      range: { start: 0, end: 1 },
+      hedge: false,
+    });
+    const lookups = timeline.snapshot(9)?.lookups;
+    expect(lookups).toHaveLength(12);
+    expect(lookups?.slice(0, 3)).toEqual([
+      ["open", 0, 7],
+      ["lookup", 1, null],
+      ["lookup", 2, 7],
+    ]);
   });
 
   it("tells the last download of a request that had two", () => {
