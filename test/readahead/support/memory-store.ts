@@ -17,7 +17,7 @@ import type {
   Source,
   StoredPiece,
 } from "../../../src/sources/source.ts";
-import { contentBytes, ramp } from "../../support/object-bytes.ts";
+import { rampBytes } from "./ramp.ts";
 
 /** What goes wrong with one request. `after` counts body bytes. */
 export type MemoryFault =
@@ -240,7 +240,7 @@ export class MemoryStore {
         }
         const next = Math.min(limit, position + blockBytes);
         seen.given += next - position;
-        controller.enqueue(contentBytes(ramp, position, next) as Uint8Array<ArrayBuffer>);
+        controller.enqueue(rampBytes(position, next));
         return undefined;
       },
       cancel: () => {
