@@ -180,8 +180,19 @@ function askedFor(exchange: Exchange, method: "GET" | "HEAD", key: string): Aske
     rawKey: index === undefined ? exchange.rawKey : exchange.rawKey + encodeKey(index),
     query: mount.passQuery === true ? queryToPass(url) : undefined,
     version: mount.versions === true ? version : undefined,
+    clientKeys: clientKeysOf(request.headers),
     download: wantsDownload ? (url.searchParams.get("download") ?? "") : undefined,
   };
+}
+
+/** An SSE-C key as it came, complete or not: the source that needs one judges it, others never look. */
+function clientKeysOf(headers: Headers): Asked["clientKeys"] {
+  const name = "x-amz-server-side-encryption-customer";
+  const algorithm = headers.get(`${name}-algorithm`) ?? "";
+  const key = headers.get(`${name}-key`) ?? "";
+  const keyMd5 = headers.get(`${name}-key-md5`) ?? "";
+  if (algorithm === "" && key === "" && keyMd5 === "") return undefined;
+  return { algorithm, key, keyMd5 };
 }
 
 /** The query without our names, spelled as it came. */
