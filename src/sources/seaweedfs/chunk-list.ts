@@ -25,7 +25,7 @@ const maxDepth = 8;
 /** A writer folds 10,000 chunks into one manifest. */
 const manifestChunks = 10_000;
 /** Smaller chunks than this in a manifest are rare; used for an estimate only. */
-const smallChunkBytes = 64 * 1024;
+const smallChunkBytes = 1024 * 1024;
 /** Manifests kept after a walk has passed, for the next range of the same request. */
 const maxRecent = 3;
 
