@@ -12,7 +12,6 @@
 import { ReadaheadError } from "../errors.ts";
 import type { ByteRange } from "../readahead/byte-range.ts";
 import { parseContentRange } from "../readahead/content-range.ts";
-import type { Ask } from "../readahead/permits.ts";
 import { contentEncoding, parseLength, verifyAnswer } from "../readahead/verify.ts";
 import type { PassHeaders } from "./pass-headers.ts";
 import { createPassHeaders, defaultPassHeaders } from "./pass-headers.ts";
@@ -20,11 +19,10 @@ import { conditionHeaders, pinHeaders, rangeHeader } from "./request-headers.ts"
 import type { S3Address } from "./s3/address.ts";
 import { createS3Address } from "./s3/address.ts";
 import type { S3Credentials } from "./s3/credentials.ts";
-import { readS3Error, s3Failure, storeTime } from "./s3/failure.ts";
+import { readS3Error } from "./s3/failure.ts";
 import { listS3 } from "./s3/list.ts";
-import type { SignedHeaders } from "./s3/signer.ts";
-import { S3Signer } from "./s3/signer.ts";
-import type { S3ErrorDocument } from "./s3/xml-answer.ts";
+import { locateS3Part } from "./s3/part.ts";
+import { type S3Answer, S3Sender, type S3Target as Target } from "./s3/sender.ts";
 import type {
   Answer,
   CallContext,
@@ -37,7 +35,7 @@ import type {
   Want,
 } from "./source.ts";
 import type { Fetcher, FetchFunction } from "./upstream.ts";
-import { discard, fetchKeepsEncoding, platformFetch, sendUpstream } from "./upstream.ts";
+import { discard, fetchKeepsEncoding, platformFetch } from "./upstream.ts";
 import { versionFacts } from "./version-facts.ts";
 
 export interface S3SourceOptions {
@@ -75,19 +73,6 @@ const s3PassHeaders: readonly string[] = [
   "x-amz-website-redirect-location",
 ];
 
-/** One object's address: a URL, the headers that must be signed with it, and the signature in use. */
-interface Target {
-  readonly url: string;
-  readonly amz: Readonly<Record<string, string>>;
-  signed: SignedHeaders | undefined;
-}
-
-/** An answer and, where it is a refusal that was read already, what it said. */
-interface StoreAnswer {
-  readonly response: Response;
-  readonly document?: S3ErrorDocument | undefined;
-}
-
 /**
  * Makes a source of one bucket. Sends nothing until something is opened.
  *
@@ -101,9 +86,7 @@ export function createS3Source(options: S3SourceOptions): Source {
 
 class S3Source implements Source {
   readonly #address: S3Address;
-  readonly #signer: S3Signer;
-  readonly #fetch: FetchFunction;
-  readonly #region: string;
+  readonly #sender: S3Sender;
   readonly #amz: Readonly<Record<string, string>>;
   readonly #keyPrefix: string;
   readonly #pass: PassHeaders = createPassHeaders(s3PassHeaders);
@@ -113,10 +96,14 @@ class S3Source implements Source {
   constructor(options: S3SourceOptions) {
     const { via, fetch: own } = options;
     this.#address = createS3Address(options);
-    this.#region = options.region ?? "us-east-1";
     this.#now = options.now ?? Date.now;
-    this.#signer = new S3Signer(options.credentials, this.#region, this.#now);
-    this.#fetch = via ? (url, init) => via.fetch(url, init) : (own ?? platformFetch);
+    this.#sender = new S3Sender({
+      region: options.region ?? "us-east-1",
+      credentials: options.credentials,
+      replica: this.#address.replica,
+      fetch: via ? (url, init) => via.fetch(url, init) : (own ?? platformFetch),
+      now: this.#now,
+    });
     this.#amz = options.requesterPays === true ? { "x-amz-request-payer": "requester" } : {};
     this.#keyPrefix = options.keyPrefix ?? "";
     this.#storedEncoding = via !== undefined || own !== undefined || fetchKeepsEncoding();
@@ -143,8 +130,8 @@ class S3Source implements Source {
           amz: this.#amz,
           signed: undefined,
         };
-        const answer = await this.#send(target, "GET", {}, request, "list");
-        if (answer.response.status !== 200) throw await this.#failure(target, answer);
+        const answer = await this.#sender.send(target, "GET", {}, request, "list");
+        if (answer.response.status !== 200) throw await this.#sender.failure(target, answer);
         return answer.response;
       },
     });
@@ -175,7 +162,13 @@ class S3Source implements Source {
   }
 
   async #openFacts(target: Target, request: OpenRequest): Promise<OpenObject> {
-    const answer = await this.#send(target, "HEAD", conditionHeaders(request), request, "facts");
+    const answer = await this.#sender.send(
+      target,
+      "HEAD",
+      conditionHeaders(request),
+      request,
+      "facts",
+    );
     const { response } = answer;
     const { status, headers } = response;
     if (status === 304 || status === 412) {
@@ -184,7 +177,7 @@ class S3Source implements Source {
     }
     // A HEAD's 400 may mean an encrypted object, a stale token or another region: only a GET says which.
     if (status === 400) return this.#factsByGet(target, request);
-    if (status !== 200) throw await this.#failure(target, answer);
+    if (status !== 200) throw await this.#sender.failure(target, answer);
     discard(response);
     const size = parseLength(headers.get("content-length"));
     if (size === undefined) return this.#factsByGet(target, request);
@@ -211,10 +204,11 @@ class S3Source implements Source {
     purpose: "open" | "facts" = "open",
   ): Promise<OpenObject> {
     const headers = { range: rangeHeader(want), ...conditionHeaders(request) };
-    const answer = await this.#send(target, "GET", headers, request, purpose);
+    const answer = await this.#sender.send(target, "GET", headers, request, purpose);
     const { response } = answer;
     if (response.status === 416) return this.#openPastEnd(target, want, answer, request);
-    if (![200, 206, 304, 412].includes(response.status)) throw await this.#failure(target, answer);
+    if (![200, 206, 304, 412].includes(response.status))
+      throw await this.#sender.failure(target, answer);
     const checked = this.#discardOnThrow(response, () =>
       verifyAnswer(
         { want, storedEncoding: this.#storedEncoding, replica: this.#address.replica },
@@ -268,7 +262,7 @@ class S3Source implements Source {
   async #openPastEnd(
     target: Target,
     want: Exclude<Want, "facts">,
-    answer: StoreAnswer,
+    answer: S3Answer,
     request: OpenRequest,
   ): Promise<OpenObject> {
     const { response } = answer;
@@ -285,7 +279,7 @@ class S3Source implements Source {
     throw this.#unsatisfiable(size);
   }
 
-  /** The part's range by HEAD (its Content-Range), else by a GET whose body is not read; the bytes come by range. */
+  /** A part asked for by number: its range first, then its bytes by that range. */
   async #openPart(
     key: string,
     part: number,
@@ -293,30 +287,18 @@ class S3Source implements Source {
     request: OpenRequest,
   ): Promise<OpenObject> {
     const asked = this.#target(key, request, [["partNumber", String(part)]]);
-    let range: ByteRange | undefined;
-    let size: number | undefined;
-    for (const method of ["HEAD", "GET"] as const) {
-      const answer = await this.#send(asked, method, {}, request, "facts");
-      const { response } = answer;
-      if (response.status !== 200 && response.status !== 206)
-        throw await this.#failure(asked, answer);
-      discard(response);
-      const named = parseContentRange(response.headers.get("content-range") ?? "");
-      range = named?.range;
-      size = named?.size;
-      if (response.status === 200 && method === "GET") {
-        // Not a multipart object: the whole of it is its one part. (Only a GET tells: stores answer HEAD with 200 anyhow.)
-        size = parseLength(response.headers.get("content-length"));
-        if (part > 1) throw this.#unsatisfiable(size);
-        if (size !== undefined) range = { start: 0, end: size };
-      }
-      if (range === undefined || size === undefined) continue;
-      const count = parseLength(response.headers.get("x-amz-mp-parts-count"));
-      const facts = this.#facts(response.headers, size, request);
-      const s3PartCount = count ?? (part === 1 ? 1 : undefined);
-      return { ...this.#object(target, { ...facts, s3PartCount }), s3Part: range };
-    }
-    throw this.#fault("Store does not say which bytes the part has");
+    const located = await locateS3Part(part, async (method) => {
+      const answer = await this.#sender.send(asked, method, {}, request, "facts");
+      const { status } = answer.response;
+      if (status !== 200 && status !== 206) throw await this.#sender.failure(asked, answer);
+      discard(answer.response);
+      return answer.response;
+    });
+    const facts = this.#facts(located.headers, located.size, request);
+    return {
+      ...this.#object(target, { ...facts, s3PartCount: located.count }),
+      s3Part: located.range,
+    };
   }
 
   #verdict(target: Target, response: Response, request: OpenRequest): OpenObject {
@@ -346,10 +328,11 @@ class S3Source implements Source {
   ): Promise<Answer> {
     context.signal.throwIfAborted();
     const headers = { range: rangeHeader(range), ...pinHeaders(facts) };
-    const answer = await this.#send(target, "GET", headers, context, "read");
+    const answer = await this.#sender.send(target, "GET", headers, context, "read");
     const { response } = answer;
     const replica = this.#address.replica;
-    if (![200, 206, 412, 416].includes(response.status)) throw await this.#failure(target, answer);
+    if (![200, 206, 412, 416].includes(response.status))
+      throw await this.#sender.failure(target, answer);
     this.#discardOnThrow(response, () =>
       verifyAnswer({ want: range, known: facts, replica }, response),
     );
@@ -372,52 +355,6 @@ class S3Source implements Source {
     if (request.version === undefined) return named;
     const { unversioned: _, ...pinned } = named;
     return { ...pinned, pin: { by: "version-id", value: request.version } };
-  }
-
-  /** Signs (or takes the signature at hand) and sends; a refusal of our clock is corrected and sent once more. */
-  async #send(
-    target: Target,
-    method: "GET" | "HEAD",
-    unsigned: Readonly<Record<string, string>>,
-    context: CallContext,
-    purpose: Ask["purpose"],
-  ): Promise<StoreAnswer> {
-    for (let corrected = false; ; corrected = true) {
-      const headers = await this.#signedHeaders(target, method);
-      const { response } = await sendUpstream(this.#fetch, {
-        url: new URL(target.url),
-        method,
-        headers: { "accept-encoding": "identity", ...headers, ...unsigned },
-        purpose,
-        permits: context.permits,
-      });
-      if ((response.status !== 403 && response.status !== 400) || !this.#signer.signs)
-        return { response };
-      const document = await readS3Error(response);
-      const time = storeTime(response, document, this.#now());
-      if (corrected || time === undefined || !this.#signer.correct(time))
-        return { response, document };
-    }
-  }
-
-  async #signedHeaders(target: Target, method: "GET" | "HEAD"): Promise<Record<string, string>> {
-    if (method === "HEAD") {
-      // The method is signed too; HEADs are one a download, so theirs is not kept.
-      return Object.fromEntries((await this.#signer.sign(method, target.url, target.amz)).headers);
-    }
-    if (target.signed === undefined || !this.#signer.fresh(target.signed))
-      target.signed = await this.#signer.sign(method, target.url, target.amz);
-    return Object.fromEntries(target.signed.headers);
-  }
-
-  async #failure(target: Target, answer: StoreAnswer): Promise<ReadaheadError> {
-    const document = answer.document ?? (await readS3Error(answer.response));
-    return s3Failure(answer.response, document, {
-      replica: this.#address.replica,
-      region: this.#region,
-      keysSent: "x-amz-server-side-encryption-customer-key" in target.amz,
-      now: this.#now(),
-    });
   }
 
   #refuseEncoding(headers: Headers): void {
