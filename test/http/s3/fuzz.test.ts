@@ -227,6 +227,6 @@ describe("the S3 front", () => {
     );
     expect(past / mutants).toBeGreaterThan(0.2);
     expect(mutants / requests).toBeGreaterThan(0.8);
-    for (const store of Object.values(stores)) expect(store.space.stats().openBodies).toBe(0);
+    for (const fake of Object.values(stores)) expect(fake.space.stats().openBodies).toBe(0);
   }, 1_200_000);
 });
