@@ -23,9 +23,7 @@ async function partsWith(rightDigits: number) {
   const url = new URL(request.url);
   const authorization = request.headers.get("authorization") ?? "";
   const right = authorization.slice(-64);
-  const flipped = [...right.slice(rightDigits)]
-    .map((digit) => (digit === "0" ? "1" : "0"))
-    .join("");
+  const flipped = right.slice(rightDigits).replace(/./g, (digit) => (digit === "0" ? "1" : "0"));
   const headers = new Headers(request.headers);
   headers.set("authorization", authorization.slice(0, -64) + right.slice(0, rightDigits) + flipped);
   return {
