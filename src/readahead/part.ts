@@ -337,10 +337,13 @@ export class Part implements RaceTrack {
 
   /** While the client is slow only a slice is asked for, small enough to be drained at once. */
   #attemptEnd(): number {
-    const { pace, resumable } = this.#engine;
+    const { pace, resumable, object, allowance } = this.#engine;
     if (!pace.slow || !resumable || this.piece.atomic === true || this.#ahead) {
       return this.range.end;
     }
+    // Each slice is a request. As if the whole rest came in slices, and half of what is left is for all else.
+    const rest = (object.facts.size ?? Number.POSITIVE_INFINITY) - this.#position;
+    if (rest / pace.sliceBytes > allowance.left / 2) return this.range.end;
     return Math.min(this.range.end, this.#position + pace.sliceBytes);
   }
 

@@ -199,6 +199,29 @@ describe("pieces", () => {
   });
 });
 
+describe("holes without end", () => {
+  it("are not walked to theirs before the client has come for them", async () => {
+    let walked = 0;
+    const pieces = function* (range: StoredPiece["range"]) {
+      for (; walked < 100_000; walked += 1) {
+        yield { kind: "zeros", range: { start: walked, end: walked + 1 } } as const;
+      }
+      yield { kind: "stored", range: { start: walked, end: range.end } } as const;
+    };
+    const store = new MemoryStore({ size: GIB, pieces, known: true });
+    const watched = watchDownload();
+    const object = await watched.open(store.source);
+    const started = watched.start(object, [{ start: 0, end: GIB }]);
+    await settle();
+    expect(walked).toBeLessThan(300);
+    watched.download.close("client-signal");
+    await started.then(
+      (stream) => expect(stream.getReader().read()).rejects.toThrow("The download has ended"),
+      (error: unknown) => expect(error).toBe(watched.download.signal.reason),
+    );
+  });
+});
+
 describe("a version that cannot be pinned", () => {
   const facts = { pin: undefined, unversioned: "no validator" };
 

@@ -1,5 +1,6 @@
 /** Clients that take their bytes slowly, or pause: nobody's upstream is held, no byte is lost, no retry is spent. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { Limits } from "../../src/readahead/limits.ts";
 import { checkLeaks } from "../support/leak-check.ts";
 import { MemoryStore, type SeenRead } from "./support/memory-store.ts";
 import { expectRamp } from "./support/read-stream.ts";
@@ -27,12 +28,13 @@ interface Walk {
   readonly size: number;
   readonly budgetBytes: number;
   readonly bytesPerSecond: number;
+  readonly limits?: Partial<Limits>;
 }
 
 /** Takes a whole object at a steady rate; the clock moves in steps of 100 ms. */
-async function take({ size, budgetBytes, bytesPerSecond }: Walk) {
+async function take({ size, budgetBytes, bytesPerSecond, limits }: Walk) {
   const store = new MemoryStore({ size });
-  const watched = watchDownload({ limits: { budgetBytes } });
+  const watched = watchDownload({ limits: { budgetBytes, ...limits } });
   const reader = (await watched.stream(store.source)).getReader();
   let read = 0;
   let longest = 0;
@@ -70,6 +72,19 @@ describe("a client of 40 KB/s", () => {
     expect(late.length).toBeGreaterThan(10);
     for (const { range } of late) expect(range.end - range.start).toBeLessThanOrEqual(64 * KIB);
   });
+});
+
+describe("a slow client of few subrequests", () => {
+  it.for([32 * MIB, 0])(
+    "gets every byte all the same, with a budget of %i bytes",
+    async (budgetBytes) => {
+      const size = 40 * MIB;
+      const limits = { subrequests: 50 };
+      const walk = await take({ size, budgetBytes, bytesPerSecond: 200_000, limits });
+      expect(walk.read).toBe(size);
+      expect(walk.totals.subrequests).toBeLessThanOrEqual(50);
+    },
+  );
 });
 
 describe("a client that pauses", () => {
