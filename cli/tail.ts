@@ -31,6 +31,7 @@ Prints a line per download as it ends. Draws the parts of a download
   --once          with --local: print what is there and end
   --url URL       with --local: where wrangler dev listens (http://localhost:8787)
   --width N       columns; else those of the terminal, or 100
+  --rows N        rows of a waterfall at most (64)
   --no-color      no colours (as does the variable NO_COLOR)
 `;
 
@@ -59,6 +60,7 @@ interface TailOptions {
   readonly all: boolean;
   readonly json: boolean;
   readonly width: number;
+  readonly rows: number;
   readonly paint: Paint;
 }
 
@@ -72,6 +74,8 @@ export async function tail(argv: readonly string[], streams: TailStreams): Promi
       throw new TypeError(`--slow takes milliseconds, not ${values.slow}`);
     if (values.width !== undefined && !/^\d+$/.test(values.width))
       throw new TypeError(`--width takes columns, not ${values.width}`);
+    if (values.rows !== undefined && !/^[1-9]\d*$/.test(values.rows))
+      throw new TypeError(`--rows takes a number of rows, not ${values.rows}`);
   } catch (error) {
     streams.err(`${error instanceof Error ? error.message : String(error)}\n\n${TAIL_HELP}`);
     return 2;
@@ -89,6 +93,7 @@ export async function tail(argv: readonly string[], streams: TailStreams): Promi
     all: values.all === true,
     json: values.json === true,
     width: values.width === undefined ? (streams.columns ?? DEFAULT_WIDTH) : Number(values.width),
+    rows: Number(values.rows ?? 64),
     paint: createPaint(color),
   });
   try {
@@ -125,6 +130,7 @@ function parseTailArgs(argv: readonly string[]) {
       once: { type: "boolean" },
       url: { type: "string" },
       width: { type: "string" },
+      rows: { type: "string" },
       "no-color": { type: "boolean" },
       help: { type: "boolean", short: "h" },
     },

@@ -124,12 +124,18 @@ describe("tail", () => {
     );
   });
 
+  it("draws as many rows as it is told", async () => {
+    const { out } = await run(["--request", "ray-slow", "--rows", "4"], [items]);
+    expect(out.split("\n").filter((line) => /^ +\d+  r/.test(line))).toHaveLength(4);
+    expect(out).toContain("5 of 9 parts are not drawn");
+  });
+
   it("follows the width of the terminal", async () => {
     expect(await widest(80)).toBeLessThanOrEqual(80);
     expect(await widest(140)).toBeGreaterThan(100);
   });
 
-  it.each([[["--slow", "soon"]], [["--width", "-1"]], [["--nonsense"]]])(
+  it.each([[["--slow", "soon"]], [["--width", "-1"]], [["--rows", "0"]], [["--nonsense"]]])(
     "refuses %j and shows what there is",
     async (argv) => {
       const { code, err } = await run(argv);

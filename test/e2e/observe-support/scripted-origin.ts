@@ -20,7 +20,7 @@ export interface Behaviour {
   readonly delayMs?: number;
   /** Bytes per second. */
   readonly rate?: number;
-  /** Answer with this status and no object bytes. */
+  /** Answer with this status, and no object bytes. */
   readonly status?: number;
   /** Destroy the connection after so many bytes of the body. */
   readonly cutAfter?: number;

@@ -14,6 +14,8 @@ const root = resolve(import.meta.dirname, "../../..");
 
 export interface WranglerDev {
   readonly url: string;
+  /** Leader of the process group that wrangler and its workerd are in. */
+  readonly pid: number;
   /** Everything that was printed, one element a line. */
   readonly lines: readonly string[];
   /** Resolves with the first line, past or to come, that `matches`. */
@@ -88,7 +90,7 @@ export async function startWranglerDev(
     await close();
     throw error;
   }
-  return { url: `http://127.0.0.1:${port}`, lines, line, close };
+  return { url: `http://127.0.0.1:${port}`, pid: child.pid ?? 0, lines, line, close };
 }
 
 /** The process group: wrangler leaves its workerd behind when only it is told. */
