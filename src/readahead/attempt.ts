@@ -7,7 +7,7 @@
  */
 import { ReadaheadError } from "../errors.ts";
 import type { Answer } from "../sources/source.ts";
-import { type BodyReader, createBodyReader } from "./body-reader.ts";
+import { type BodyReader, createBodyReader, createDecodingReader } from "./body-reader.ts";
 import type { ByteRange } from "./byte-range.ts";
 import type { Engine } from "./engine.ts";
 import type { AttemptEnd } from "./events.ts";
@@ -103,7 +103,9 @@ export class Attempt {
   /** Headers are there and checked. */
   answered(answer: Answer): void {
     this.replica = answer.replica;
-    this.#reader = createBodyReader(answer.body);
+    const reader = createBodyReader(answer.body);
+    const { decode } = answer;
+    this.#reader = decode === undefined ? reader : createDecodingReader(reader, decode);
     if (this.signal.aborted) {
       this.#reader.cancel(this.signal.reason);
       throw this.signal.reason;

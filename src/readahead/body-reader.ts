@@ -33,6 +33,21 @@ export function discardBody(body: Body, reason: unknown): void {
   body.cancel(reason).then(undefined, () => {});
 }
 
+/** A reader whose bytes are decoded in place before anybody sees them. */
+export function createDecodingReader(
+  reader: BodyReader,
+  decode: (bytes: Uint8Array<ArrayBuffer>) => Promise<void>,
+): BodyReader {
+  return {
+    async read(view, min) {
+      const result = await reader.read(view, min);
+      if (result.view.byteLength > 0) await decode(result.view);
+      return result;
+    },
+    cancel: (reason) => reader.cancel(reason),
+  };
+}
+
 interface AtLeastReader {
   readAtLeast(
     min: number,

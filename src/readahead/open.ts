@@ -2,8 +2,9 @@
  * Opening with patience: the first request of a download is retried like any part's, because nothing was sent yet and
  * a kept-alive connection may have died under it.
  */
-import type { OpenObject, OpenRequest, Source } from "../sources/source.ts";
+
 import { ReadaheadError } from "../errors.ts";
+import type { OpenObject, OpenRequest, Source } from "../sources/source.ts";
 import type { Download } from "./download.ts";
 import { delay, isTransient, nextMove } from "./retry.ts";
 

@@ -12,6 +12,15 @@ import type { Limits } from "./limits.ts";
 export const PLAN_UNIT = 256 * 1024;
 /** A `partBytes` below this is meant literally: no ramp, no alignment. */
 const LITERAL_BELOW = 1024 * 1024;
+/**
+ * How steeply parts grow and shrink, in windows of parts: a part is the bytes before it over 4/3 windows, and at most
+ * the bytes after it over 2/3 of a window. Best of a grid simulated for six connections of 10 MB/s and 20 ms (5.52x one
+ * connection; one window and one window give 5.46x, fixed parts of 8 MiB 5.19x).
+ */
+const RAMP_WINDOWS = 4 / 3;
+const LAST_WINDOWS = 2 / 3;
+/** Smaller parts at the end cost more round trips than they level out. */
+const SMALLEST_LAST = 512 * 1024;
 /** Share of the subrequests that a plan may use; the rest is for retries and hedges. */
 const PLANNED_SHARE = 0.9;
 
@@ -52,9 +61,9 @@ export function partEnd(state: PlanState, limits: PlanLimits): number {
   }
   const wanted = Math.min(
     limits.partBytes,
-    state.planned / limits.windowParts,
+    state.planned / (limits.windowParts * RAMP_WINDOWS),
     state.shareBytes,
-    state.remaining / limits.windowParts,
+    Math.max(SMALLEST_LAST, state.remaining / (limits.windowParts * LAST_WINDOWS)),
   );
   const size = Math.max(PLAN_UNIT, Math.floor(wanted / PLAN_UNIT) * PLAN_UNIT, floor);
   if (position + size >= end) return end;

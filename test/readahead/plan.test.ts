@@ -72,16 +72,16 @@ describe("partEnd", () => {
   it("starts with the first part's size and grows with the bytes planned before", () => {
     expect(size({ planned: 0 })).toBe(256 * KIB);
     expect(size({ planned: 256 * KIB })).toBe(256 * KIB);
-    expect(size({ planned: 6 * MIB })).toBe(MIB);
-    expect(size({ planned: 12 * MIB })).toBe(2 * MIB);
-    expect(size({ planned: 24 * MIB })).toBe(4 * MIB);
+    expect(size({ planned: 8 * MIB })).toBe(MIB);
+    expect(size({ planned: 16 * MIB })).toBe(2 * MIB);
+    expect(size({ planned: 32 * MIB })).toBe(4 * MIB);
     expect(size({ planned: 1000 * MIB })).toBe(4 * MIB);
   });
 
   it("shrinks at the end, so that all connections end together", () => {
-    expect(size({ remaining: 24 * MIB, end: 24 * MIB })).toBe(4 * MIB);
-    expect(size({ remaining: 12 * MIB, end: 12 * MIB })).toBe(2 * MIB);
-    expect(size({ remaining: 2 * MIB, end: 2 * MIB })).toBe(256 * KIB);
+    expect(size({ remaining: 16 * MIB, end: 16 * MIB })).toBe(4 * MIB);
+    expect(size({ remaining: 8 * MIB, end: 8 * MIB })).toBe(2 * MIB);
+    expect(size({ remaining: MIB, end: MIB })).toBe(512 * KIB);
   });
 
   it("ends at the end of its stretch, whatever else speaks for more", () => {
