@@ -82,6 +82,8 @@ export class Readahead {
   #controller: ReadableByteStreamController | undefined;
   #first: FirstAnswer | undefined;
   #partsInWindow = 0;
+  /** The part that was judged far below normal once. */
+  #lagging: number | undefined;
   #raceTimer: ReturnType<typeof setTimeout> | undefined;
   #filling = false;
   #pulling = false;
@@ -195,7 +197,10 @@ export class Readahead {
     if (progress === undefined) return;
     const waitMs = slowTail.raceIn(progress, totals.bytesSent, performance.now());
     if (waitMs === undefined) return;
-    if (waitMs === 0) head.race();
+    // Judged twice: a busy isolate finds a block late that came in time.
+    const confirmed = waitMs === 0 && this.#lagging === head.index;
+    this.#lagging = waitMs === 0 && !confirmed ? head.index : undefined;
+    if (confirmed) head.race();
     this.#raceTimer = setTimeout(
       () => {
         this.#raceTimer = undefined;
