@@ -12,7 +12,7 @@ export interface ExtrasOptions {
 
 export interface Extras {
   /** Tables of `MOUNTS`. */
-  readonly mounts: Readonly<Record<string, unknown>>;
+  readonly mounts: Readonly<Record<string, object>>;
   /** Secret bindings that the mounts name. */
   readonly secrets: Readonly<Record<string, string>>;
   /** What to try with them. */

@@ -2,11 +2,11 @@
  * `npm start`: the Worker in `wrangler dev`, offline, with samples in a local R2 bucket and an HTTP origin whose delay
  * can be set, so that read-ahead and cancellation can be felt. Prints what to try; Ctrl-C ends everything.
  *
- * Mounts of wrangler.toml stay as they are; the samples' mounts are added where their names are free. Data lie under
+ * Mounts of wrangler.toml stay as they are; the samples' mounts are added. Data lie under
  * `.wrangler/state` and are written once. Flags or variables: --port (PORT), --origin-port (ORIGIN_PORT),
  * --delay (ORIGIN_DELAY_MS), --persist-to (PERSIST_TO), --ramp-mib (RAMP_MIB), --empty (no samples), --quiet.
  */
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -49,15 +49,15 @@ const extras = await startExtras({ base, delayMs });
 closers.push(() => extras.close());
 
 const config = await readWranglerConfig(join(root, "wrangler.toml"));
-const wrangler = startWrangler({ ...sampleMounts(), ...extras.mounts, ...ownMounts(config.vars) });
+const wrangler = startWrangler(mergeMounts({ ...sampleMounts(), ...extras.mounts }, config.vars));
 await ready();
 if (!values.empty) await seed({ base, bucket: bucketName(), samples, log: console.log });
 printWelcome();
 
-// npm may be killed without a word to us: then our parent changes.
-const parent = process.ppid;
+// npm may be killed without a word to us.
+const runner = npmProcess();
 setInterval(() => {
-  if (process.ppid !== parent) void stop(0);
+  if (runner !== undefined && !isAlive(runner)) void stop(0);
 }, 500).unref();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
   process.on(signal, () => void stop(0));
@@ -103,7 +103,7 @@ function quietly(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   };
 }
 
-function sampleMounts(): Record<string, unknown> {
+function sampleMounts(): Record<string, object> {
   return {
     files: {
       prefix: "/files/",
@@ -123,9 +123,16 @@ function sampleMounts(): Record<string, unknown> {
   };
 }
 
-function ownMounts(vars: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const mounts = vars["MOUNTS"];
-  return typeof mounts === "object" && mounts !== null ? { ...mounts } : {};
+/** The mounts of wrangler.toml win, setting by setting; the samples' mounts stand beside and below them. */
+function mergeMounts(
+  ours: Readonly<Record<string, object>>,
+  vars: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  const own = vars["MOUNTS"];
+  if (typeof own !== "object" || own === null) return { ...ours };
+  const merged: Record<string, unknown> = { ...ours };
+  for (const [name, table] of Object.entries(own)) merged[name] = { ...ours[name], ...table };
+  return merged;
 }
 
 function bucketName(): string {
@@ -198,6 +205,22 @@ async function requireFree(wanted: number, flag: string, variable: string): Prom
     `Port ${wanted} is taken. Free it, or choose another: npm start -- ${flag} ${wanted + 10}   (or ${variable}=${wanted + 10} npm start)`,
   );
   process.exit(1);
+}
+
+/** npm runs scripts in a shell: its process is our parent's parent. */
+function npmProcess(): number | undefined {
+  if (process.env["npm_lifecycle_event"] === undefined) return undefined;
+  const { stdout } = spawnSync("ps", ["-o", "ppid=", "-p", String(process.ppid)]);
+  const pid = Number(stdout?.toString());
+  return Number.isInteger(pid) && pid > 1 ? pid : undefined;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }
 
 function number(flag: string, text: string): number {

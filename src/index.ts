@@ -1,0 +1,37 @@
+/**
+ * The library's front door. Sources have paths of their own (`edge-readahead/http`, `/r2`, `/s3`, `/seaweedfs`), so that
+ * a user of one never ships another.
+ */
+export type { ErrorKind, ReadaheadErrorOptions } from "./errors.ts";
+export { ReadaheadError } from "./errors.ts";
+export type { CorsPolicy } from "./http/cors.ts";
+export type { Handler, HandlerContext, HandlerOptions } from "./http/handler.ts";
+export { createHandler } from "./http/handler.ts";
+export type { Authorise, AuthoriseRequest, Mount } from "./http/mount.ts";
+export type { Finish, Observation, Observer, RequestFacts } from "./http/observer.ts";
+export type { SignLinkOptions } from "./http/signed-link.ts";
+export { createLinkAuthorise, signLink } from "./http/signed-link.ts";
+export type { ByteRange } from "./readahead/byte-range.ts";
+export type { Download, DownloadOptions } from "./readahead/download.ts";
+export { createDownload } from "./readahead/download.ts";
+export type { AttemptEnd, EndedBy, Observe, ReadaheadEvent, Totals } from "./readahead/events.ts";
+export type { Layout, Segment } from "./readahead/layout.ts";
+export type { Limits } from "./readahead/limits.ts";
+export { defaultLimits } from "./readahead/limits.ts";
+export type { Ask, Permits } from "./readahead/permits.ts";
+export type {
+  Answer,
+  CallContext,
+  Facts,
+  FirstAnswer,
+  ListPage,
+  ListRequest,
+  OpenObject,
+  OpenRequest,
+  Piece,
+  Pin,
+  ReadRequest,
+  Source,
+  StoredPiece,
+  Want,
+} from "./sources/source.ts";
