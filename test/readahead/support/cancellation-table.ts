@@ -2,7 +2,7 @@
  * The cancellation table: every state a download can be in, times every way it can end, against any source.
  *
  * How to plug a source in: give `describeCancellation` a name and a function that makes a store with the script it is
- * handed. A new state (a hedge in flight, say) is one more entry of `states`; a way to leave is one more of `ways`.
+ * handed. A new state is one more entry of `states`; a way to leave is one more of `ways`.
  */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { EndedBy } from "../../../src/readahead/events.ts";
@@ -48,7 +48,7 @@ export interface TableScript {
 
 const KIB = 1024;
 const PART = 256 * KIB;
-const SIZE = 16 * PART + 77;
+const SIZE = 24 * PART + 77;
 
 interface Scene {
   readonly store: TableStore;
@@ -86,6 +86,9 @@ async function readUntilPending(scene: Scene): Promise<void> {
     let result: Awaited<typeof read> | undefined;
     const seen = read.then((value) => {
       result = value;
+      if (value.done) return;
+      expectRamp(value.value, scene.read);
+      scene.read += value.value.byteLength;
     });
     // Whoever leaves decides how it ends; the rejection has its handler here.
     seen.catch(() => undefined);
@@ -95,14 +98,26 @@ async function readUntilPending(scene: Scene): Promise<void> {
       return;
     }
     if (result.done) return;
-    expectRamp(result.value, scene.read);
-    scene.read += result.value.byteLength;
   }
 }
 
 function keep(scene: Scene, work: Promise<unknown>): void {
   work.catch(() => undefined);
   scene.pending.push(work);
+}
+
+/** A head that lags: late enough in the object that its bytes are a small share of those sent. */
+const LAGGARD = { at: 20, fault: { kind: "stall", after: 200 * KIB } } as const;
+/** The second request for its bytes: two parts behind it are asked for before. */
+const HEDGE = LAGGARD.at + 3;
+
+/** Reads until the laggard is raced. */
+async function reachHedge(scene: Scene): Promise<void> {
+  await begin(scene);
+  await readUntilPending(scene);
+  await vi.advanceTimersByTimeAsync(400);
+  expect(scene.watched.ofType("hedge")).toMatchObject([{ part: LAGGARD.at }]);
+  expect(scene.store.stats().requests).toBe(HEDGE + 1);
 }
 
 const states: readonly State[] = [
@@ -223,6 +238,27 @@ const states: readonly State[] = [
       await settle();
       expect(scene.watched.ofType("lookup-requested")).toHaveLength(1);
       expect(scene.watched.ofType("lookup-answered")).toHaveLength(0);
+    },
+  },
+  {
+    name: "during a hedge, whose headers are awaited",
+    faults: [LAGGARD, { at: HEDGE, fault: { kind: "stall", after: "before-headers" } }],
+    async reach(scene) {
+      await reachHedge(scene);
+      expect(scene.store.stats()).toMatchObject({ openBodies: 1, unanswered: 1 });
+    },
+  },
+  {
+    name: "during a hedge that is ahead",
+    faults: [LAGGARD, { at: HEDGE, fault: { kind: "stall", after: 20 * KIB } }],
+    async reach(scene) {
+      const { watched, store } = scene;
+      await reachHedge(scene);
+      // The hedge has brought what the client was waiting for.
+      await scene.pending.pop();
+      await readUntilPending(scene);
+      expect(watched.ofType("attempt-ended").at(-1)).toMatchObject({ end: "outrun", attempt: 1 });
+      expect(store.stats()).toMatchObject({ openBodies: 1, unanswered: 0 });
     },
   },
   {
@@ -366,7 +402,7 @@ export function describeCancellation(
             const store = createStore({ size: SIZE, faults: state.faults ?? [] });
             if (state.needsLookup && store.withLookup === undefined) skip("no lookups here");
             const client = new AbortController();
-            const limits = { partBytes: PART, windowParts: 3, ...state.limits };
+            const limits = { hedge: true, partBytes: PART, windowParts: 3, ...state.limits };
             const watched = watchDownload({ limits, signal: client.signal });
             const scene: Scene = {
               store,

@@ -26,12 +26,17 @@ export interface WatchedDownload {
   ofType<T extends ReadaheadEvent["type"]>(type: T): Array<Extract<ReadaheadEvent, { type: T }>>;
 }
 
-/** Has a budget of its own unless one is given. */
+/** Has a budget of its own unless one is given; no hedges unless asked for: a pause of the machine must not start one. */
 export function watchDownload(options: DownloadOptions = {}): WatchedDownload {
-  const limits = resolveLimits(options.limits);
+  const limits = resolveLimits({ hedge: false, ...options.limits });
   const budget = options.budget ?? new Budget(limits.budgetBytes, limits.openUpstreams);
   const events: ReadaheadEvent[] = [];
-  const download = createDownload({ ...options, budget, onEvent: (event) => events.push(event) });
+  const download = createDownload({
+    ...options,
+    limits,
+    budget,
+    onEvent: (event) => events.push(event),
+  });
   const { permits, signal, observe } = download;
   const open = (source: Source, start = 0, end = Number.POSITIVE_INFINITY) =>
     source.open("object", {
