@@ -74,12 +74,12 @@ export function stopReaders(mode: Mode): Case {
     bytes: 256 * MiB,
     clients,
     afterBytes: MiB,
-    afterMs: 4_000,
+    afterMs: mode === "quick" ? 2_000 : 4_000,
   } as const;
   const profile = { latencyMs: 5 };
   return {
     name: "stop-readers",
-    title: `${clients} clients that stop reading after 1 MiB, and leave 4 s later`,
+    title: `${clients} clients that stop reading after 1 MiB, and leave ${mode === "quick" ? 2 : 4} s later`,
     rounds: mode === "quick" ? 1 : 3,
     variants: [
       { name: "pass-through", server: passThrough, profile, load, fresh: true },
@@ -118,7 +118,7 @@ export function crowd(mode: Mode): Case {
   const bytes = mode === "quick" ? 8 * MiB : 16 * MiB;
   const profile = { latencyMs: 5 };
   const load = { kind: "download", bytes, clients: 32 } as const;
-  const widths = mode === "quick" ? [1, 4, 8] : [1, 2, 4, 8, 16];
+  const widths = mode === "quick" ? [4, 8] : [1, 2, 4, 8, 16];
   const fixed = widths.map(
     (window_parts): Variant => ({
       name: `window ${window_parts}`,

@@ -12,11 +12,8 @@ import {
 } from "../harness/suite.ts";
 import { roundsFor } from "./common.ts";
 
-function weed(
-  limits: OurLimits = {},
-  seaweedfs: Readonly<Record<string, unknown>> = {},
-): ServerSpec {
-  return { kind: "ours", limits, seaweedfs };
+function weed(limits: OurLimits = {}): ServerSpec {
+  return { kind: "ours", limits, seaweedfs: {} };
 }
 
 /** The model commit's shape, through the SeaweedFS source: the chunk list known, volume servers slow to answer. */
@@ -84,7 +81,6 @@ export function weedFirstByte(mode: Mode): Case {
     firstBytes: 64 * KiB,
     requests: mode === "quick" ? 10 : 20,
   } as const;
-  const cold = { metadata_ms: 0, lookup_ms: 0 };
   const bar = (of: string, trips: number): Bar => ({
     text: `SeaweedFS, first byte of 1 GiB, ${of}: ${trips} round trip${trips === 1 ? "" : "s"} of 10 ms and 5 ms`,
     issue: "4",
@@ -97,17 +93,17 @@ export function weedFirstByte(mode: Mode): Case {
     title: "SeaweedFS: first byte of a 1 GiB object; filer, master and volume server 10 ms away",
     rounds: roundsFor(mode),
     variants: [
-      { name: "cold", server: weed({}, cold), profile, load },
+      { name: "cold", server: weed(), profile: { ...profile, freshVolumes: true }, load },
       { name: "lookup warm", server: weed(), profile, load },
       { name: "metadata warm", server: weed(), profile, load: { ...load, known: true } },
     ],
     bars: [bar("cold", 3), bar("lookup warm", 2), bar("metadata warm", 1)],
-    shows: ["firstByteP50Ms", "firstByteP99Ms"],
+    shows: ["firstByteP50Ms", "firstByteP99Ms", "lookups", "originRequests"],
   };
 }
 
 export function weedSse(mode: Mode): Case {
-  const bytes = 256 * MiB;
+  const bytes = mode === "quick" ? 64 * MiB : 256 * MiB;
   const chunkBytes = 4 * MiB;
   const load = { kind: "download", bytes } as const;
   const bar = (of: string): Bar => ({
@@ -134,6 +130,6 @@ export function weedSse(mode: Mode): Case {
     ],
     bars: [bar("SSE-C"), bar("SSE-S3")],
     shows: ["cpuPerGiB", "mbps", "originRequests", "lookups"],
-    warmBytes: 64 * MiB,
+    warmBytes: 32 * MiB,
   };
 }

@@ -164,7 +164,10 @@ async function measureFirstByte(
     if (problem !== undefined) return failed(problem);
     for (const result of results) firstByteMs.push(result.firstByteMs);
   }
+  const counters = await bench.origin.counters(run.profile);
   const values: Values = {
+    originRequests: counters.requests,
+    lookups: counters.lookups,
     firstByteP50Ms: quantile(firstByteMs, 0.5),
     firstByteP99Ms: quantile(firstByteMs, 0.99),
   };

@@ -21,6 +21,8 @@ export interface Profile {
   readonly lookupMs?: number | undefined;
   /** Objects of the profile are asked for as SeaweedFS files in chunks of so many bytes, a power of two. */
   readonly chunkBytes?: number | undefined;
+  /** Every file's chunks lie in a volume of their own, which nobody has looked up. */
+  readonly freshVolumes?: boolean | undefined;
   /** How SeaweedFS chunks of the profile lie encrypted. */
   readonly sse?: Sse | undefined;
   /** Added to the latency: uniform from 0 to this. */

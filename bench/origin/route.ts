@@ -10,11 +10,15 @@ import {
   parseWeedPath,
 } from "./seaweedfs.ts";
 
+/** Volumes this far apart are the same profile's. */
+const volumeStride = 10_000;
+
 /** All profiles, by name, and by number where SeaweedFS has volumes. */
 export class Profiles {
   readonly #byName = new Map<string, ActiveProfile>();
   readonly #byVolume: ActiveProfile[] = [];
   readonly #volumes = new Map<ActiveProfile, number>();
+  #fresh = 0;
 
   set(name: string, behaviour: Profile): void {
     const profile = new ActiveProfile(behaviour);
@@ -27,11 +31,15 @@ export class Profiles {
   }
 
   atVolume(volume: number): ActiveProfile | undefined {
-    return this.#byVolume[volume - 1];
+    return this.#byVolume[(volume % volumeStride) - 1];
   }
 
-  volumeOf(profile: ActiveProfile): number {
-    return this.#volumes.get(profile) ?? 0;
+  /** The volume that a file's chunks are said to lie in. */
+  volumeFor(profile: ActiveProfile): number {
+    const volume = this.#volumes.get(profile) ?? 0;
+    if (profile.behaviour.freshVolumes !== true) return volume;
+    this.#fresh += 1;
+    return volume + this.#fresh * volumeStride;
   }
 }
 
@@ -66,7 +74,7 @@ export function findRoute(path: string, profiles: Profiles, port: number): Route
   if (file !== undefined) {
     const profile = profiles.find(file.profile);
     if (profile === undefined) return undefined;
-    const text = formatEntry(file, path, profiles.volumeOf(profile), profile.behaviour.sse);
+    const text = formatEntry(file, path, profiles.volumeFor(profile), profile.behaviour.sse);
     return { kind: "document", profile, text };
   }
   const volume = parseLookup(path);
