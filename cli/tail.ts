@@ -180,10 +180,10 @@ function createPrinter(streams: TailStreams, options: TailOptions): Printer {
       skipped += lines;
     },
     end() {
-      const parts = [`${downloads} downloads`];
+      const parts = [downloads === 1 ? "1 download" : `${downloads} downloads`];
       if (broken > 0) parts.push(`${broken} ended by the runtime without a record`);
-      if (others > 0) parts.push(`${others} other requests`);
-      if (skipped > 0) parts.push(`${skipped} lines skipped`);
+      if (others > 0) parts.push(others === 1 ? "1 other request" : `${others} other requests`);
+      if (skipped > 0) parts.push(skipped === 1 ? "1 line skipped" : `${skipped} lines skipped`);
       streams.err(`${parts.join(", ")}\n`);
     },
   };

@@ -9,6 +9,7 @@ import { readConfig } from "./config/config.ts";
 import type { Env } from "./config/env.ts";
 import { createHandler, type Handler } from "./http/handler.ts";
 import { problemResponse, refusalOf } from "./http/problem.ts";
+import { asDataset } from "./observe/analytics.ts";
 import { createExplain } from "./observe/explain.ts";
 import { createObserver } from "./observe/observer.ts";
 
@@ -33,7 +34,11 @@ function makeHandler(env: Env): Handler {
     const config = readConfig(env);
     return createHandler({
       ...config.handler,
-      observer: createObserver({ tracing, showsReplicas: config.showsReplicas }),
+      observer: createObserver({
+        tracing,
+        dataset: asDataset(env["DOWNLOADS"]),
+        showsReplicas: config.showsReplicas,
+      }),
       explain: createExplain(config),
     });
   } catch (error) {

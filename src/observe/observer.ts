@@ -5,6 +5,7 @@
  * The record is written when the handler says that it is over, once; where writing fails, the download does not.
  */
 import type { Observation, Observer } from "../http/observer.ts";
+import { type Dataset, toDataPoint } from "./analytics.ts";
 import { createRecorder, type SummaryRecord } from "./record.ts";
 import { createReplicaLabels } from "./replica-labels.ts";
 import { createServerTiming } from "./server-timing.ts";
@@ -16,13 +17,15 @@ export interface ObserverOptions {
   readonly tracing?: TracingLike | undefined;
   /** Takes the record of each request. Default: `console.log`, as an object, so that its fields are indexed. */
   readonly write?: ((record: SummaryRecord) => void) | undefined;
+  /** Analytics Engine dataset; takes one data point where a record is written. */
+  readonly dataset?: Dataset | undefined;
   /** Whether a mount lets addresses of its upstreams be seen; default: none does, they are called r1, r2, ... */
   readonly showsReplicas?: ((mount: string) => boolean) | undefined;
 }
 
 /** @returns an observer for any number of requests at the same time; it keeps nothing between them */
 export function createObserver(options: ObserverOptions = {}): Observer {
-  const { tracing, write = console.log, showsReplicas = () => false } = options;
+  const { tracing, write = console.log, dataset, showsReplicas = () => false } = options;
   return {
     begin(facts): Observation {
       const beganAt = performance.now();
@@ -47,7 +50,13 @@ export function createObserver(options: ObserverOptions = {}): Observer {
           finished = true;
           const record = recorder.record(finish, performance.now());
           spans.end(record);
-          if (facts.request.method === "GET" || facts.request.method === "HEAD") write(record);
+          if (facts.request.method !== "GET" && facts.request.method !== "HEAD") return;
+          write(record);
+          try {
+            dataset?.writeDataPoint(toDataPoint(record));
+          } catch {
+            // The record is out; statistics are not worth an error of the request.
+          }
         },
       };
     },

@@ -111,7 +111,7 @@ describe("tail", () => {
     expect(out).toContain("exceededMemory");
     expect(out).not.toContain("REDACTED");
     expect(err).toBe(
-      "3 downloads, 1 ended by the runtime without a record, 1 other requests, 3 lines skipped\n",
+      "3 downloads, 1 ended by the runtime without a record, 1 other request, 3 lines skipped\n",
     );
   });
 

@@ -128,7 +128,7 @@ async function capture(name: string, wrangler: WranglerDev, chrome: Browser): Pr
     await sleep(200);
     text = "";
     await tail(
-      ["--local", "--once", "--all", "--rows", "20", "--url", wrangler.url, "--width", "96"],
+      ["--local", "--once", "--all", "--rows", "12", "--url", wrangler.url, "--width", "96"],
       {
         input: (async function* () {})(),
         out: (piece) => {
