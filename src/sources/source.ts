@@ -104,6 +104,11 @@ export interface Answer {
    * text of its error (SeaweedFS: `not found`). Default 0.
    */
   readonly suspectTailBytes?: number | undefined;
+  /**
+   * Turns the body's bytes into the object's, in place and in order, as many as were read (decryption as a stream
+   * cipher does it). Cheaper than a stream of the source's own: no second queue, no second copy (measured: half).
+   */
+  readonly decode?: ((bytes: Uint8Array<ArrayBuffer>) => Promise<void>) | undefined;
 }
 
 /** The answer that came with open(). It is part 0 whatever its length, and resumes through read(). */

@@ -11,7 +11,7 @@ import { discard } from "../upstream.ts";
 import type { Chunk } from "./chunk.ts";
 import type { Cluster } from "./cluster.ts";
 import { matchesEtag } from "./crc32c.ts";
-import { decryptInPlace, type StreamCipher } from "./ctr.ts";
+import { createDecoder, decryptInPlace, type StreamCipher } from "./ctr.ts";
 import { cipherOverheadBytes, free, inflate, looksGzipped, openCiphered } from "./decode.ts";
 import { type Door, findDoors } from "./doors.ts";
 import type { Lookups, Placement } from "./locate.ts";
@@ -242,18 +242,18 @@ export class ChunkReader {
     request: ReadRequest,
     cut = false,
   ): Answer {
-    const { replica } = door;
-    if (!cut && cipher === undefined) return { body: answer.body, replica, suspectTailBytes };
-    const body = sliceBody(answer.body, {
-      skip: from,
-      length: to - from,
-      cipher,
-      permits: request.permits,
-      onSkipped: (bytes) => {
-        if (bytes > 0) request.observe({ type: "wasted", at: performance.now(), bytes });
-      },
-    });
-    return { body, replica, suspectTailBytes };
+    const body = !cut
+      ? answer.body
+      : sliceBody(answer.body, {
+          skip: from,
+          length: to - from,
+          permits: request.permits,
+          onSkipped: (bytes) => {
+            if (bytes > 0) request.observe({ type: "wasted", at: performance.now(), bytes });
+          },
+        });
+    const decode = cipher === undefined ? {} : { decode: createDecoder(cipher) };
+    return { body, replica: door.replica, suspectTailBytes, ...decode };
   }
 
   async #verified(

@@ -33,14 +33,16 @@ export function advanceCounter(iv: Uint8Array, position: number): Uint8Array<Arr
 const blockBytes = 256 * 1024;
 
 /** Decrypts in place, block by block, so that no second copy of the whole is held. */
-export async function decryptInPlace(cipher: StreamCipher, bytes: Uint8Array): Promise<void> {
+export async function decryptInPlace(
+  cipher: StreamCipher,
+  bytes: Uint8Array<ArrayBuffer>,
+): Promise<void> {
   const lead = cipher.position % 16;
   for (let at = 0; at < bytes.byteLength; ) {
     const position = cipher.position + at;
     const skip = at === 0 ? lead : 0;
     const end = Math.min(bytes.byteLength, at + blockBytes - skip);
-    const input = new Uint8Array(skip + end - at);
-    input.set(bytes.subarray(at, end), skip);
+    const input = skip === 0 ? bytes.subarray(at, end) : withLead(bytes.subarray(at, end), skip);
     const clear = await crypto.subtle.decrypt(
       { name: "AES-CTR", counter: advanceCounter(cipher.iv, position), length: 128 },
       cipher.key,
@@ -49,6 +51,25 @@ export async function decryptInPlace(cipher: StreamCipher, bytes: Uint8Array): P
     bytes.set(new Uint8Array(clear, skip), at);
     at = end;
   }
+}
+
+/** The counter moves in blocks of 16: what was already used of one is put before the bytes, and dropped again. */
+function withLead(bytes: Uint8Array, lead: number): Uint8Array<ArrayBuffer> {
+  const input = new Uint8Array(lead + bytes.byteLength);
+  input.set(bytes, lead);
+  return input;
+}
+
+/** Decrypts one block after the other, in place, from the cipher's position on. See `Answer.decode`. */
+export function createDecoder(
+  cipher: StreamCipher,
+): (bytes: Uint8Array<ArrayBuffer>) => Promise<void> {
+  let { position } = cipher;
+  return async (bytes) => {
+    const from = position;
+    position += bytes.byteLength;
+    await decryptInPlace({ ...cipher, position: from }, bytes);
+  };
 }
 
 /** Imports 32 bytes for stream decryption. */

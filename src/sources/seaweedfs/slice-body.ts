@@ -1,23 +1,20 @@
 /**
- * A stretch of a body, decrypted on the way where it must be: skips to what is wanted, ends after it, lets go of the rest.
+ * A stretch of a body that starts in the middle: skips to what is wanted, ends after it, lets go of the rest.
  *
  * Reads only while the engine does (no queue of its own). Its blocks are taken from the download's budget while they are
  * held; without a grant it goes on in blocks of 16 KiB. A body that ends early ends early here too: the engine counts.
  */
 import { createBodyReader } from "../../readahead/body-reader.ts";
 import type { Permits } from "../../readahead/permits.ts";
-import { advanceCounter, type StreamCipher } from "./ctr.ts";
 
 export interface SliceOptions {
   /** Bytes to throw away first. */
   readonly skip: number;
   /** Bytes to hand on after them. */
   readonly length: number;
-  /** Decrypts what is handed on; `position` of the first byte handed on. */
-  readonly cipher?: StreamCipher | undefined;
   readonly permits: Pick<Permits, "take" | "give">;
-  /** Told how many bytes were thrown away. */
-  readonly onSkipped?: ((bytes: number) => void) | undefined;
+  /** Told, once, how many bytes were thrown away. */
+  readonly onSkipped: (bytes: number) => void;
 }
 
 /** Measured: 256 KiB blocks cost a quarter more CPU than 1 MiB ones, and hold a quarter of the memory. */
@@ -30,55 +27,48 @@ const quickBlockMs = 25;
 /** @returns A byte stream of at most `length` bytes */
 export function sliceBody(
   body: ReadableStream<Uint8Array>,
-  { skip, length, cipher, permits, onSkipped }: SliceOptions,
+  { skip, length, permits, onSkipped }: SliceOptions,
 ): ReadableStream<Uint8Array> {
   const reader = createBodyReader(body);
   let toSkip = skip;
   let left = length;
-  let position = cipher?.position ?? 0;
   let quick = false;
   let ended = false;
+  let told = false;
 
-  /** One block: `undefined` at the end of the body. */
+  function tell(): void {
+    if (!told) onSkipped(skip - toSkip);
+    told = true;
+  }
+
+  /** The wanted bytes of one block, none while it skips; `undefined` at the end of the body. */
   async function readBlock(wanted: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    const limit = toSkip + left;
-    // The counter moves in blocks of 16: what was already used of one is put before the bytes, and dropped again.
-    const lead = cipher === undefined || toSkip > 0 ? 0 : position % 16;
-    const bytes = Math.min(wanted, limit);
-    const buffer = new ArrayBuffer(lead + bytes);
+    const bytes = Math.min(wanted, toSkip + left);
     const from = performance.now();
     const min = quick ? bytes : 1;
-    const result = await reader.read(new Uint8Array(buffer, lead), min);
+    const result = await reader.read(new Uint8Array(bytes), min);
     quick = performance.now() - from <= quickBlockMs;
     if (result.view.byteLength < min || result.done) ended = true;
-    let view = result.view;
-    if (view.byteLength === 0) return undefined;
-    if (toSkip > 0) {
-      const skipped = Math.min(toSkip, view.byteLength);
-      toSkip -= skipped;
-      view = view.subarray(skipped);
-    }
-    if (view.byteLength > left) view = view.subarray(0, left);
+    if (result.view.byteLength === 0) return undefined;
+    const skipped = Math.min(toSkip, result.view.byteLength);
+    toSkip -= skipped;
+    const view = result.view.subarray(skipped, skipped + left);
     left -= view.byteLength;
-    if (cipher === undefined || view.byteLength === 0) return view;
-    const clear = await decrypt(cipher, view, position);
-    position += view.byteLength;
-    return clear;
+    return view;
   }
 
   async function pull(controller: ReadableByteStreamController): Promise<void> {
     const request = controller.byobRequest;
     const wanted = request?.view?.byteLength ?? firstBlock;
+    const size = Math.min(Math.max(wanted, firstBlock), largeBlock);
     for (;;) {
-      const size = Math.min(Math.max(wanted, firstBlock), largeBlock);
-      const charge = cipher === undefined ? size : 2 * size;
-      const granted = permits.take(charge);
+      const granted = permits.take(size);
       try {
-        const block =
-          left === 0 || ended ? undefined : await readBlock(granted ? size : smallBlock);
+        const atEnd = left === 0 || ended;
+        const block = atEnd ? undefined : await readBlock(granted ? size : smallBlock);
         if (block === undefined) {
           if (left === 0) await readEnd();
-          onSkipped?.(skip - toSkip);
+          tell();
           controller.close();
           request?.respond(0);
           return;
@@ -87,7 +77,7 @@ export function sliceBody(
         controller.enqueue(block);
         return;
       } finally {
-        if (granted) permits.give(charge);
+        if (granted) permits.give(size);
       }
     }
   }
@@ -116,33 +106,8 @@ export function sliceBody(
       }
     },
     cancel: (reason) => {
-      onSkipped?.(skip - toSkip);
+      tell();
       reader.cancel(reason);
     },
   });
-}
-
-/** Decrypts a view that may have up to 15 bytes of lead before it in its buffer. */
-async function decrypt(
-  cipher: StreamCipher,
-  view: Uint8Array<ArrayBuffer>,
-  position: number,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const lead = position % 16;
-  const input =
-    view.byteOffset >= lead
-      ? new Uint8Array(view.buffer, view.byteOffset - lead, lead + view.byteLength)
-      : withLead(view, lead);
-  const clear = await crypto.subtle.decrypt(
-    { name: "AES-CTR", counter: advanceCounter(cipher.iv, position), length: 128 },
-    cipher.key,
-    input,
-  );
-  return new Uint8Array(clear, lead);
-}
-
-function withLead(view: Uint8Array<ArrayBuffer>, lead: number): Uint8Array<ArrayBuffer> {
-  const input = new Uint8Array(lead + view.byteLength);
-  input.set(view, lead);
-  return input;
 }

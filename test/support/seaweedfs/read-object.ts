@@ -27,7 +27,8 @@ export async function readRange(
     }
     const request = { ...download, tried: () => false, suspect: () => false };
     const answer = await object.read(piece, part, request);
-    const bytes = await readAll(answer.body);
+    const bytes = new Uint8Array(await readAll(answer.body));
+    await answer.decode?.(bytes);
     if (bytes.byteLength !== part.end - part.start)
       throw new Error(`${bytes.byteLength} bytes came for [${part.start}, ${part.end})`);
     result.set(bytes, offset);
