@@ -106,6 +106,17 @@ describe("openObject", () => {
     watched.download.close("upstream");
   });
 
+  it("does not ask again for a client that left, whatever the source makes of the abort", async () => {
+    const { download } = watchDownload();
+    const reason = new Error("The client has left");
+    const open = vi.fn(async () => {
+      download.close("client-signal", reason);
+      throw new ReadaheadError("unavailable", "The connection is gone", { connection: true });
+    });
+    await expect(openObject({ open }, "object", { want }, download)).rejects.toBe(reason);
+    expect(open).toHaveBeenCalledTimes(1);
+  });
+
   it("ends with the client's own reason, before headers and during back-off", async () => {
     const reason = new DOMException("The client has left", "AbortError");
     for (const fault of [{ kind: "stall", after: "before-headers" }, unavailable] as const) {

@@ -64,6 +64,23 @@ describe("awaitReserve", () => {
     expect(budget).toMatchObject({ held: 600, leases: 1 });
   });
 
+  it("shows that it lives while it waits, however long ago the download began", async () => {
+    const budget = new Budget(1000, 10);
+    const lease = budget.lease();
+    await vi.advanceTimersByTimeAsync(90_000);
+    const other = budget.lease();
+    other.reserve(1000);
+    const waiting = awaitReserve(1, lease, never);
+    await vi.advanceTimersByTimeAsync(40_000);
+    // Whoever finds no room reclaims the leases of the dead.
+    expect(budget.lease().take(1)).toBe(false);
+    expect(budget.leases).toBe(3);
+    other.release();
+    await vi.advanceTimersByTimeAsync(1_500);
+    await waiting;
+    expect(budget.held).toBe(1);
+  });
+
   it("tells the client to come back after a minute of waiting", async () => {
     const budget = new Budget(1000, 10);
     const other = budget.lease();
