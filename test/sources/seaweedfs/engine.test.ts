@@ -176,13 +176,12 @@ describe("failover", () => {
     putObject(cluster, "/o", { size });
     cluster.volume(0).fault = () => ({ do: "hang" });
     const source = sourceOf({ random: () => 0.99 });
-    const first = performance.now();
     expectRamp((await downloadKey(source, "o")).bytes, 0, size);
-    expect(performance.now() - first).toBeLessThan(4_500);
-    const second = performance.now();
+    const asked = cluster.volume(0).seen.length;
+    expect(asked).toBeGreaterThan(0);
     expectRamp((await downloadKey(source, "o")).bytes, 0, size);
-    expect(performance.now() - second).toBeLessThan(1_500);
-  });
+    expect(cluster.volume(0).seen.length).toBe(asked);
+  }, 20_000);
 
   it("asks the second filer and the second master when the first ones are dead or hung", async () => {
     await cluster.close();

@@ -1,0 +1,220 @@
+/** Manifests: the blob, the lazy walk, and what ten million chunks cost. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { Chunk } from "../../../src/sources/seaweedfs/chunk.ts";
+import { ChunkList } from "../../../src/sources/seaweedfs/chunk-list.ts";
+import { visibleIntervals } from "../../../src/sources/seaweedfs/intervals.ts";
+import { parseManifest } from "../../../src/sources/seaweedfs/manifest-blob.ts";
+import { createTestDownload } from "../../support/permits.ts";
+import { encodeManifest, type ManifestChunk } from "../../support/seaweedfs/manifest-bytes.ts";
+
+const vector =
+  "0a1018e807200a3a09080110011d640000000a1310e80718e80720143a09080110021dc80000000a1310d00f18e807201e3a09080210031d2c010000";
+
+function child(index: number, size: number, more: Partial<ManifestChunk> = {}): ManifestChunk {
+  const fid = `1,${(index + 256).toString(16).padStart(8, "0")}00000001`;
+  const timestamp = 1_790_000_000_000_000_000n + BigInt(index);
+  return {
+    fid,
+    volume: 1,
+    key: BigInt(index + 256),
+    cookie: 1,
+    offset: index * size,
+    size,
+    timestamp,
+    ...more,
+  };
+}
+
+async function walk(windows: AsyncIterable<unknown>): Promise<void> {
+  for await (const window of windows) expect(window).toBeDefined();
+}
+
+describe("parseManifest", () => {
+  it("reads the model's round trip", () => {
+    const chunks = parseManifest(Buffer.from(vector, "hex"));
+    expect(
+      chunks.map(({ fid, offset, size, timestamp }) => [fid, offset, size, timestamp]),
+    ).toEqual([
+      ["1,0100000064", 0, 1000, 10n],
+      ["1,02000000c8", 1000, 1000, 20n],
+      ["2,030000012c", 2000, 1000, 30n],
+    ]);
+  });
+
+  it("keeps times and keys beyond 2^53, and skips fields it does not know", () => {
+    const timestamp = 1_790_000_000_000_000_001n;
+    const blob = encodeManifest([child(3, 10, { key: 0xfedcba9876543210n, timestamp })]);
+    const unknown = Buffer.from([0x7a, 2, 1, 2, 0x80, 1, 5]);
+    const [chunk] = parseManifest(Buffer.concat([unknown, blob]));
+    expect(chunk?.timestamp).toBe(timestamp);
+    expect(chunk?.fid).toBe("1,fedcba987654321000000001");
+  });
+
+  it("refuses every blob that is cut off", () => {
+    const blob = Buffer.from(vector, "hex");
+    const wholeMessages = new Set([0, 18, 39]);
+    for (let length = 1; length < blob.length; length++) {
+      if (wholeMessages.has(length)) continue;
+      expect(() => parseManifest(blob.subarray(0, length)), `${length} bytes`).toThrow(
+        expect.objectContaining({ kind: "protocol" }),
+      );
+    }
+  });
+
+  it("never fails otherwise than by its own error", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (blob) => {
+        try {
+          parseManifest(blob);
+        } catch (error) {
+          expect(error).toMatchObject({ name: "ReadaheadError" });
+        }
+      }),
+    );
+  });
+});
+
+describe("ChunkList", () => {
+  const context = createTestDownload();
+
+  function chunkOf(one: ManifestChunk): Chunk {
+    const { fid, volume, offset, size, timestamp, manifest = false } = one;
+    return {
+      fid,
+      volume,
+      offset,
+      size,
+      timestamp,
+      manifest,
+      compressed: false,
+      sse: "none",
+      etag: "",
+    };
+  }
+
+  it("shows through any nesting of manifests what the flat list shows", async () => {
+    const layer = fc.record({
+      offset: fc.nat(200),
+      size: fc.integer({ min: 1, max: 40 }),
+      timestamp: fc.bigInt(0n, 6n),
+    });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(layer, fc.nat(3)), { minLength: 1, maxLength: 25 }),
+        fc.nat(230),
+        fc.nat(230),
+        async (layers, a, b) => {
+          const flat = layers.map(([one], index) => chunkOf(child(index, 1, one)));
+          const manifests = new Map<string, Chunk[]>();
+          const nest = (chunks: Chunk[], every: number, tag: number): Chunk[] => {
+            const top: Chunk[] = [];
+            for (let at = 0; at < chunks.length; at += every) {
+              const children = chunks.slice(at, at + every);
+              if (children.length < 2) {
+                top.push(...children);
+                continue;
+              }
+              const start = Math.min(...children.map((one) => one.offset));
+              const end = Math.max(...children.map((one) => one.offset + one.size));
+              const id = child(1000 * tag + at, 1, {
+                offset: start,
+                size: end - start,
+                manifest: true,
+              });
+              manifests.set(id.fid, children);
+              top.push(chunkOf(id));
+            }
+            return top;
+          };
+          const top = nest(nest(flat, (layers[0]?.[1] ?? 1) + 2, 1), 3, 2);
+          const list = new ChunkList(top, async (manifest) => manifests.get(manifest.fid) ?? []);
+          const range = { start: Math.min(a, b), end: Math.max(a, b) };
+          const seen: [number, number, string][] = [];
+          let at = range.start;
+          for await (const window of list.windows(range, context)) {
+            expect(window.range.start).toBe(at);
+            at = window.range.end;
+            for (const { start, end, chunk } of window.intervals) {
+              const last = seen.at(-1);
+              if (last !== undefined && last[1] === start && last[2] === chunk.fid) last[1] = end;
+              else seen.push([start, end, chunk.fid]);
+            }
+          }
+          expect(at).toBe(range.end);
+          const expected = visibleIntervals(flat, range).map(({ start, end, chunk }) => [
+            start,
+            end,
+            chunk.fid,
+          ]);
+          expect(seen).toEqual(expected);
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  it("refuses chunks outside of their manifest, and manifests without end", async () => {
+    const manifest = chunkOf(child(0, 100, { manifest: true }));
+    const outside = new ChunkList([manifest], async () => [chunkOf(child(0, 101))]);
+    await expect(
+      walk(outside.windows({ start: 0, end: 100 }, context)),
+    ).rejects.toMatchObject({
+      kind: "protocol",
+    });
+    let depth = 0;
+    const endless = new ChunkList([manifest], async () => [
+      chunkOf(child(0, 100, { manifest: true, fid: `1,${++depth}00000001` })),
+    ]);
+    await expect(
+      walk(endless.windows({ start: 0, end: 100 }, context)),
+    ).rejects.toMatchObject({
+      kind: "protocol",
+    });
+  });
+
+  it("reads two manifests a level for a range of ten million chunks, in less than 64 MiB", async () => {
+    const chunkBytes = 4 * 1024 * 1024;
+    const total = 10_000_000;
+    const perManifest = 10_000;
+    const perOuter = 100;
+    const reads = { outer: 0, inner: 0 };
+    const span = (index: number, count: number, level: number): Chunk =>
+      chunkOf({
+        ...child(0, 1),
+        fid: `${level},${(index + 256).toString(16).padStart(8, "0")}00000001`,
+        offset: index * count * chunkBytes,
+        size: count * chunkBytes,
+        timestamp: BigInt(index),
+        manifest: true,
+      });
+    const outer = perManifest * perOuter;
+    const top = Array.from({ length: total / outer }, (_, i) => span(i, outer, 3));
+    const list = new ChunkList(top, async (manifest) => {
+      if (manifest.fid.startsWith("3,")) {
+        reads.outer += 1;
+        const first = (manifest.offset / chunkBytes / outer) * perOuter;
+        return Array.from({ length: perOuter }, (_, i) => span(first + i, perManifest, 2));
+      }
+      reads.inner += 1;
+      const first = manifest.offset / chunkBytes;
+      const children = Array.from({ length: perManifest }, (_, i) => child(first + i, chunkBytes));
+      return parseManifest(encodeManifest(children));
+    });
+    const middle = (total / 2) * chunkBytes;
+    const collect = Reflect.get(globalThis, "gc") as (() => void) | undefined;
+    collect?.();
+    const before = process.memoryUsage().heapUsed;
+    let pieces = 0;
+    let peak = 0;
+    const range = { start: middle - 3 * chunkBytes - 1, end: middle + 5 * chunkBytes };
+    for await (const window of list.windows(range, context)) {
+      pieces += window.intervals.length;
+      peak = Math.max(peak, process.memoryUsage().heapUsed - before);
+    }
+    expect(pieces).toBe(9);
+    expect(reads.outer).toBeLessThanOrEqual(2);
+    expect(reads.inner).toBeLessThanOrEqual(2);
+    expect(peak).toBeLessThan(64 * 1024 * 1024);
+  });
+});
