@@ -6,7 +6,17 @@
  * Every file is written beside its place and renamed into it: who reads `dist` meanwhile sees the old file or the new.
  */
 import { spawn } from "node:child_process";
-import { chmod, cp, mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  writeFile,
+} from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { type BuildOptions, build } from "esbuild";
 
@@ -44,11 +54,22 @@ async function buildLibrary(): Promise<void> {
   const fresh = await mkdtemp(join(root, "dist/.lib-"));
   try {
     await run("tsc", ["-p", "tsconfig.build.json", "--outDir", fresh]);
+    await rewriteDeclarations(fresh);
     const place = join(root, "dist/lib");
     await rm(place, { recursive: true, force: true });
     await cp(fresh, place, { recursive: true });
   } finally {
     await rm(fresh, { recursive: true, force: true });
+  }
+}
+
+/** tsc rewrites the extension of relative imports in code, not in declarations (TypeScript 7.0). */
+async function rewriteDeclarations(folder: string): Promise<void> {
+  for (const name of await readdir(folder, { recursive: true })) {
+    if (!name.endsWith(".d.ts")) continue;
+    const file = join(folder, name);
+    const text = await readFile(file, "utf8");
+    await writeFile(file, text.replace(/(from |import\()"(\.[^"]*)\.ts"/g, '$1"$2.js"'));
   }
 }
 

@@ -31,9 +31,20 @@ export async function seed({ base, bucket, samples, log }: SeedOptions): Promise
   for (const sample of samples) {
     if (sizes.get(sample.key) === sample.size) continue;
     const start = performance.now();
-    await put(`${objects}/${encodeURIComponent(sample.key)}`, sample);
+    await putPatiently(`${objects}/${encodeURIComponent(sample.key)}`, sample);
     const seconds = ((performance.now() - start) / 1000).toFixed(1);
     log(`Put ${sample.key} (${sample.size} bytes) into the local bucket in ${seconds} s`);
+  }
+}
+
+/** A source file saved meanwhile makes `wrangler dev` reload, which cuts what is on its way. */
+async function putPatiently(url: string, sample: Sample): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await put(url, sample);
+    } catch (error) {
+      if (attempt === 3) throw error;
+    }
   }
 }
 

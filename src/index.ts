@@ -18,6 +18,8 @@ export type { AttemptEnd, EndedBy, Observe, ReadaheadEvent, Totals } from "./rea
 export type { Layout, Segment } from "./readahead/layout.ts";
 export type { Limits } from "./readahead/limits.ts";
 export { defaultLimits } from "./readahead/limits.ts";
+export type { ObjectName, ReadaheadOptions } from "./readahead/object-stream.ts";
+export { readahead } from "./readahead/object-stream.ts";
 export type { Ask, Permits } from "./readahead/permits.ts";
 export type {
   Answer,

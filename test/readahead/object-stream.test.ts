@@ -1,0 +1,107 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type Origin, startOrigin } from "../../scripts/origin.ts";
+import { emptySample, rampSample } from "../../scripts/samples.ts";
+import { type ObjectName, readahead } from "../../src/readahead/object-stream.ts";
+import { createHttpSource } from "../../src/sources/http.ts";
+
+const ramp = rampSample("ramp.bin", 9 * 1024 ** 2 + 3);
+const limits = { windowParts: 4, partBytes: 256 * 1024 };
+
+let origin: Origin;
+let object: ObjectName;
+
+beforeEach(async () => {
+  origin = await startOrigin({ samples: [ramp, emptySample("empty.bin")], delayMs: 5 });
+  object = { source: createHttpSource({ url: `${origin.url}/` }), key: "ramp.bin" };
+});
+
+afterEach(async () => {
+  await origin.idle(1000);
+  await origin.close();
+});
+
+async function collect(stream: ReadableStream<Uint8Array>): Promise<Buffer> {
+  const blocks: Uint8Array[] = [];
+  for await (const block of stream) blocks.push(block);
+  return Buffer.concat(blocks);
+}
+
+describe("readahead", () => {
+  it("streams a whole object in order, several parts at a time", async () => {
+    const bytes = await collect(readahead(object, {}, { limits }));
+    expect(bytes.equals(Buffer.from(ramp.bytes(0, ramp.size)))).toBe(true);
+    expect(origin.counts().mostOpen).toBe(4);
+  });
+
+  it("streams a half-open range, and takes an end beyond the object for its end", async () => {
+    const inside = await collect(readahead(object, { start: 300_000, end: 2_000_001 }, { limits }));
+    expect(inside.equals(Buffer.from(ramp.bytes(300_000, 2_000_001)))).toBe(true);
+    const tail = await collect(readahead(object, { start: ramp.size - 5, end: ramp.size + 5 }));
+    expect(tail.equals(Buffer.from(ramp.bytes(ramp.size - 5, ramp.size)))).toBe(true);
+  });
+
+  it("streams nothing of an empty object", async () => {
+    expect(await collect(readahead({ ...object, key: "empty.bin" }))).toHaveLength(0);
+  });
+
+  it("tells what it opened before the first byte", async () => {
+    const sizes: (number | undefined)[] = [];
+    const stream = readahead(object, {}, { onOpen: ({ size }) => sizes.push(size) });
+    const reader = stream.getReader();
+    await reader.read();
+    expect(sizes).toEqual([ramp.size]);
+    await reader.cancel();
+  });
+
+  it("asks nothing before it is read", async () => {
+    const stream = readahead(object);
+    await new Promise((done) => setImmediate(done));
+    expect(origin.counts().requests).toBe(0);
+    await stream.cancel();
+    expect(origin.counts().requests).toBe(0);
+  });
+
+  it("ends every request when the stream is cancelled", async () => {
+    origin.set({ rate: 1_000_000 });
+    const reader = readahead(object, {}, { limits }).getReader();
+    await reader.read();
+    expect(origin.counts().open).toBeGreaterThan(0);
+    await reader.cancel("enough");
+    await origin.idle(1000);
+  });
+
+  it("ends with the signal's reason when the signal is aborted", async () => {
+    origin.set({ rate: 1_000_000 });
+    const controller = new AbortController();
+    const reader = readahead(object, {}, { limits, signal: controller.signal }).getReader();
+    await reader.read();
+    const reason = new Error("The caller has changed its mind");
+    controller.abort(reason);
+    await expect(
+      (async () => {
+        while (!(await reader.read()).done);
+      })(),
+    ).rejects.toBe(reason);
+  });
+
+  it("errors with the kind of what went wrong", async () => {
+    const missing = collect(readahead({ ...object, key: "missing.bin" }));
+    await expect(missing).rejects.toMatchObject({ kind: "not-found" });
+    const beyond = collect(readahead(object, { start: ramp.size }));
+    await expect(beyond).rejects.toMatchObject({ kind: "unsatisfiable", size: ramp.size });
+  });
+
+  it("refuses ranges and limits that cannot be, before any request", () => {
+    expect(() => readahead(object, { start: -1 })).toThrow(RangeError);
+    expect(() => readahead(object, { start: 2, end: 1 })).toThrow(RangeError);
+    expect(() => readahead(object, {}, { limits: { windowParts: 0 } })).toThrow(RangeError);
+  });
+
+  it("fills buffers of the reader's own", async () => {
+    const reader = readahead(object, { start: 10, end: 20 }).getReader({ mode: "byob" });
+    const first = await reader.read(new Uint8Array(100));
+    expect(first.value).toEqual(ramp.bytes(10, 20));
+    const last = await reader.read(new Uint8Array(100));
+    expect(last.done).toBe(true);
+  });
+});
