@@ -4,18 +4,17 @@
  *
  * The recipes of `test/e2e/s3/recipes` are those of the README, and run as they stand but for the endpoint's address.
  */
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { blocks, rampSample, type Sample, samples } from "../../scripts/samples.ts";
 import { seed } from "../../scripts/seed.ts";
+import { root, type Started, startLocal } from "./support/start.ts";
 
-const root = resolve(import.meta.dirname, "../..");
 const cases = join(import.meta.dirname, "s3");
 const clients = resolve(root, process.env["S3_CLIENTS"] ?? ".s3-clients");
 const run = promisify(execFile);
@@ -23,13 +22,13 @@ const key = "ramp.bin";
 
 let base: string;
 let folder: string;
-let server: ChildProcess;
+let local: Started;
 let env: NodeJS.ProcessEnv;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "edge-readahead-s3-"));
-  const [port, originPort] = await Promise.all([freePort(), freePort()]);
-  base = `http://127.0.0.1:${port}`;
+  local = await startLocal();
+  ({ base } = local);
   env = {
     ...process.env,
     AWS_ACCESS_KEY_ID: "local",
@@ -44,20 +43,6 @@ beforeAll(async () => {
     RCLONE_CONFIG: join(folder, "rclone.conf"),
     PATH: [join(clients, "boto3/bin"), process.env["PATH"]].join(delimiter),
   };
-  server = spawn(
-    process.execPath,
-    [
-      "scripts/start.ts",
-      "--port",
-      `${port}`,
-      "--origin-port",
-      `${originPort}`,
-      "--persist-to",
-      join(folder, "state"),
-    ],
-    { cwd: root, stdio: ["ignore", "pipe", "inherit"] },
-  );
-  await saysReady(server);
   await run(join(clients, "s3fs/bin/python"), [join(cases, "s3fs_cases.py"), "make", base], {
     cwd: folder,
   });
@@ -75,34 +60,9 @@ beforeAll(async () => {
 }, 180_000);
 
 afterAll(async () => {
-  const ended = new Promise((done) => server.once("exit", done));
-  server.kill("SIGTERM");
-  await ended;
+  await local?.close();
   await rm(folder, { recursive: true, force: true });
 }, 30_000);
-
-function freePort(): Promise<number> {
-  return new Promise((done, fail) => {
-    const probe = createServer();
-    probe.once("error", fail);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() => done(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
-}
-
-function saysReady(child: ChildProcess): Promise<void> {
-  return new Promise((done, fail) => {
-    let said = "";
-    child.stdout?.on("data", (text: Buffer) => {
-      said += String(text);
-      if (said.includes("edge-readahead runs at")) done();
-    });
-    child.once("error", fail);
-    child.once("exit", (code) => fail(new Error(`npm start ended with ${code}:\n${said}`)));
-  });
-}
 
 function sampleOf(name: string): Sample {
   const sample = samples.find((one) => one.key === name);

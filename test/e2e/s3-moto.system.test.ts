@@ -5,7 +5,6 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { ReadaheadError } from "../../src/errors.ts";
@@ -16,6 +15,7 @@ import { discardBody, readAll } from "../support/bodies.ts";
 import { contentBytes, firstDifference, ramp } from "../support/object-bytes.ts";
 import { createTestDownload, type TestDownload } from "../support/permits.ts";
 import { until } from "../support/until.ts";
+import { freePort } from "./support/start.ts";
 
 const clients = resolve(import.meta.dirname, "../..", process.env["S3_CLIENTS"] ?? ".s3-clients");
 const credentials = { accessKeyId: "any", secretAccessKey: "any" };
@@ -52,15 +52,6 @@ afterAll(async () => {
   moto.kill("SIGTERM");
   await ended;
 });
-
-function freePort(): Promise<number> {
-  return new Promise((done) => {
-    const probe = createServer().listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() => done(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
-}
 
 /** A request of the test's own to moto. @throws Error unless it is answered with 2xx */
 async function send(
