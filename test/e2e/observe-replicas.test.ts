@@ -7,6 +7,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bundleWorker } from "./observe-support/bundle.ts";
+import { rawGet } from "./observe-support/raw-client.ts";
 import { type ScriptedOrigin, startScriptedOrigin } from "./observe-support/scripted-origin.ts";
 import { tracedItems, traceWorker } from "./observe-support/trace-worker.ts";
 import { startWranglerDev, type WranglerDev } from "./observe-support/wrangler-dev.ts";
@@ -102,5 +103,19 @@ describe("the summary record under wrangler dev", () => {
       error: { kind: null, message: "TypeError: The store's code is broken" },
       openAfterClose: 0,
     });
+  });
+
+  it("tells of a client that resets the connection mid-way, a write or two later", async () => {
+    for (const replica of replicas) replica.script = () => ({ delayMs: 5, rate: 2_000_000 });
+    const key = String(48 * 1024 * 1024);
+    const client = rawGet(`${wrangler.url}/replicas/${key}`);
+    await client.received(1_000_000);
+    client.reset();
+    const { record } = await itemOf(key);
+    expect(record).toMatchObject({ status: 200, outcome: "client-left", openAfterClose: 0 });
+    expect(record.timeline?.receive.some((ms) => ms === null)).toBe(true);
+    await expect
+      .poll(() => replicas.map((replica) => replica.open()), { timeout: 5000 })
+      .toEqual([0, 0, 0]);
   });
 });
