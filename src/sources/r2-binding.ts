@@ -50,6 +50,11 @@ export interface R2ObjectHead {
     readonly cacheExpiry?: Date;
   };
   readonly customMetadata?: Readonly<Record<string, string>>;
+  /** Of the whole object, as given at upload. */
+  readonly checksums?: {
+    readonly sha1?: ArrayBuffer | undefined;
+    readonly sha256?: ArrayBuffer | undefined;
+  };
   /** Hex, present on objects stored with a client's key. */
   readonly ssecKeyMd5?: string;
 }

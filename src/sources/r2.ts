@@ -25,6 +25,7 @@ import { checkClientKey, ssecKeyBytes } from "./r2-client-keys.ts";
 import { needsHead, r2Error, r2Replica } from "./r2-errors.ts";
 import { r2Headers } from "./r2-headers.ts";
 import { listR2 } from "./r2-list.ts";
+import { checksumHeaders, onePart } from "./r2-s3.ts";
 import type {
   Answer,
   CallContext,
@@ -63,8 +64,8 @@ async function openR2(
   key: string,
   request: OpenRequest,
 ): Promise<OpenObject> {
-  if (request.version !== undefined || request.s3PartNumber !== undefined)
-    throw new ReadaheadError("unsupported", "R2 bindings give neither versions nor S3 parts");
+  if (request.version !== undefined)
+    throw new ReadaheadError("unsupported", "R2 bindings do not give versions by their id");
   request.signal.throwIfAborted();
   const ssecKey = request.clientKeys === undefined ? undefined : ssecKeyBytes(request.clientKeys);
   const openObject = (facts: Facts, first?: FirstAnswer): OpenObject => ({
@@ -73,11 +74,16 @@ async function openR2(
     read: (_piece: StoredPiece, range, context) =>
       readR2(bucket, key, facts, range, context, ssecKey),
   });
+  if (request.s3PartNumber !== undefined) {
+    const facts = factsOf(await headR2(bucket, key, request), request);
+    const s3Part = onePart(facts, request.s3PartNumber);
+    return { ...openObject({ ...facts, s3PartCount: 1 }), s3Part };
+  }
   if (request.known?.pin !== undefined && request.known.size !== undefined)
     return openObject(request.known);
   if (request.want === "facts") {
     const object = await headR2(bucket, key, request);
-    return openObject(factsOf(object));
+    return openObject(factsOf(object, request));
   }
   const { want } = request;
   const object = await getFirst(bucket, key, want, request, ssecKey);
@@ -87,9 +93,9 @@ async function openR2(
     cancelBody(object);
     throw error;
   }
-  if (!hasBody(object)) return openObject(factsOf(object));
+  if (!hasBody(object)) return openObject(factsOf(object, request));
   const range = checkedRange(object, want);
-  return openObject(factsOf(object), { range, body: object.body, replica: r2Replica });
+  return openObject(factsOf(object, request), { range, body: object.body, replica: r2Replica });
 }
 
 /** The first ranged get; what it throws is settled by head() where only that can tell. */
@@ -209,13 +215,16 @@ function resolve(range: R2AnsweredRange, size: number): ByteRange {
   return { start, end: Math.min(size, start + (range.length ?? Infinity)) };
 }
 
-function factsOf(object: R2ObjectHead): Facts {
+function factsOf(object: R2ObjectHead, request: Pick<OpenRequest, "checksums">): Facts {
   return {
     size: object.size,
     etag: object.httpEtag,
     lastModified: Math.floor(object.uploaded.getTime() / 1000) * 1000,
     pin: { by: "etag", value: object.httpEtag },
-    headers: r2Headers(object),
+    headers: {
+      ...r2Headers(object),
+      ...(request.checksums === true && checksumHeaders(object)),
+    },
   };
 }
 

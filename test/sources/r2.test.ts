@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { ReadaheadError } from "../../src/errors.ts";
 import { createR2Source } from "../../src/sources/r2.ts";
+import { checksumHeaders, onePart } from "../../src/sources/r2-s3.ts";
 import type { OpenRequest, ReadRequest, StoredPiece } from "../../src/sources/source.ts";
 import { discardBody, readAll } from "../support/bodies.ts";
 import type { FakeBucket } from "../support/fake-bucket.ts";
@@ -103,6 +104,37 @@ describe("createR2Source: versions", () => {
     const error = await errorOf(object.read(piece, { start: 0, end: 10 }, context));
     expect(error.kind).toBe("changed");
     expect(bucket.calls.at(-1)?.options?.onlyIf).toEqual({ etagMatches: etag?.slice(1, -1) });
+  });
+});
+
+describe("createR2Source: what S3 clients ask for", () => {
+  it("knows the one part of an object that was uploaded whole, and none past it", async () => {
+    const { open } = setup();
+    const object = await open("facts", { s3PartNumber: 1 });
+    expect(object.s3Part).toEqual({ start: 0, end: size });
+    expect(object.facts.s3PartCount).toBe(1);
+    const error = await errorOf(open({ start: 0 }, { s3PartNumber: 2 }));
+    expect(error).toMatchObject({ kind: "unsatisfiable", size });
+  });
+
+  it("does not guess at the parts of an upload in parts, nor at versions", async () => {
+    expect(() => onePart({ size, etag: '"abc-2"', headers: {} }, 1)).toThrow(ReadaheadError);
+    const { bucket, open } = setup();
+    expect((await errorOf(open("facts", { version: "v" }))).kind).toBe("unsupported");
+    expect(callsOf(bucket)).toEqual([]);
+  });
+
+  it("names checksums where they are asked for and were given", () => {
+    const sha256 = new Uint8Array([1, 2, 3]).buffer;
+    const object = {
+      key: "file",
+      size,
+      etag: "a",
+      httpEtag: '"a"',
+      uploaded: new Date(0),
+      checksums: { sha256 },
+    };
+    expect(checksumHeaders(object)).toEqual({ "x-amz-checksum-sha256": "AQID" });
   });
 });
 

@@ -1,0 +1,38 @@
+/** What S3 clients ask of a bucket beyond HTTP: parts by number, and checksums, as far as an R2 binding knows of them. */
+import { ReadaheadError } from "../errors.ts";
+import type { R2ObjectHead } from "./r2-binding.ts";
+import type { Facts } from "./source.ts";
+
+/**
+ * The one part of an object that was not uploaded in parts, as S3 has it.
+ *
+ * @throws ReadaheadError `unsatisfiable` for a part past the first; `unsupported` for an object uploaded in parts (its tag
+ * ends with their number): a binding does not say where they lie
+ */
+export function onePart(
+  facts: Facts,
+  part: number,
+): { readonly start: number; readonly end: number } {
+  const size = facts.size ?? 0;
+  if (/-\d+"$/.test(facts.etag ?? ""))
+    throw new ReadaheadError(
+      "unsupported",
+      "R2 bindings do not say where the parts of an upload lie",
+    );
+  if (part > 1) throw new ReadaheadError("unsatisfiable", "The object has one part", { size });
+  return { start: 0, end: size };
+}
+
+/** The checksums that were given at upload, under S3's names. R2's own MD5 is not among S3's. */
+export function checksumHeaders(object: R2ObjectHead): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const name of ["sha1", "sha256"] as const) {
+    const bytes = object.checksums?.[name];
+    if (bytes !== undefined) headers[`x-amz-checksum-${name}`] = base64(new Uint8Array(bytes));
+  }
+  return headers;
+}
+
+function base64(bytes: Uint8Array): string {
+  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+}
