@@ -6,6 +6,7 @@
  * Bounded: {@link WALKED_PARTS} parts are walked, {@link LISTED_PARTS} listed, {@link LOCATED_PIECES} located; the rest is
  * estimated from the part size and said to be so.
  */
+import { askAheadBytes } from "../readahead/ask-ahead.ts";
 import type { ByteRange } from "../readahead/byte-range.ts";
 import type { Layout } from "../readahead/layout.ts";
 import { layoutBytes } from "../readahead/layout.ts";
@@ -149,7 +150,8 @@ function endOf(
       planned: planner.planned,
       remaining: planner.remaining,
       subrequestsLeft: limits.subrequests - parts,
-      shareBytes: limits.budgetBytes / limits.windowParts,
+      shareBytes: limits.budgetBytes,
+      askAheadBytes: askAheadBytes(planner.planned),
     },
     limits,
   );

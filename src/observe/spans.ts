@@ -24,6 +24,10 @@ type Attributes = Record<string, string | number | boolean | undefined>;
 export interface SpanLike {
   readonly isTraced: boolean;
   setAttributes(attributes: Attributes): unknown;
+  /** Since 2026-09-25; the Local Explorer then counts the span among the errors. */
+  recordException?(exception: { readonly name: string; readonly message: string }): void;
+  /** For exporters, which go by the status. */
+  setStatus?(status: { readonly code: "error"; readonly message: string }): unknown;
   end(): void;
 }
 
@@ -57,21 +61,25 @@ export function createDownloadSpans(
     root.end();
     return NO_SPANS;
   }
-  const open = new Map<string, { readonly span: SpanLike; readonly at: number }>();
+  const open = new Map<
+    string,
+    { readonly span: SpanLike; readonly name: string; readonly at: number }
+  >();
   let attempts = 0;
 
   function start(id: string, name: string, at: number, attributes: Attributes): void {
     const span = tracing?.startSpan(name);
     if (span === undefined) return;
     span.setAttributes(attributes);
-    open.set(id, { span, at });
+    open.set(id, { span, name, at });
   }
 
-  function finish(id: string, attributes: Attributes): void {
+  function finish(id: string, attributes: Attributes, failure?: string): void {
     const entry = open.get(id);
     if (entry === undefined) return;
     open.delete(id);
     entry.span.setAttributes(attributes);
+    if (failure !== undefined) fail(entry.span, failure, `${entry.name} failed`);
     entry.span.end();
   }
 
@@ -83,7 +91,11 @@ export function createDownloadSpans(
         });
         return;
       case "lookup-answered":
-        finish(`lookup ${event.id}`, { "readahead.ok": event.ok, "readahead.kind": event.kind });
+        finish(
+          `lookup ${event.id}`,
+          { "readahead.ok": event.ok, "readahead.kind": event.kind },
+          event.ok ? undefined : event.kind,
+        );
         return;
       case "part-requested":
         if (attempts++ >= SPANNED_ATTEMPTS) return;
@@ -104,14 +116,18 @@ export function createDownloadSpans(
         return;
       }
       case "attempt-ended":
-        finish(attemptId(event), {
-          "readahead.bytes": event.bytes,
-          "readahead.end": event.end,
-          "readahead.kind": event.kind,
-          "readahead.status": event.status,
-          "readahead.replica":
-            event.replica === undefined ? undefined : labels.label(event.replica),
-        });
+        finish(
+          attemptId(event),
+          {
+            "readahead.bytes": event.bytes,
+            "readahead.end": event.end,
+            "readahead.kind": event.kind,
+            "readahead.status": event.status,
+            "readahead.replica":
+              event.replica === undefined ? undefined : labels.label(event.replica),
+          },
+          event.end === "failed" ? (event.kind ?? "failed") : undefined,
+        );
         return;
       case "retry":
       case "hedge":
@@ -137,6 +153,9 @@ export function createDownloadSpans(
       for (const { span } of open.values()) span.end();
       open.clear();
       root.setAttributes(describe(record));
+      // A refusal and a client's leaving are no errors: neither is to be looked for.
+      if (record.outcome === "upstream-failed" || record.outcome === "failed")
+        fail(root, record.error?.kind ?? record.outcome, record.error?.message ?? record.outcome);
       root.end();
     },
   };
@@ -150,6 +169,11 @@ const SHOWN: ReadonlySet<ReadaheadEvent["type"]> = new Set([
   "part-answered",
   "attempt-ended",
 ]);
+
+function fail(span: SpanLike, name: string, message: string): void {
+  span.recordException?.({ name, message });
+  span.setStatus?.({ code: "error", message: name });
+}
 
 function attemptId(event: { readonly part: number; readonly attempt: number }): string {
   return `${event.part}/${event.attempt}`;

@@ -11,12 +11,14 @@ import {
   finishOf,
   type SyntheticOptions,
   syntheticDownload,
+  upstreamFailure,
 } from "./support/synthetic-download.ts";
 
 interface FakeSpan extends SpanLike {
   readonly name: string;
   readonly attributes: Record<string, unknown>;
   ends: number;
+  readonly exceptions: string[];
 }
 
 /** Counts spans and ends; whether a span is a child of the right one is checked in workerd (`test/e2e/observe.test.ts`). */
@@ -28,6 +30,10 @@ function fakeTracing(isTraced: boolean): TracingLike & { readonly spans: FakeSpa
       isTraced,
       attributes: {},
       ends: 0,
+      exceptions: [],
+      recordException(exception) {
+        span.exceptions.push(`${exception.name}: ${exception.message}`);
+      },
       setAttributes(attributes) {
         for (const [key, value] of Object.entries(attributes))
           if (value !== undefined) span.attributes[key] = value;
@@ -60,6 +66,13 @@ async function run(tracing: TracingLike | undefined, options: SyntheticOptions, 
   spans.end(record);
   await Promise.resolve();
 }
+
+/** Without the methods that came in September 2026. */
+const bare = (span: SpanLike): SpanLike => ({
+  isTraced: true,
+  setAttributes: (attributes) => span.setAttributes(attributes),
+  end: () => span.end(),
+});
 
 describe("createDownloadSpans", () => {
   it("opens one span per download, attempt and lookup, and ends each exactly once", async () => {
@@ -106,6 +119,43 @@ describe("createDownloadSpans", () => {
       "readahead.bytes_sent": 2000,
       "readahead.retries": 1,
     });
+  });
+
+  it("marks failed attempts and failed downloads as errors, and nothing else", async () => {
+    const failed = fakeTracing(true);
+    await run(failed, {
+      parts: 4,
+      failures: (part) => (part === 2 ? 1 : 0),
+      leaveAt: 3,
+      endedBy: "upstream",
+      error: upstreamFailure,
+    });
+    expect(
+      Object.fromEntries(
+        failed.spans.flatMap(({ name, exceptions }) =>
+          exceptions.length > 0 ? [[name, exceptions]] : [],
+        ),
+      ),
+    ).toEqual({
+      "part 2": ["unavailable: part 2 failed"],
+      download: ["unavailable: Could not read part 3, 5 attempts failed"],
+    });
+    const left = fakeTracing(true);
+    await run(left, { parts: 20, leaveAt: 3 });
+    expect(left.spans.flatMap(({ exceptions }) => exceptions)).toEqual([]);
+  });
+
+  it("does without what an older runtime lacks", async () => {
+    const tracing = fakeTracing(true);
+    await run(
+      {
+        startSpan: (name) => bare(tracing.startSpan(name)),
+        startActiveSpan: (name, callback) =>
+          tracing.startActiveSpan(name, (span) => callback(bare(span))),
+      },
+      { parts: 2, failures: () => 1 },
+    );
+    expect(tracing.spans.every(({ ends }) => ends === 1)).toBe(true);
   });
 
   it("ends every span of a download that is left", async () => {
