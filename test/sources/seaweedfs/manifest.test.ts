@@ -157,18 +157,14 @@ describe("ChunkList", () => {
   it("refuses chunks outside of their manifest, and manifests without end", async () => {
     const manifest = chunkOf(child(0, 100, { manifest: true }));
     const outside = new ChunkList([manifest], async () => [chunkOf(child(0, 101))]);
-    await expect(
-      walk(outside.windows({ start: 0, end: 100 }, context)),
-    ).rejects.toMatchObject({
+    await expect(walk(outside.windows({ start: 0, end: 100 }, context))).rejects.toMatchObject({
       kind: "protocol",
     });
     let depth = 0;
     const endless = new ChunkList([manifest], async () => [
       chunkOf(child(0, 100, { manifest: true, fid: `1,${++depth}00000001` })),
     ]);
-    await expect(
-      walk(endless.windows({ start: 0, end: 100 }, context)),
-    ).rejects.toMatchObject({
+    await expect(walk(endless.windows({ start: 0, end: 100 }, context))).rejects.toMatchObject({
       kind: "protocol",
     });
   });

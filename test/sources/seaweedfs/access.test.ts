@@ -1,0 +1,245 @@
+/** Who is asked, with what token, and who is never asked. */
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import {
+  createSeaweedfsSource,
+  type SeaweedfsOptions,
+} from "../../../src/sources/seaweedfs/source.ts";
+import type { Source } from "../../../src/sources/source.ts";
+import { contentBytes, ramp } from "../../support/object-bytes.ts";
+import { FakeCluster, type FakeClusterOptions } from "../../support/seaweedfs/cluster.ts";
+import { putObject } from "../../support/seaweedfs/objects.ts";
+import { readKey } from "../../support/seaweedfs/read-object.ts";
+
+let cluster: FakeCluster;
+
+async function start(options: FakeClusterOptions = {}): Promise<void> {
+  cluster = await FakeCluster.start(options);
+  putObject(cluster, "/o", { size: 10_000, chunkBytes: 3_000 });
+}
+
+beforeEach(() => start());
+afterEach(() => cluster.close());
+
+function sourceOf(options: Partial<SeaweedfsOptions> = {}): Source {
+  return createSeaweedfsSource({
+    filer: cluster.filerUrl,
+    master: cluster.masterUrl,
+    filerFallback: false,
+    ...options,
+  });
+}
+
+async function expectReadable(source: Source): Promise<void> {
+  expect(Buffer.compare(await readKey(source, "o"), contentBytes(ramp, 0, 10_000))).toBe(0);
+}
+
+describe("tokens", () => {
+  beforeEach(async () => {
+    await cluster.close();
+    await start({ volumeKey: "volume", filerKey: "filer" });
+  });
+
+  it("are signed for the filer and for every file id", async () => {
+    await expectReadable(sourceOf({ filerTokenSecret: "filer", volumeTokenSecret: "volume" }));
+  });
+
+  it("come from the master where the mount says so", async () => {
+    await expectReadable(sourceOf({ filerTokenSecret: "filer", volumeTokenFromMaster: true }));
+    expect(cluster.masters[0]?.seen.every((seen) => seen.target.includes("read=yes"))).toBe(true);
+  });
+
+  it("follow a server whose clock is ahead of ours", async () => {
+    const behind = () => Date.now() - 3_600_000;
+    const secrets = { filerTokenSecret: "filer", volumeTokenSecret: "volume" };
+    await expectReadable(sourceOf({ ...secrets, now: behind }));
+  });
+
+  it("that are missing or wrong are a clear refusal", async () => {
+    await expect(readKey(sourceOf(), "o")).rejects.toMatchObject({ kind: "denied" });
+    const wrong = sourceOf({ filerTokenSecret: "filer", volumeTokenSecret: "nope" });
+    await expect(readKey(wrong, "o")).rejects.toMatchObject({ kind: "denied", status: 401 });
+  });
+
+  it("are not needed through the filer's own door", async () => {
+    await cluster.close();
+    await start({ volumeKey: "volume" });
+    await expectReadable(sourceOf({ volumeAccess: "filer" }));
+    expect(cluster.volumes.every((server) => server.seen.length === 0)).toBe(true);
+  });
+});
+
+describe("addresses", () => {
+  it("outside of allowed_hosts are refused, and never connected to", async () => {
+    const source = sourceOf({ allowedHosts: ["volumes.example", "10.0.0.0/8"] });
+    await expect(readKey(source, "o")).rejects.toMatchObject({ kind: "config" });
+    expect(cluster.volumes.every((server) => server.seen.length === 0)).toBe(true);
+  });
+
+  it("of a redirect are checked too, and followed with everything the first had", async () => {
+    const [first, second] = cluster.volumes;
+    cluster.believed.set("1", [0]);
+    if (first !== undefined)
+      first.fault = (seen) => ({
+        do: "reply",
+        reply: {
+          status: 301,
+          headers: { Location: `${second?.url}${seen.target.slice(1).split("?")[0]}?proxied=true` },
+        },
+      });
+    await expectReadable(sourceOf());
+    expect(second?.seen.every((seen) => seen.target.includes("readDeleted=true"))).toBe(true);
+    if (first !== undefined)
+      first.fault = () => ({
+        do: "reply",
+        reply: { status: 301, headers: { Location: "http://169.254.169.254/x" } },
+      });
+    await expect(readKey(sourceOf(), "o")).rejects.toMatchObject({ kind: "config" });
+  });
+
+  it("in the own data centre go first", async () => {
+    await cluster.close();
+    await start({ volumeServers: 3, dataCenters: ["far", "near", "far"] });
+    await expectReadable(sourceOf({ dataCenter: "near" }));
+    expect(cluster.volumes.map((server) => server.seen.length > 0)).toEqual([false, true, false]);
+  });
+
+  it("are shuffled among equals", async () => {
+    putObject(cluster, "/o", { size: 10_000, chunkBytes: 100 });
+    await expectReadable(sourceOf());
+    for (const server of cluster.volumes) expect(server.seen.length).toBeGreaterThan(10);
+  });
+
+  it("internal or public, as the mount says", async () => {
+    const asked: string[] = [];
+    const answering = (address: "public" | "internal") =>
+      sourceOf({
+        address,
+        allowedHosts: "*",
+        fetch: async (url, init) => {
+          asked.push(new URL(url).host);
+          if (!url.includes("/dir/lookup")) return fetch(url, init);
+          return Response.json({
+            locations: [{ url: "inside:1", publicUrl: cluster.volume(0).host }],
+          });
+        },
+      });
+    await expectReadable(answering("public"));
+    await expect(readKey(answering("internal"), "o")).rejects.toMatchObject({
+      kind: "unavailable",
+    });
+    expect(asked).toContain("inside:1");
+  });
+
+  it("that asked another server are read, and looked up again afterwards", async () => {
+    const source = sourceOf();
+    for (const server of cluster.volumes)
+      server.fault = (seen) => {
+        const id = seen.target.slice(1).split("?")[0] ?? "";
+        const needle = cluster.needles.get(id);
+        const body = needle?.stored() ?? Buffer.alloc(0);
+        return {
+          do: "reply",
+          reply: { status: 200, headers: { "X-Amz-Request-Id": "a, b" }, body },
+        };
+      };
+    await expectReadable(source);
+    expect(cluster.masters[0]?.seen.length).toBeGreaterThan(1);
+  });
+});
+
+describe("answers that cannot be", () => {
+  it.each([
+    ["no JSON", "nonsense"],
+    ["a list", "[]"],
+    ["no locations", '{"locations":[]}'],
+    ["locations of another type", '{"locations":[5]}'],
+    ["an address that is no host", '{"locations":[{"url":"a/b?c","publicUrl":"a/b?c"}]}'],
+  ])("of the master: %s", async (_what, body) => {
+    const [master] = cluster.masters;
+    if (master !== undefined) master.fault = () => ({ do: "reply", reply: { status: 200, body } });
+    const failure = await readKey(sourceOf({ allowedHosts: "*" }), "o").catch(
+      (error: unknown) => error,
+    );
+    expect(["protocol", "unavailable", "config"]).toContain((failure as { kind: string }).kind);
+    expect((failure as Error).message).not.toContain("127.0.0.1");
+  });
+
+  it.each([
+    ["200 to a range", { status: 200, body: Buffer.alloc(3_000) }],
+    [
+      "another range",
+      { status: 206, headers: { "Content-Range": "bytes 6-9/3000" }, body: "wxyz" },
+    ],
+    ["no Content-Range", { status: 206, body: "wxyz" }],
+    [
+      "a multipart body",
+      { status: 206, headers: { "Content-Type": "multipart/byteranges; boundary=x" }, body: "--x" },
+    ],
+    [
+      "an encoding nobody asked for",
+      {
+        status: 206,
+        headers: { "Content-Encoding": "br", "Content-Range": "bytes 5-8/3000" },
+        body: "wxyz",
+      },
+    ],
+    ["a refused range", { status: 416, body: "invalid range\n" }],
+    ["a bad request", { status: 400 }],
+  ])("of a volume server: %s", async (_what, reply) => {
+    for (const server of cluster.volumes) server.fault = () => ({ do: "reply", reply });
+    await expect(readKey(sourceOf(), "o", { start: 5, end: 9 })).rejects.toMatchObject({
+      kind: "protocol",
+    });
+  });
+
+  it("of the filer: a redirect, an outage, metadata too long", async () => {
+    const [filer] = cluster.filers;
+    const answer = (reply: { status: number; headers?: Record<string, string>; body?: string }) => {
+      if (filer !== undefined) filer.fault = () => ({ do: "reply", reply });
+    };
+    answer({ status: 307, headers: { Location: "/elsewhere" } });
+    await expect(readKey(sourceOf(), "o")).rejects.toMatchObject({ kind: "protocol" });
+    answer({ status: 500 });
+    await expect(readKey(sourceOf(), "o")).rejects.toMatchObject({ kind: "unavailable" });
+    answer({ status: 200, body: "x".repeat(70_000) });
+    await expect(readKey(sourceOf({ metadataBytes: 65_536 }), "o")).rejects.toMatchObject({
+      kind: "unsupported",
+    });
+  });
+});
+
+describe("verify", () => {
+  it("finds a needle that does not match its checksum, and asks the other replica", async () => {
+    const bytes = Buffer.from(contentBytes(ramp, 0, 3_000));
+    const { fids } = putObject(cluster, "/o", { size: 3_000, chunkBytes: 3_000 });
+    const good = { stored: () => bytes, headers: { Etag: '"00000000"' } };
+    cluster.needles.set(fids[0] ?? "", good);
+    await expect(readKey(sourceOf({ verify: true }), "o")).rejects.toMatchObject({
+      kind: "protocol",
+    });
+    expect(Buffer.compare(await readKey(sourceOf(), "o"), bytes)).toBe(0);
+  });
+
+  it("reads what matches, as recorded", async () => {
+    // CRC32C of "123456789", the check value of the Castagnoli polynomial
+    const { fids } = putObject(cluster, "/o", { size: 9, chunkBytes: 9 });
+    const stored = Buffer.from("123456789");
+    cluster.needles.set(fids[0] ?? "", { stored: () => stored, headers: { Etag: '"e3069283"' } });
+    expect(Buffer.compare(await readKey(sourceOf({ verify: true }), "o"), stored)).toBe(0);
+  });
+});
+
+describe("options", () => {
+  it.each([
+    [{ filer: [] }, TypeError],
+    [{ filer: "ftp://x" }, TypeError],
+    [{ filer: "nonsense" }, TypeError],
+    [{ filer: "http://user@x" }, TypeError],
+    [{ filer: "http://x", volumeAccess: "direct" as const }, TypeError],
+    [{ filer: "http://x", root: "/a/../b" }, TypeError],
+    [{ filer: "http://x", metadataTtlMs: -1 }, RangeError],
+    [{ filer: "http://x", allowedHosts: ["a/b"] }, TypeError],
+  ])("%j cannot work", (options, type) => {
+    expect(() => createSeaweedfsSource(options)).toThrow(type);
+  });
+});

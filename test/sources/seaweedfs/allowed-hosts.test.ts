@@ -1,0 +1,69 @@
+import { describe, expect, it } from "vitest";
+import { createHostCheck } from "../../../src/sources/seaweedfs/allowed-hosts.ts";
+
+function byDefault(...configured: string[]): (host: string) => boolean {
+  return createHostCheck(
+    undefined,
+    configured.map((host) => new URL(`http://${host}/`)),
+  );
+}
+
+describe("createHostCheck without a list", () => {
+  it("allows the configured hosts at any port", () => {
+    const allows = byDefault("filer.example:8888", "203.0.113.5:9333");
+    expect(allows("filer.example:8080")).toBe(true);
+    expect(allows("203.0.113.5:8080")).toBe(true);
+    expect(allows("203.0.113.6:8080")).toBe(false);
+    expect(allows("other.example:8080")).toBe(false);
+  });
+
+  it("allows addresses of the same private block, and of no other", () => {
+    const allows = byDefault("10.1.2.3:8888");
+    expect(allows("10.200.0.9:8080")).toBe(true);
+    expect(allows("192.168.0.9:8080")).toBe(false);
+    expect(allows("127.0.0.1:8080")).toBe(false);
+    expect(allows("169.254.169.254")).toBe(false);
+    expect(allows("internal.example")).toBe(false);
+  });
+
+  it("allows names beside a single-label name, and names under a parent domain of two labels", () => {
+    const compose = byDefault("filer:8888");
+    expect(compose("volume-1:8080")).toBe(true);
+    expect(compose("volume.example:8080")).toBe(false);
+    expect(compose("10.0.0.1:8080")).toBe(false);
+    const domain = byDefault("filer.weed.example.com");
+    expect(domain("vol1.weed.example.com:8080")).toBe(true);
+    expect(domain("weed.example.com:8080")).toBe(false);
+    expect(domain("evil.com:8080")).toBe(false);
+    expect(domain("vol1.weed.example.com.evil.com")).toBe(false);
+    expect(byDefault("filer.com")("other.com")).toBe(false);
+  });
+
+  it("refuses what is no host", () => {
+    const allows = createHostCheck(["*"], []);
+    for (const host of ["", "a/b", "u@h", "h:0", "h:99999", "h?x", "h#x", "h h", "h:80:80", "[::1"])
+      expect(allows(host), host).toBe(false);
+    expect(allows("[2001:db8::1]:8080")).toBe(true);
+  });
+});
+
+describe("createHostCheck with a list", () => {
+  it("allows what is listed and nothing else, configured hosts included", () => {
+    const allows = createHostCheck(
+      ["Vol1.example:8080", "vol2.example", "*.cdn.example", "10.0.0.0/9"],
+      [new URL("http://filer.example")],
+    );
+    expect(allows("vol1.example:8080")).toBe(true);
+    expect(allows("vol1.example:8081")).toBe(false);
+    expect(allows("vol2.example:1")).toBe(true);
+    expect(allows("a.b.cdn.example:8080")).toBe(true);
+    expect(allows("cdn.example")).toBe(false);
+    expect(allows("10.127.0.1")).toBe(true);
+    expect(allows("10.128.0.1")).toBe(false);
+    expect(allows("filer.example")).toBe(false);
+  });
+
+  it.each(["http://a", "a/b", "10.0.0.0/33", "*.", "a b", ""])("refuses the entry %j", (entry) => {
+    expect(() => createHostCheck([entry], [])).toThrow(TypeError);
+  });
+});

@@ -1,0 +1,147 @@
+/** Metadata that is malformed, odd, or too exact for doubles. */
+import { describe, expect, it } from "vitest";
+import { parseEntry } from "../../../src/sources/seaweedfs/entry.ts";
+import { parseExactJson } from "../../../src/sources/seaweedfs/exact-json.ts";
+import { factsOf } from "../../../src/sources/seaweedfs/facts.ts";
+import { pathOfKey } from "../../../src/sources/seaweedfs/name.ts";
+
+function entryText(fields: Record<string, unknown>, chunks = "[]"): string {
+  const all = {
+    FullPath: "/a.bin",
+    Mtime: "2026-01-02T03:04:05.123456789Z",
+    FileSize: 100,
+    ...fields,
+  };
+  return `${JSON.stringify(all).slice(0, -1)},"chunks":${chunks}}`;
+}
+
+describe("parseExactJson", () => {
+  it("keeps large integers and touches no text that looks like them", () => {
+    const text =
+      '{"a_b":1790000000000000001,"c":"\\"a_b\\":1790000000000000001,","d":[12],"e": 12345678901234567890}';
+    expect(parseExactJson(text)).toEqual({
+      a_b: "1790000000000000001",
+      c: '"a_b":1790000000000000001,',
+      d: [12],
+      e: "12345678901234567890",
+    });
+  });
+});
+
+describe("parseEntry", () => {
+  it("keeps times of chunks apart that differ by one nanosecond", () => {
+    const chunk = (ns: string) => `{"file_id":"1,0100000001","size":10,"modified_ts_ns":${ns}}`;
+    const entry = parseEntry(
+      entryText({}, `[${chunk("1790000000000000001")},${chunk("1790000000000000002")}]`),
+    );
+    expect(entry.chunks.map((one) => one.timestamp)).toEqual([
+      1790000000000000001n,
+      1790000000000000002n,
+    ]);
+  });
+
+  it.each([
+    ["no JSON", "nonsense"],
+    ["an HTML page", "<html></html>"],
+    ["a list", "[]"],
+    ["no path", "{}"],
+    ["a size that is no number", entryText({ FileSize: "many" })],
+    ["a negative size", entryText({ FileSize: -1 })],
+    ["a size beyond 2^53", '{"FullPath":"/a","FileSize":99999999999999999999}'],
+    ["chunks that are no list", entryText({}, "{}")],
+    ["a chunk without an id", entryText({}, '[{"size":1}]')],
+    ["an id that does not parse", entryText({}, '[{"file_id":"3,x/../y","size":1}]')],
+    [
+      "chunks past the object's end",
+      entryText({}, '[{"file_id":"1,0100000001","offset":60,"size":41}]'),
+    ],
+    [
+      "a short cipher key",
+      entryText({}, '[{"file_id":"1,0100000001","size":1,"cipher_key":"AAAA"}]'),
+    ],
+    [
+      "a key that is not base64",
+      entryText({}, '[{"file_id":"1,0100000001","size":1,"cipher_key":"?"}]'),
+    ],
+    ["a time that cannot be read", entryText({ Mtime: "yesterday" })],
+    ["stored headers that are no object", entryText({ Extended: 5 })],
+  ])("refuses %s as protocol", (_what, text) => {
+    expect(() => parseEntry(text)).toThrow(expect.objectContaining({ kind: "protocol" }));
+  });
+
+  it("refuses encryption of a type it does not know", () => {
+    const text = entryText({}, '[{"file_id":"1,0100000001","size":1,"sse_type":9}]');
+    expect(() => parseEntry(text)).toThrow(expect.objectContaining({ kind: "unsupported" }));
+  });
+
+  it("takes the id from its message where there is no text", () => {
+    const fid = '{"volume_id":3,"file_key":1,"cookie":1668298710}';
+    const entry = parseEntry(entryText({}, `[{"size":1,"fid":${fid}}]`));
+    expect(entry.chunks[0]?.fid).toBe("3,01637037d6");
+  });
+
+  it("names another identity whenever bytes or chunks change", () => {
+    const one = '[{"file_id":"1,0100000001","size":10}]';
+    const other = '[{"file_id":"1,0100000002","size":10}]';
+    const identities = [
+      entryText({}, one),
+      entryText({}, other),
+      entryText({ FileSize: 101 }, one),
+      entryText({ Mtime: "2026-01-02T03:04:05.123456790Z" }, one),
+    ].map((text) => parseEntry(text).identity);
+    expect(new Set(identities).size).toBe(4);
+    expect(parseEntry(entryText({}, one)).identity).toBe(identities[0]);
+  });
+});
+
+describe("factsOf", () => {
+  const base64 = (text: string) => Buffer.from(text).toString("base64");
+
+  it("passes on what users stored, and nothing internal", () => {
+    const entry = parseEntry(
+      entryText({
+        Mime: "text/x",
+        Extended: {
+          "X-Amz-Meta-Colour": base64("blue"),
+          "Cache-Control": base64("max-age=60"),
+          "Seaweed-X-Amz-ETag": base64("abc"),
+          "Seaweed-Colour": base64("x"),
+          "xattr-user": base64("x"),
+          "x-seaweedfs-sse-s3-key": base64("secret"),
+          "X-Amz-Tagging-env": base64("test"),
+          "Content-Length": base64("5"),
+          "Set-Cookie": base64("a=b"),
+          "X-Amz-Meta-Bad": base64("a\r\nInjected: yes"),
+        },
+      }),
+    );
+    const { headers, etag } = factsOf(entry, "s3");
+    expect(headers).toEqual({
+      "content-type": "text/x",
+      "x-amz-meta-colour": "blue",
+      "cache-control": "max-age=60",
+    });
+    expect(etag).toBe('"abc"');
+  });
+
+  it("never makes an entity tag that breaks a header", () => {
+    const entry = parseEntry(entryText({ Extended: { "Seaweed-X-Amz-ETag": base64("a b\r\n") } }));
+    expect(factsOf(entry, "s3").etag).toBeUndefined();
+  });
+});
+
+describe("pathOfKey", () => {
+  it.each([
+    ["", "a/b", "/a/b"],
+    ["/buckets/x", "a//b", "/buckets/x/a/b"],
+    ["/r", "ü ?#%", "/r/ü ?#%"],
+    ["", "", undefined],
+    ["", "a/", undefined],
+    ["/r", "../x", undefined],
+    ["/r", "a/./b", undefined],
+    ["/r", "a\0b", undefined],
+    ["/r", "\ud800", undefined],
+  ])("below %j, %j is %j", (root, key, path) => {
+    expect(pathOfKey(root, key)).toBe(path);
+  });
+});
