@@ -6,6 +6,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { queryLocal } from "../../cli/local-explorer.ts";
 import { bundleWorker } from "./observe-support/bundle.ts";
 import { rawGet } from "./observe-support/raw-client.ts";
 import { type ScriptedOrigin, startScriptedOrigin } from "./observe-support/scripted-origin.ts";
@@ -58,6 +59,16 @@ async function itemOf(key: string) {
   return { item, record };
 }
 
+/** Ended spans right below a download's. */
+function spansOf(sql: string): Promise<unknown[][]> {
+  return queryLocal(
+    wrangler.url,
+    `select part.name, part.outcome, json_extract(part.attributes, '$."readahead.status"')
+     from spans part join spans download on part.parent_id = download.span_id
+     where download.name = 'download' and part.duration_ms is not null and ${sql} order by part.start_ms`,
+  );
+}
+
 describe("the summary record under wrangler dev", () => {
   it("shows a slow replica and a retry of a download of 64 parts", async () => {
     replicas.forEach((replica, i) => {
@@ -87,6 +98,17 @@ describe("the summary record under wrangler dev", () => {
         `${JSON.stringify(item, undefined, 2)}\n`,
       );
     }
+  });
+
+  it("has a span for each of its attempts, below the download's, the failed one an error", async () => {
+    await expect
+      .poll(async () => (await spansOf("part.name like 'part %'")).length, { timeout: 10_000 })
+      .toBe(65);
+    expect(await spansOf("part.name like 'part 40%'")).toEqual([
+      ["part 40", "error", 503],
+      ["part 40, attempt 2", "ok", null],
+    ]);
+    expect(await spansOf("part.outcome <> 'ok'")).toHaveLength(1);
   });
 
   it("tells of an exception after headers", async () => {
