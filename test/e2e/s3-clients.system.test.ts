@@ -33,8 +33,8 @@ beforeAll(async () => {
     ...process.env,
     AWS_ACCESS_KEY_ID: "local",
     AWS_SECRET_ACCESS_KEY: "local-secret-of-npm-start",
-    AWS_REGION: "us-east-1",
-    AWS_DEFAULT_REGION: "us-east-1",
+    AWS_REGION: "auto",
+    AWS_DEFAULT_REGION: "auto",
     AWS_EC2_METADATA_DISABLED: "true",
     // rclone refuses one; there is no TLS here.
     AWS_CA_BUNDLE: undefined,

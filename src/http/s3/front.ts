@@ -63,18 +63,27 @@ class S3Front implements Front {
     const host = hostOf(request, url);
     const target = findTarget(this.#buckets, host, url.pathname);
     const named = this.#buckets.find(({ bucket }) => bucket === target.mount?.bucket);
-    const inOther = this.#others.some(
-      (prefix) => url.pathname.startsWith(prefix) || `${url.pathname}/` === prefix,
-    );
-    if (named !== undefined && !(target.by === "label" && inOther)) {
+    const other = this.#otherPrefix(url.pathname);
+    // As among plain mounts the longest prefix wins; a host's first label counts only where no path does.
+    const yields =
+      other !== undefined &&
+      (target.by === "label" || (target.by === "path" && other.length > target.bucket.length + 2));
+    if (named !== undefined && !yields) {
       return {
         mount: named.mount,
         rawKey: target.rawKey,
         answer: (exchange) => this.#answer(exchange, named, host),
       };
     }
-    if (inOther || !looksSigned(request, url)) return undefined;
+    if (other !== undefined || !looksSigned(request, url)) return undefined;
     return { answer: (id: string) => this.#answerService(request, url, host, id) };
+  }
+
+  /** The longest prefix of a plain mount that the path is below. */
+  #otherPrefix(path: string): string | undefined {
+    return this.#others
+      .filter((prefix) => path.startsWith(prefix) || `${path}/` === prefix)
+      .toSorted((a, b) => b.length - a.length)[0];
   }
 
   async #answer(exchange: Exchange, bucket: S3Bucket, host: string): Promise<Response> {

@@ -269,6 +269,22 @@ describe("routing", () => {
     expect(await response.text()).toContain("https://origin.example/x?");
   });
 
+  it("leaves a longer prefix inside a bucket to its own mount, and nothing else", async () => {
+    const source = createHttpSource({
+      url: "https://origin.example/",
+      fetch: async (url) => new Response(url),
+    });
+    const plain = [
+      { name: "shown", prefix: "/media/shown/", source },
+      { name: "root", prefix: "/", source },
+    ];
+    const endpoint = setUp({ plain });
+    const shown = await endpoint.fetch(new Request(`${origin}/media/shown/x`));
+    expect(await shown.text()).toBe("https://origin.example/x");
+    for (const path of ["/media/shownx", "/media/key", "/media"])
+      expect((await endpoint.fetch(new Request(origin + path))).status).toBe(403);
+  });
+
   it("takes a host for a bucket: configured, or by its first label", async () => {
     const endpoint = setUp({ hosts: ["films.example"] });
     for (const host of ["https://films.example:8787", "https://media.edge.example"]) {
