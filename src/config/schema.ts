@@ -130,7 +130,7 @@ const s3Schema = table({
   upstream_credentials: v.optional(secretName),
   virtual_host: v.optional(flag),
   requester_pays: v.optional(flag),
-  key_prefix: v.optional(text),
+  key_prefix: v.optional(v.string("must be text")),
   sse_c_key: v.optional(secretName),
   via: v.optional(bindingName),
 });
@@ -153,7 +153,7 @@ const seaweedfsSchema = table({
   source: v.literal("seaweedfs"),
   filer: listOf(upstreamUrl),
   master: v.optional(listOf(upstreamUrl)),
-  root: v.optional(text),
+  root: v.optional(v.string("must be text")),
   buckets_folder: v.optional(text),
   address: v.optional(choice(["public", "internal"])),
   volume_access: v.optional(choice(["direct", "filer"])),

@@ -5,6 +5,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { rampSample, textSample, toneSample } from "../../scripts/samples.ts";
 import { ask } from "./support/http.ts";
+import { commands } from "./support/readme.ts";
 import { isTaken, root, type Started, startLocal } from "./support/start.ts";
 
 const run = promisify(execFile);
@@ -36,6 +37,18 @@ describe("npm start", () => {
     for (const url of new Set(urls)) {
       const { status } = await ask(url, { headers: { range: "bytes=0-9" } });
       expect([200, 206], url).toContain(status);
+    }
+  });
+
+  it("runs the README's curl lines", async () => {
+    const lines = commands().filter((line) => line.startsWith("curl "));
+    expect(lines.length).toBeGreaterThanOrEqual(4);
+    for (const line of lines) {
+      const command = line
+        .replaceAll("http://127.0.0.1:8787", local.base)
+        .replaceAll("http://127.0.0.1:8788", local.originUrl)
+        .replaceAll(/https:\/\/\S+my-object/g, `${local.base}/files/ramp.bin`);
+      await run("sh", ["-c", `${command} --fail --silent --show-error -o /dev/null`]);
     }
   });
 
