@@ -11,7 +11,7 @@
  * by sign as well as by shade, replicas by colour and by name, so nothing is lost without colours.
  */
 import type { SummaryRecord } from "../src/observe/record.ts";
-import type { Timeline } from "../src/observe/timeline.ts";
+import type { Timeline } from "../src/observe/timeline-columns.ts";
 import { type Paint, printable } from "./download-line.ts";
 import { formatBytes, formatDuration, formatRate } from "./quantities.ts";
 

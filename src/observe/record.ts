@@ -11,7 +11,8 @@ import type { Outcome } from "../http/problem.ts";
 import type { EndedBy, ReadaheadEvent, Totals } from "../readahead/events.ts";
 import { decideOutcome, isLeaving } from "./outcome.ts";
 import type { ReplicaLabels } from "./replica-labels.ts";
-import { createTimeline, type SlowestPart, TIMELINE_PARTS, type Timeline } from "./timeline.ts";
+import { createTimeline, type SlowestPart, TIMELINE_PARTS } from "./timeline.ts";
+import type { Timeline } from "./timeline-columns.ts";
 
 /** Value of `record`: what `wrangler tail --search` looks for. */
 export const RECORD_MARKER = "edge-readahead";
