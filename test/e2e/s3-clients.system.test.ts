@@ -99,6 +99,7 @@ async function execute(command: string, args: readonly string[], cwd: string): P
 async function recipe(name: string, cwd: string): Promise<string> {
   const text = await readFile(join(cases, "recipes", name), "utf8");
   expect(text).toContain("https://edge.example");
+  expect(await readFile(join(root, "README.md"), "utf8")).toContain(text);
   expect(text.split("\n").filter((line) => line !== "").length).toBeLessThanOrEqual(5);
   // Not under the name itself: Python would import "boto3.py" as boto3.
   const path = join(cwd, `recipe-${name}`);
