@@ -107,7 +107,7 @@ function fixedSample(key: string, contentType: string, content: Uint8Array): Sam
 }
 
 /** What `npm start` offers, in the bucket and behind the origin. */
-export function createSamples(rampBytes = 256 * MIB): readonly Sample[] {
+export function createSamples(rampBytes = 200 * MIB): readonly Sample[] {
   return [
     rampSample("ramp.bin", rampBytes),
     textSample("hello.txt"),

@@ -24,7 +24,7 @@ const { values } = parseArgs({
     "origin-port": { type: "string", default: process.env["ORIGIN_PORT"] ?? "8788" },
     delay: { type: "string", default: process.env["ORIGIN_DELAY_MS"] ?? "20" },
     "persist-to": { type: "string", default: process.env["PERSIST_TO"] ?? ".wrangler/state" },
-    "ramp-mib": { type: "string", default: process.env["RAMP_MIB"] ?? "256" },
+    "ramp-mib": { type: "string", default: process.env["RAMP_MIB"] ?? "200" },
     empty: { type: "boolean", default: false },
     quiet: { type: "boolean", default: false },
   },
