@@ -175,5 +175,5 @@ function parseText(text: string): unknown {
 
 /** The path alone: a query may hold a signature. */
 function pathOf(url: string): string {
-  return URL.parse(url)?.pathname ?? "";
+  return URL.canParse(url) ? new URL(url).pathname : "";
 }
