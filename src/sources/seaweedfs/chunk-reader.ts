@@ -1,9 +1,4 @@
-/**
- * Reads chunks of one open object: finds who has them, asks one replica, decodes what came.
- *
- * Failover between replicas is the engine's, but for one case: a 404 is no failure of a server. The other replicas are
- * asked at once, then locations are looked up again, then the metadata decides between lost and changed.
- */
+/** Reads chunks of one open object: asks a replica, checks what came, decodes it. Who is asked: replica-walk.ts. */
 import { ReadaheadError } from "../../errors.ts";
 import { delay } from "../../readahead/retry.ts";
 import type { Answer, ReadRequest, StoredPiece } from "../source.ts";
@@ -13,10 +8,10 @@ import type { Cluster } from "./cluster.ts";
 import { matchesEtag } from "./crc32c.ts";
 import { createDecoder, decryptInPlace, type StreamCipher } from "./ctr.ts";
 import { cipherOverheadBytes, free, inflate, looksGzipped, openCiphered } from "./decode.ts";
-import { type Door, findDoors } from "./doors.ts";
-import type { Lookups, Placement } from "./locate.ts";
+import type { Door } from "./doors.ts";
 import { parseManifest } from "./manifest-blob.ts";
 import { type NeedleAnswer, readNeedle } from "./needle.ts";
+import type { Others, ReplicaWalk } from "./replica-walk.ts";
 import { type ClusterContext, readWhole } from "./request.ts";
 import { sliceBody } from "./slice-body.ts";
 import type { ObjectKeys } from "./sse/object-keys.ts";
@@ -47,21 +42,13 @@ interface Stretch {
 
 export class ChunkReader {
   readonly #cluster: Cluster;
-  readonly #lookups: Lookups | undefined;
+  readonly #walk: ReplicaWalk;
   readonly #keys: ObjectKeys | undefined;
-  /** Reads the metadata again: throws `lost` or `changed`. */
-  readonly #judgeLoss: (context: ClusterContext) => Promise<never>;
 
-  constructor(
-    cluster: Cluster,
-    lookups: Lookups | undefined,
-    keys: ObjectKeys | undefined,
-    judgeLoss: (context: ClusterContext) => Promise<never>,
-  ) {
+  constructor(cluster: Cluster, walk: ReplicaWalk, keys: ObjectKeys | undefined) {
     this.#cluster = cluster;
-    this.#lookups = lookups;
+    this.#walk = walk;
     this.#keys = keys;
-    this.#judgeLoss = judgeLoss;
   }
 
   /** See `OpenObject.read`. */
@@ -76,7 +63,7 @@ export class ChunkReader {
     const cipher = await this.#keys?.cipher(chunk, from, request);
     const verify = chunk.cipherKey === undefined && piece.holdBytes !== undefined;
     const stretch = { chunk, from, to, cipher, verify };
-    return this.#withReplicas(
+    return this.#walk.ask(
       chunk,
       request,
       (replica) => request.tried(replica),
@@ -93,7 +80,7 @@ export class ChunkReader {
     for (let round = 0; ; ) {
       let failed: string | undefined;
       try {
-        return await this.#withReplicas(
+        return await this.#walk.ask(
           chunk,
           context,
           (replica) => tried.has(replica),
@@ -122,84 +109,6 @@ export class ChunkReader {
         await delay(Math.max(waitMs, error.retryAfterMs ?? 0), context.signal);
       }
     }
-  }
-
-  /** Where the chunk lies, for humans. */
-  async replicas(chunk: Chunk, context: ClusterContext): Promise<string[]> {
-    const { doors } = await findDoors(chunk, this.#cluster.doors, this.#lookups, context);
-    return doors.map((door) => door.replica);
-  }
-
-  /** Looks a chunk's volume up again. @returns whether its servers (or the next token) differ from before */
-  async refresh(chunk: Chunk, context: ClusterContext): Promise<boolean> {
-    const { locator } = this.#cluster;
-    if (locator === undefined || this.#lookups === undefined) return false;
-    const key = locator.keyOf(chunk.fid);
-    const used = this.#used.get(key);
-    const known = locator.known(key);
-    // Another part of this request, or another request, has looked it up since: that repair is ours too.
-    if (known === used) locator.forget(key, used);
-    try {
-      const placement = await this.#lookups.find(chunk.fid, context);
-      return !sameServers(used, placement) || placement.token !== used?.token;
-    } catch (error) {
-      if (!(error instanceof ReadaheadError) || context.signal.aborted) throw error;
-      return false;
-    }
-  }
-
-  /** The placement that the last failed read of a volume was made from. */
-  readonly #used = new Map<string, Placement | undefined>();
-
-  async #withReplicas<T>(
-    chunk: Chunk,
-    context: ClusterContext,
-    tried: (replica: string) => boolean,
-    ask: (door: Door, others: Others) => Promise<T>,
-  ): Promise<T> {
-    const gone = new Set<string>();
-    for (let lookedUp = false; ; lookedUp = true) {
-      const found = await findDoors(chunk, this.#cluster.doors, this.#lookups, context);
-      const { placement } = found;
-      const doors = found.doors.filter(({ replica }) => !tried(replica) && !gone.has(replica));
-      if (doors.length === 0 && gone.size === 0)
-        throw new ReadaheadError("unavailable", "Every server with the chunk was asked in vain");
-      for (const [index, door] of doors.entries()) {
-        // What the filer would proxy to has just said that it has no such chunk.
-        if (gone.size > 0 && !door.direct && placement !== undefined) continue;
-        try {
-          return await ask(door, othersOf(doors.slice(index + 1), context));
-        } catch (error) {
-          if (!isGone(error)) {
-            this.#remember(chunk, placement, error, context);
-            throw error;
-          }
-          gone.add(door.replica);
-        }
-      }
-      const direct = found.doors.filter((door) => door.direct);
-      const everywhere = direct.every(({ replica }) => gone.has(replica));
-      const { locator } = this.#cluster;
-      if (everywhere && !lookedUp && locator !== undefined && placement !== undefined) {
-        locator.forget(locator.keyOf(chunk.fid), placement);
-        continue;
-      }
-      if (everywhere) return this.#judgeLoss(context);
-      throw new ReadaheadError("unavailable", "The servers that can be reached lack a chunk", {
-        status: 404,
-      });
-    }
-  }
-
-  #remember(
-    chunk: Chunk,
-    placement: Placement | undefined,
-    error: unknown,
-    context: ClusterContext,
-  ): void {
-    if (context.signal.aborted || !(error instanceof ReadaheadError)) return;
-    const { locator } = this.#cluster;
-    if (locator !== undefined) this.#used.set(locator.keyOf(chunk.fid), placement);
   }
 
   async #readPlain(
@@ -388,33 +297,7 @@ export class ChunkReader {
   }
 }
 
-/** What is left to ask after a door. */
-interface Others {
-  /** Any server: the engine then asks it at once when this one fails. */
-  readonly alternatives: boolean;
-  /** Another replica in good standing: only then is a silent one given up after seconds. */
-  readonly hurry: boolean;
-}
-
-function othersOf(doors: readonly Door[], context: ClusterContext): Others {
-  return {
-    alternatives: doors.length > 0,
-    hurry: doors.some((door) => door.direct && context.suspect?.(door.replica) !== true),
-  };
-}
-
 /** Most bytes a ciphered needle can have. Gzip may make random bytes longer by a few in every 16 KiB. */
 function storedLimit({ size, compressed }: Chunk): number {
   return size + cipherOverheadBytes + (compressed ? 1024 + Math.ceil(size / 1024) : 0);
-}
-
-function isGone(error: unknown): boolean {
-  return error instanceof ReadaheadError && error.kind === "unavailable" && error.status === 404;
-}
-
-function sameServers(a: Placement | undefined, b: Placement): boolean {
-  const hosts = new Set(a?.locations.map((location) => location.host));
-  return (
-    hosts.size === b.locations.length && b.locations.every((location) => hosts.has(location.host))
-  );
 }

@@ -5,7 +5,8 @@
 import { ReadaheadError } from "../../errors.ts";
 import type { ByteRange } from "../../readahead/byte-range.ts";
 import { parseContentRange } from "../../readahead/content-range.ts";
-import { statusError } from "../../readahead/verify.ts";
+import { parseHttpDate, statusError } from "../../readahead/verify.ts";
+import type { Facts } from "../source.ts";
 import { discard } from "../upstream.ts";
 import { type Entry, parseEntry } from "./entry.ts";
 import { encodePath } from "./name.ts";
@@ -76,7 +77,7 @@ export class Filer {
   async read(
     path: string,
     range: ByteRange,
-    size: number,
+    { size, lastModified }: Pick<Facts, "size" | "lastModified">,
     context: ClusterContext,
   ): Promise<{ readonly body: ReadableStream<Uint8Array>; readonly replica: string }> {
     const [base, ...others] = this.#servers.order(context);
@@ -100,9 +101,13 @@ export class Filer {
     try {
       if (response.status !== 206) throw statusError(response, { replica });
       const answered = parseContentRange(response.headers.get("content-range") ?? "");
-      if (answered?.size !== size)
+      // The entity tag changes when the filer has cached the bytes; the time does not.
+      const modified = parseHttpDate(response.headers.get("last-modified"));
+      const same = answered?.size === size && (modified ?? lastModified) === lastModified;
+      if (!same)
         throw new ReadaheadError("changed", "The object changed while it was read", { replica });
-      if (answered.range?.start !== range.start || answered.range.end !== range.end)
+      const part = answered?.range;
+      if (part?.start !== range.start || part.end !== range.end)
         throw new ReadaheadError("protocol", "The filer answered another range", { replica });
       if (response.body === null)
         throw new ReadaheadError("protocol", "The filer answered without a body", { replica });

@@ -24,6 +24,7 @@ import { type Entry, isRemoteOnly } from "./entry.ts";
 import { factsOf } from "./facts.ts";
 import type { Interval } from "./intervals.ts";
 import { Lookups } from "./locate.ts";
+import { ReplicaWalk } from "./replica-walk.ts";
 import type { ClusterContext } from "./request.ts";
 import { s3PartOf } from "./s3-part.ts";
 import { ObjectKeys } from "./sse/object-keys.ts";
@@ -66,6 +67,7 @@ class SeaweedfsObject implements OpenObject<SeaweedfsPiece> {
   readonly #entry: Entry;
   readonly #cluster: Cluster;
   readonly #keys: ObjectKeys | undefined;
+  readonly #walk: ReplicaWalk;
   readonly #reader: ChunkReader;
   readonly #list: ChunkList;
   #content: Uint8Array | undefined;
@@ -83,7 +85,8 @@ class SeaweedfsObject implements OpenObject<SeaweedfsPiece> {
     this.#cluster = cluster;
     this.#keys = keys;
     const lookups = cluster.locator === undefined ? undefined : new Lookups(cluster.locator);
-    this.#reader = new ChunkReader(cluster, lookups, keys, (context) => this.#judgeLoss(context));
+    this.#walk = new ReplicaWalk(cluster, lookups, (context) => this.#judgeLoss(context));
+    this.#reader = new ChunkReader(cluster, this.#walk, keys);
     this.#list = new ChunkList(entry.chunks, (manifest, context) =>
       this.#reader.manifest(manifest, context),
     );
@@ -139,16 +142,15 @@ class SeaweedfsObject implements OpenObject<SeaweedfsPiece> {
 
   async read(piece: SeaweedfsPiece, range: ByteRange, request: ReadRequest): Promise<Answer> {
     if (!("remote" in piece)) return this.#reader.read(piece, range, request);
-    const { path, size } = this.#entry;
-    return this.#cluster.filer.read(path, range, size, request);
+    return this.#cluster.filer.read(this.#entry.path, range, this.facts, request);
   }
 
   async refresh(piece: SeaweedfsPiece, context: CallContext): Promise<boolean> {
-    return "remote" in piece ? false : this.#reader.refresh(piece.chunk, context);
+    return "remote" in piece ? false : this.#walk.refresh(piece.chunk, context);
   }
 
   async replicas(piece: SeaweedfsPiece, context: CallContext): Promise<readonly string[]> {
-    return "remote" in piece ? ["filer"] : this.#reader.replicas(piece.chunk, context);
+    return "remote" in piece ? ["filer"] : this.#walk.names(piece.chunk, context);
   }
 
   #piece({ start, end, chunk, offsetInChunk }: Interval<Chunk>): ChunkPiece {

@@ -178,8 +178,9 @@ function storeChunk(
   sse: FakeObjectOptions["sse"],
 ): ChunkFacts & { readonly needle: FakeNeedle } {
   const key = createHash("sha256").update(`chunk ${offset}`).digest();
-  const { encrypt, facts } = encryption(sse, offset);
-  const bytes = () => encrypt(clear());
+  const layer = encryption(sse, offset);
+  const { facts } = layer;
+  const bytes = () => layer.encrypt(clear());
   if (form === "plain") return { ...facts, needle: { stored: bytes } };
   if (form === "gzip" || form === "hidden-gzip") {
     const compressed = form === "gzip" ? { compressed: true } : {};

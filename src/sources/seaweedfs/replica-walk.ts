@@ -1,0 +1,123 @@
+/**
+ * From replica to replica of a chunk. Failover is the engine's, but for one case: a 404 is no failure of a server. The
+ * other replicas are asked at once, then locations are looked up again, then the metadata decides between lost and
+ * changed.
+ */
+import { ReadaheadError } from "../../errors.ts";
+import type { Chunk } from "./chunk.ts";
+import type { Cluster } from "./cluster.ts";
+import { type Door, findDoors } from "./doors.ts";
+import type { Lookups, Placement } from "./locate.ts";
+import type { ClusterContext } from "./request.ts";
+
+export class ReplicaWalk {
+  readonly #cluster: Cluster;
+  readonly #lookups: Lookups | undefined;
+  /** Reads the metadata again: throws `lost` or `changed`. */
+  readonly #judgeLoss: (context: ClusterContext) => Promise<never>;
+  /** The placement that a chunk's last read was made from. */
+  readonly #used = new WeakMap<Chunk, Placement>();
+
+  constructor(
+    cluster: Cluster,
+    lookups: Lookups | undefined,
+    judgeLoss: (context: ClusterContext) => Promise<never>,
+  ) {
+    this.#cluster = cluster;
+    this.#lookups = lookups;
+    this.#judgeLoss = judgeLoss;
+  }
+
+  /** Where the chunk lies, for humans. */
+  async names(chunk: Chunk, context: ClusterContext): Promise<string[]> {
+    const { doors } = await findDoors(chunk, this.#cluster.doors, this.#lookups, context);
+    return doors.map((door) => door.replica);
+  }
+
+  /** Looks a chunk's volume up again. @returns whether its servers (or the next token) differ from before */
+  async refresh(chunk: Chunk, context: ClusterContext): Promise<boolean> {
+    const { locator } = this.#cluster;
+    if (locator === undefined || this.#lookups === undefined) return false;
+    const key = locator.keyOf(chunk.fid);
+    const used = this.#used.get(chunk);
+    const known = locator.known(key);
+    // Another part of this request, or another request, has looked it up since: that repair is ours too.
+    if (known === used) locator.forget(key, used);
+    try {
+      const placement = await this.#lookups.find(chunk.fid, context);
+      return !sameServers(used, placement) || placement.token !== used?.token;
+    } catch (error) {
+      if (!(error instanceof ReadaheadError) || context.signal.aborted) throw error;
+      return false;
+    }
+  }
+
+  /**
+   * Asks the best replica that was not tried; others only for a 404.
+   *
+   * @throws what asking it threw, `unavailable` where every one was tried, `lost` or `changed` where none has the chunk
+   */
+  async ask<T>(
+    chunk: Chunk,
+    context: ClusterContext,
+    tried: (replica: string) => boolean,
+    ask: (door: Door, others: Others) => Promise<T>,
+  ): Promise<T> {
+    const gone = new Set<string>();
+    for (let lookedUp = false; ; lookedUp = true) {
+      const found = await findDoors(chunk, this.#cluster.doors, this.#lookups, context);
+      const { placement } = found;
+      if (placement !== undefined) this.#used.set(chunk, placement);
+      const doors = found.doors.filter(({ replica }) => !tried(replica) && !gone.has(replica));
+      if (doors.length === 0 && gone.size === 0)
+        throw new ReadaheadError("unavailable", "Every server with the chunk was asked in vain");
+      for (const [index, door] of doors.entries()) {
+        // What the filer would proxy to has just said that it has no such chunk.
+        if (gone.size > 0 && !door.direct && placement !== undefined) continue;
+        try {
+          return await ask(door, othersOf(doors.slice(index + 1), context));
+        } catch (error) {
+          if (!isGone(error)) throw error;
+          gone.add(door.replica);
+        }
+      }
+      const direct = found.doors.filter((door) => door.direct);
+      const everywhere = direct.every(({ replica }) => gone.has(replica));
+      const { locator } = this.#cluster;
+      if (everywhere && !lookedUp && locator !== undefined && placement !== undefined) {
+        locator.forget(locator.keyOf(chunk.fid), placement);
+        continue;
+      }
+      if (everywhere) return this.#judgeLoss(context);
+      throw new ReadaheadError("unavailable", "The servers that can be reached lack a chunk", {
+        status: 404,
+      });
+    }
+  }
+}
+
+/** What is left to ask after a door. */
+export interface Others {
+  /** Any server: the engine then asks it at once when this one fails. */
+  readonly alternatives: boolean;
+  /** Another replica in good standing: only then is a silent one given up after seconds. */
+  readonly hurry: boolean;
+}
+
+function othersOf(doors: readonly Door[], context: ClusterContext): Others {
+  return {
+    alternatives: doors.length > 0,
+    hurry: doors.some((door) => door.direct && context.suspect?.(door.replica) !== true),
+  };
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof ReadaheadError && error.kind === "unavailable" && error.status === 404;
+}
+
+function sameServers(a: Placement | undefined, b: Placement): boolean {
+  const hosts = new Set(a?.locations.map((location) => location.host));
+  return (
+    hosts.size === b.locations.length && b.locations.every((location) => hosts.has(location.host))
+  );
+}
