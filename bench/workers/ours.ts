@@ -24,6 +24,7 @@ Budget.prototype.lease = function (this: Budget): Lease {
   return {
     ...inner,
     take: (bytes) => note(inner.take(bytes)),
+    borrow: (bytes) => note(inner.borrow(bytes)),
     reserve: (bytes) => note(inner.reserve(bytes)),
   };
 };

@@ -15,13 +15,15 @@ const LEASE_SILENCE_MS = 120_000;
 export interface Lease {
   /** Takes bytes, all or nothing, within the fair share. */
   take(bytes: number): boolean;
+  /** Takes bytes for a moment, beyond the fair share, while half of the budget is free: one block on its way through. */
+  borrow(bytes: number): boolean;
   /** Takes bytes beyond the fair share: for stores that must hold a whole chunk to answer at all. */
   reserve(bytes: number): boolean;
   /** False when `bytes` can never be reserved. */
   couldReserve(bytes: number): boolean;
   give(bytes: number): void;
-  /** What one more part may weigh so that `parts` of them fit the fair share. */
-  share(parts: number): number;
+  /** The fair share now, bytes. */
+  share(): number;
   /** True when another upstream may be opened in the isolate. */
   mayOpen(): boolean;
   opened(): void;
@@ -80,6 +82,7 @@ export class Budget {
     };
     return {
       take: (bytes) => takeUpTo(bytes, this.bytes / Math.max(1, this.#leases.size)),
+      borrow: (bytes) => this.#held + bytes <= this.bytes / 2 && takeUpTo(bytes, this.bytes),
       reserve: (bytes) => takeUpTo(bytes, Number.POSITIVE_INFINITY),
       couldReserve: (bytes) => bytes <= this.bytes,
       give: (bytes) => {
@@ -87,7 +90,7 @@ export class Budget {
         state.held -= bytes;
         this.#held -= bytes;
       },
-      share: (parts) => this.bytes / Math.max(1, this.#leases.size) / parts,
+      share: () => this.bytes / Math.max(1, this.#leases.size),
       mayOpen: () => {
         if (this.#open >= this.openUpstreams) this.#reclaim();
         return this.#open < this.openUpstreams;

@@ -13,60 +13,30 @@ import { PutBack } from "./allowance.ts";
 import { Attempt, LetGo, type Room, type Sink } from "./attempt.ts";
 import type { ByteRange } from "./byte-range.ts";
 import type { Engine } from "./engine.ts";
-import { Gate } from "./gate.ts";
-import { SMALL_BLOCK } from "./pace.ts";
+import { PartBuffer } from "./part-buffer.ts";
 import { Outrun, Race, type RaceTrack } from "./race.ts";
 import { delay, nextMove } from "./retry.ts";
 import type { HeadProgress } from "./slow-tail.ts";
 import { absolve, isSuspect, suspect } from "./suspects.ts";
 
-/** Bytes received and not handed on, with what they cost the budget. */
-export interface Block {
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly charged: number;
-}
-
 /** A part is let go at most once in this time: a store must not be asked over and over for bytes nobody takes. */
 const LET_GO_AT_MOST_EVERY_MS = 10_000;
-
-/** Beside its bytes a part needs the byte that shows the end, and the tail that a block carries over. */
-const GRANT_MARGIN = 1024;
-
-/** Bytes a part of `length` must be granted to be read ahead whole. */
-export function grantFor(piece: StoredPiece, length: number): number {
-  const hold = piece.holdBytes ?? 0;
-  return isCovered(piece, length) ? hold : hold + length + GRANT_MARGIN;
-}
-
-/** True for stores that decode the whole piece in memory: their hold pays for the blocks too. */
-export function isCovered(piece: StoredPiece, length: number): boolean {
-  return piece.holdBytes !== undefined && piece.holdBytes >= length;
-}
 
 export class Part implements RaceTrack {
   readonly index: number;
   readonly piece: StoredPiece;
   readonly range: ByteRange;
   readonly #engine: Engine;
-  readonly #blocks: Block[] = [];
-  readonly #demand = new Gate();
+  readonly buffer: PartBuffer;
   readonly #tried = new Set<string>();
   /** Next byte to receive. */
   #position: number;
-  /** Bytes granted and not in blocks. */
-  #granted: number;
-  /** Reads on without being asked for each block. */
-  readonly #ahead: boolean;
-  readonly #hasGrant: boolean;
-  /** The store's hold covers the blocks. */
-  readonly #covered: boolean;
   #attempt: Attempt | undefined;
   /** The second attempt beside the first, and its end. */
   #race: { readonly rival: Attempt; readonly done: Promise<void> } | undefined;
   #attempts = 0;
   #state: "running" | "received" | "closed" = "running";
   #head = false;
-  #wanted = false;
   #letGoAt = Number.NEGATIVE_INFINITY;
   #failures = 0;
   #graceUsed = false;
@@ -84,26 +54,13 @@ export class Part implements RaceTrack {
     this.piece = piece;
     this.range = range;
     this.#position = range.start;
-    this.#granted = granted;
-    this.#covered = isCovered(piece, range.end - range.start);
-    this.#hasGrant = granted > 0;
-    this.#ahead = this.#hasGrant || this.#covered;
+    this.buffer = new PartBuffer(engine, piece, range.end - range.start, granted);
     this.#engine = engine;
   }
 
   /** True when every byte was received and taken. */
   get delivered(): boolean {
-    return this.#state === "received" && this.#blocks.length === 0;
-  }
-
-  /** True when this part lives on the memory reserved before headers. */
-  get onReserve(): boolean {
-    return this.#covered && !this.#hasGrant;
-  }
-
-  /** True when bytes can be taken. */
-  get hasBlock(): boolean {
-    return this.#blocks.length > 0;
+    return this.#state === "received" && this.buffer.empty;
   }
 
   /** Starts reading; with `first`, from the answer that came with the open. */
@@ -119,34 +76,10 @@ export class Part implements RaceTrack {
     this.#head = true;
   }
 
-  /** The client waits for a byte of this part. */
-  want(): void {
-    this.#wanted = true;
-    this.#demand.open();
-  }
-
-  /** Takes the oldest block; whoever takes it gives its charge back. */
-  take(): Block | undefined {
-    const block = this.#blocks.shift();
-    if (block === undefined) return undefined;
-    this.#wanted = false;
-    return block;
-  }
-
-  /** Puts the rest of a block back that was too large for the client. */
-  putBack(block: Block): void {
-    this.#blocks.unshift(block);
-  }
-
   /** Frees everything this part holds, at once. Its attempts are aborted by the download. Idempotent. */
   close(): void {
-    if (this.#state !== "closed") this.#giveGrant();
     this.#state = "closed";
-    this.#demand.open();
-    for (const { bytes } of this.#blocks.splice(0)) {
-      this.#engine.totals.bytesWasted += bytes.byteLength;
-      free(bytes.buffer);
-    }
+    this.buffer.close();
   }
 
   /** Lets go of an upstream that nobody drains, and gives up one that brings nothing. */
@@ -159,7 +92,7 @@ export class Part implements RaceTrack {
       if (now - attempt.parkedAt < holdMs || now - this.#letGoAt < LET_GO_AT_MOST_EVERY_MS) return;
       this.#letGoAt = now;
       attempt.letGo = true;
-      this.#demand.open();
+      this.buffer.wake();
     } else if (attempt.readingSince !== undefined && now - attempt.readingSince >= stallMs) {
       attempt.abort(
         new ReadaheadError("unavailable", `The store sent nothing for ${stallMs} ms`, {
@@ -222,59 +155,17 @@ export class Part implements RaceTrack {
   }
 
   room(attempt: Attempt, bytes: number): Room | Promise<Room> {
-    if (this.#ahead) return this.#grantedRoom(bytes);
-    return this.#wanted ? this.#roomOnDemand(bytes) : this.#park(attempt, bytes);
+    return this.buffer.room(attempt, bytes);
   }
 
   giveUp(room: Room): void {
-    if (this.#ahead) this.#granted += room.charged;
-    else this.#engine.lease.give(room.charged);
+    this.buffer.giveUp(room);
   }
 
   accept(bytes: Uint8Array<ArrayBuffer>, room: Room): boolean {
-    const { lease } = this.#engine;
     this.#position += bytes.byteLength;
     if (bytes.byteLength > 0) this.#progress();
-    // A view is held whole, however little is in it: one that is not full is copied out, unless it goes on at once.
-    const full = room.capacity - bytes.byteLength <= 1;
-    const kept = bytes.byteLength > 0 && (full || !this.#ahead);
-    const charged = kept ? room.charged : Math.min(room.charged, bytes.byteLength);
-    if (this.#ahead) this.#granted += room.charged - charged;
-    else lease.give(room.charged - charged);
-    if (bytes.byteLength === 0) return false;
-    // The free block is one: the next is read when the client has taken this one.
-    if (room.charged === 0 && !this.#ahead) this.#wanted = false;
-    this.#blocks.push({ bytes: kept ? bytes : bytes.slice(), charged });
-    this.#engine.news();
-    return kept;
-  }
-
-  #grantedRoom(bytes: number): Room {
-    if (this.#covered) return { capacity: bytes, charged: 0 };
-    this.#granted -= bytes;
-    return { capacity: bytes, charged: bytes };
-  }
-
-  #roomOnDemand(bytes: number): Room {
-    const { lease, pace } = this.#engine;
-    const wanted = Math.min(bytes, pace.blockBytes);
-    if (wanted > SMALL_BLOCK && lease.take(wanted)) return { capacity: wanted, charged: wanted };
-    // The head may always have one small block, whatever the budget says: every download goes on.
-    return { capacity: Math.min(wanted, SMALL_BLOCK), charged: 0 };
-  }
-
-  async #park(attempt: Attempt, bytes: number): Promise<Room> {
-    attempt.parkedAt = performance.now();
-    try {
-      while (!this.#wanted) {
-        await this.#demand.wait();
-        attempt.signal.throwIfAborted();
-        if (attempt.letGo) throw new LetGo("The answer lay undrained");
-      }
-    } finally {
-      attempt.parkedAt = undefined;
-    }
-    return this.#roomOnDemand(bytes);
+    return this.buffer.accept(bytes, room);
   }
 
   async #run(first: FirstAnswer | undefined): Promise<void> {
@@ -300,8 +191,10 @@ export class Part implements RaceTrack {
       attempt.end("complete");
       this.#attempt = undefined;
       this.#endRace();
-      if (attempt.range.end === this.range.end) this.#received();
-      else await this.#untilWanted();
+      if (attempt.range.end === this.range.end) {
+        this.#state = "received";
+        this.buffer.received();
+      } else await this.buffer.untilWanted();
     } catch (error) {
       this.#attempt = undefined;
       if (this.#isClosed()) {
@@ -338,7 +231,7 @@ export class Part implements RaceTrack {
   /** While the client is slow only a slice is asked for, small enough to be drained at once. */
   #attemptEnd(): number {
     const { pace, resumable, object, allowance } = this.#engine;
-    if (!pace.slow || !resumable || this.piece.atomic === true || this.#ahead) {
+    if (!pace.slow || !resumable || this.piece.atomic === true || this.buffer.ahead) {
       return this.range.end;
     }
     // Each slice is a request. As if the whole rest came in slices, and half of what is left is for all else.
@@ -374,23 +267,6 @@ export class Part implements RaceTrack {
     await attempt.drain(answer, sink);
   }
 
-  #received(): void {
-    this.#state = "received";
-    // A store's hold is kept until the client has taken everything; what blocks did not use goes back now.
-    if (!this.#covered || this.#blocks.length === 0) this.#giveGrant();
-  }
-
-  /** Gives back what was granted and is not in blocks. */
-  #giveGrant(): void {
-    this.#engine.lease.give(this.#granted);
-    this.#granted = 0;
-  }
-
-  /** Resolves when the client waits for a byte of this part, or the part was closed. */
-  async #untilWanted(): Promise<void> {
-    while (!this.#wanted && !this.#isClosed()) await this.#demand.wait();
-  }
-
   #progress(): void {
     this.#failures = 0;
     this.#graceUsed = false;
@@ -419,7 +295,7 @@ export class Part implements RaceTrack {
         const at = performance.now();
         engine.emit({ type: "let-go", at, part: this.index, from: this.#position });
       }
-      await this.#untilWanted();
+      await this.buffer.untilWanted();
       return;
     }
     attempt.end("failed", error);

@@ -21,6 +21,8 @@ const RAMP_WINDOWS = 4 / 3;
 const LAST_WINDOWS = 2 / 3;
 /** Smaller parts at the end cost more round trips than they level out. */
 const SMALLEST_LAST = 512 * 1024;
+/** With less memory than this for each part, the window gets narrower instead of its parts smaller. */
+const SMALLEST_SHARED = 1024 * 1024;
 /** Share of the subrequests that a plan may use; the rest is for retries and hedges. */
 const PLANNED_SHARE = 0.9;
 
@@ -36,8 +38,10 @@ export interface PlanState {
   readonly remaining: number;
   /** Subrequests not yet spent. */
   readonly subrequestsLeft: number;
-  /** What one part may weigh in memory now. */
+  /** The download's fair share of the isolate's memory now. */
   readonly shareBytes: number;
+  /** What may be asked for beyond what was delivered. */
+  readonly askAheadBytes: number;
   /** Set while the client is slow: ask this little, if the subrequests last. */
   readonly sliceBytes?: number | undefined;
 }
@@ -59,12 +63,13 @@ export function partEnd(state: PlanState, limits: PlanLimits): number {
   if (limits.partBytes < LITERAL_BELOW) {
     return Math.min(end, position + Math.max(limits.partBytes, floor));
   }
-  const wanted = Math.min(
-    limits.partBytes,
+  const width = affordableWidth(state, limits);
+  const ramp = Math.min(
     state.planned / (limits.windowParts * RAMP_WINDOWS),
-    state.shareBytes,
     Math.max(SMALLEST_LAST, state.remaining / (limits.windowParts * LAST_WINDOWS)),
+    state.shareBytes / width,
   );
+  const wanted = Math.min(limits.partBytes, width === 1 ? state.askAheadBytes : ramp);
   const size = Math.max(PLAN_UNIT, Math.floor(wanted / PLAN_UNIT) * PLAN_UNIT, floor);
   if (position + size >= end) return end;
   // Aligned down, unless that would leave less than half of the size.
@@ -85,6 +90,15 @@ export function assertAffordable(pieces: number, subrequestsLeft: number): void 
     "too-many-parts",
     `The answer needs at least ${pieces} upstream requests, ${Math.max(0, affordable)} can be planned; ask for smaller ranges`,
   );
+}
+
+/**
+ * How many parts fit the share. In a crowd fewer parts are worth more than smaller ones: each costs CPU, and the other
+ * downloads hide the latency. A part that goes alone may be all that may be asked for.
+ */
+function affordableWidth(state: PlanState, limits: PlanLimits): number {
+  const fitting = Math.floor(state.shareBytes / SMALLEST_SHARED);
+  return Math.max(1, Math.min(limits.windowParts, fitting));
 }
 
 /** Smallest part with which the rest of the answer fits the subrequests left. */

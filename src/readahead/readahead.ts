@@ -25,44 +25,19 @@
  * and never asks for a part behind the head without memory to take it in.
  */
 import type { FirstAnswer } from "../sources/source.ts";
-import { mayAsk } from "./ask-ahead.ts";
+import { askAheadBytes, mayAsk } from "./ask-ahead.ts";
 import { discardBody } from "./body-reader.ts";
 import { byteLength } from "./byte-range.ts";
 import type { Engine } from "./engine.ts";
 import type { EndedBy } from "./events.ts";
+import { Filler } from "./filler.ts";
 import { Gate } from "./gate.ts";
 import { type Layout, layoutBytes } from "./layout.ts";
 import { LARGE_BLOCK } from "./pace.ts";
-import { grantFor, isCovered, Part } from "./part.ts";
+import { Part } from "./part.ts";
+import { grantFor, isCovered } from "./part-buffer.ts";
 import { assertAffordable, partEnd } from "./plan.ts";
 import { Planner, type Stretch } from "./planner.ts";
-
-/** Bytes that need no request, on their turn in the stream. */
-class Filler {
-  readonly #bytes: Uint8Array | undefined;
-  #left: number;
-
-  /** @param bytes The bytes themselves, or how many zeros */
-  constructor(bytes: Uint8Array | number) {
-    this.#bytes = typeof bytes === "number" ? undefined : bytes;
-    this.#left = typeof bytes === "number" ? bytes : bytes.byteLength;
-  }
-
-  get delivered(): boolean {
-    return this.#left === 0;
-  }
-
-  /** The next bytes, as a copy of their own: what is enqueued is transferred. */
-  take(most: number): Uint8Array<ArrayBuffer> {
-    const count = Math.min(most, this.#left);
-    const from = this.#bytes === undefined ? 0 : this.#bytes.byteLength - this.#left;
-    this.#left -= count;
-    return (
-      (this.#bytes?.slice(from, from + count) as Uint8Array<ArrayBuffer> | undefined) ??
-      new Uint8Array(count)
-    );
-  }
-}
 
 /** Fillers at most queued behind parts: manifests with a hole after every chunk must not be walked to their end. */
 const MAX_QUEUED = 256;
@@ -192,7 +167,7 @@ export class Readahead {
     const { limits, slowTail, totals } = this.#engine;
     if (!limits.hedge || this.#raceTimer !== undefined || !this.#pulling || this.#closed) return;
     const head = this.#queue[0];
-    if (!(head instanceof Part) || head.hasBlock) return;
+    if (!(head instanceof Part) || !head.buffer.empty) return;
     const { progress } = head;
     if (progress === undefined) return;
     const waitMs = slowTail.raceIn(progress, totals.bytesSent, performance.now());
@@ -213,8 +188,8 @@ export class Readahead {
   #nothingYet(): boolean {
     const head = this.#queue[0];
     if (this.#closed || head instanceof Filler || head?.delivered === true) return false;
-    head?.want();
-    return head?.hasBlock !== true;
+    head?.buffer.want();
+    return head?.buffer.empty !== false;
   }
 
   #handOn(controller: ReadableByteStreamController, bytes: Uint8Array<ArrayBuffer>): void {
@@ -246,12 +221,12 @@ export class Readahead {
     const head = this.#queue[0];
     const { pace, lease } = this.#engine;
     if (head instanceof Filler) return head.take(LARGE_BLOCK);
-    const block = head?.take();
+    const block = head?.buffer.take();
     if (head === undefined || block === undefined) return undefined;
     const { bytes, charged } = block;
     // A slow client takes small blocks: the rest stays here, counted, instead of in the runtime's queue.
     if (bytes.byteLength > 2 * pace.blockBytes) {
-      head.putBack({ bytes: bytes.subarray(pace.blockBytes), charged });
+      head.buffer.putBack({ bytes: bytes.subarray(pace.blockBytes), charged });
       return bytes.slice(0, pace.blockBytes);
     }
     lease.give(charged);
@@ -281,25 +256,27 @@ export class Readahead {
 
   /** Opens what may be opened now. At most one runs at a time; it looks at the state anew after every wait. */
   #fill(): void {
-    if (this.#filling || this.#closed) return;
+    if (this.#filling || this.#closed || this.#planner.ended) return;
     this.#filling = true;
-    this.#openWhilePossible().then(
-      () => {
-        this.#filling = false;
-      },
-      (error: unknown) => this.#engine.fail(this.#engine.explain(error)),
+    this.#openWhilePossible().catch((error: unknown) =>
+      this.#engine.fail(this.#engine.explain(error)),
     );
   }
 
   async #openWhilePossible(): Promise<void> {
-    for (;;) {
-      const stretch = this.#planner.current ?? (await this.#planner.peek());
-      if (this.#closed) return;
-      if (stretch === undefined) {
-        this.#news.open();
-        return;
+    try {
+      for (;;) {
+        const stretch = this.#planner.current ?? (await this.#planner.peek());
+        if (this.#closed) return;
+        if (stretch === undefined) {
+          this.#news.open();
+          return;
+        }
+        if (!this.#openNext(stretch)) return;
       }
-      if (!this.#openNext(stretch)) return;
+    } finally {
+      // In the same turn as the last look: a change right after it must find the door open.
+      this.#filling = false;
     }
   }
 
@@ -374,11 +351,11 @@ export class Readahead {
   }
 
   #reserveUsed(): boolean {
-    return this.#queue.some((entry) => entry instanceof Part && entry.onReserve);
+    return this.#queue.some((entry) => entry instanceof Part && entry.buffer.onReserve);
   }
 
   #partEnd(stretch: Stretch & { kind: "stored" }): number {
-    const { limits, pace, lease, allowance, resumable } = this.#engine;
+    const { limits, pace, lease, allowance, resumable, totals } = this.#engine;
     if (!resumable || stretch.piece.atomic === true) return stretch.range.end;
     return partEnd(
       {
@@ -387,7 +364,8 @@ export class Readahead {
         planned: this.#planner.planned,
         remaining: this.#planner.remaining,
         subrequestsLeft: allowance.left,
-        shareBytes: lease.share(limits.windowParts),
+        shareBytes: lease.share(),
+        askAheadBytes: askAheadBytes(totals.bytesSent),
         sliceBytes: pace.slow ? pace.sliceBytes : undefined,
       },
       limits,

@@ -42,12 +42,22 @@ describe("a lease", () => {
     expect(others[3]?.take(200)).toBe(true);
   });
 
-  it("says how much a part may weigh so that a window of them fits the share", () => {
+  it("says what the fair share is now", () => {
     const budget = new Budget(1200, 10);
     const lease = budget.lease();
-    expect(lease.share(6)).toBe(200);
+    expect(lease.share()).toBe(1200);
     budget.lease();
-    expect(lease.share(6)).toBe(100);
+    expect(lease.share()).toBe(600);
+  });
+
+  it("lends a block beyond the share only while half of the budget is free", () => {
+    const budget = new Budget(1000, 10);
+    const leases = Array.from({ length: 10 }, () => budget.lease());
+    expect(leases[0]?.take(400)).toBe(false);
+    expect(leases[0]?.borrow(400)).toBe(true);
+    expect(leases[1]?.borrow(200)).toBe(false);
+    leases[0]?.give(400);
+    expect(leases[1]?.borrow(200)).toBe(true);
   });
 
   it("reserves beyond the share, never beyond the budget", () => {

@@ -22,7 +22,8 @@ const middle: PlanState = {
   planned: 100 * MIB,
   remaining: TIB,
   subrequestsLeft: 10_000_000,
-  shareBytes: 8 * MIB,
+  shareBytes: 48 * MIB,
+  askAheadBytes: 24 * MIB,
 };
 
 function size(state: Partial<PlanState>, own: Partial<typeof limits> = {}): number {
@@ -50,7 +51,8 @@ function* parts(walk: Walk): Generator<{ start: number; end: number }> {
       planned,
       remaining: walk.end - position,
       subrequestsLeft,
-      shareBytes: 8 * MIB,
+      shareBytes: 48 * MIB,
+      askAheadBytes: 24 * MIB,
     };
     const end = partEnd(state, walk);
     yield { start: position, end };
@@ -99,9 +101,14 @@ describe("partEnd", () => {
     expect(partEnd({ ...middle, position, planned: 0 }, limits)).toBe(position + PLAN_UNIT);
   });
 
-  it("weighs no more than its share of memory, but for the smallest size", () => {
-    expect(size({ shareBytes: 1.1 * MIB })).toBe(MIB);
-    expect(size({ shareBytes: 1000 })).toBe(256 * KIB);
+  it("weighs no more than its share of memory, in a narrower window rather than in smaller parts", () => {
+    expect(size({ shareBytes: 12 * MIB })).toBe(2 * MIB);
+    expect(size({ shareBytes: 3 * MIB })).toBe(MIB);
+  });
+
+  it("is all that may be asked for where there is no memory to read ahead", () => {
+    expect(size({ shareBytes: 1000, planned: 0, askAheadBytes: MIB })).toBe(MIB);
+    expect(size({ shareBytes: 1000, askAheadBytes: 50 * MIB })).toBe(4 * MIB);
   });
 
   it("takes a partBytes below 1 MiB literally: no ramp, no boundary, no shrinking", () => {
