@@ -9,7 +9,7 @@ export interface ManifestChunk {
   readonly offset: number;
   readonly size: number;
   readonly timestamp: bigint;
-  readonly cipherKey?: Buffer | undefined;
+  readonly cipherKey?: Uint8Array | undefined;
   readonly compressed?: boolean;
   readonly manifest?: boolean;
   readonly sseType?: number | undefined;

@@ -6,7 +6,7 @@ import { createCipheriv, createHash, createHmac, hkdfSync } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import type { FakeCluster, FakeNeedle } from "./cluster.ts";
 import { encodeManifest, type ManifestChunk } from "./manifest-bytes.ts";
-import { rampBytes, seal, streamCipher } from "./recipe.ts";
+import { once, rampBytes, seal, streamCipher } from "./recipe.ts";
 
 export type StoredForm = "plain" | "gzip" | "hidden-gzip" | "cipher" | "cipher-gzip";
 
@@ -149,7 +149,7 @@ function chunkJson(chunk: ManifestChunk): string {
     `"fid":{"volume_id":${chunk.volume},"file_key":${chunk.key},"cookie":${cookie}}`,
     ...(chunk.cipherKey === undefined
       ? []
-      : [`"cipher_key":"${chunk.cipherKey.toString("base64")}"`]),
+      : [`"cipher_key":"${Buffer.from(chunk.cipherKey).toString("base64")}"`]),
     ...(chunk.compressed === true ? ['"is_compressed":true'] : []),
     ...(chunk.manifest === true ? ['"is_chunk_manifest":true'] : []),
     ...(chunk.sseType === undefined ? [] : [`"sse_type":${chunk.sseType}`]),
@@ -193,12 +193,12 @@ function storeChunk(
   const nonce = key.subarray(0, 12);
   const gzipped = form === "cipher-gzip";
   const inner = () => (gzipped ? gzipSync(bytes(), { level: 1 }) : bytes());
-  let stored: Buffer | undefined;
+  const stored = once(() => seal(key, nonce, inner()));
   return {
     ...facts,
     cipherKey: key,
     ...(gzipped ? { compressed: true } : {}),
-    needle: { stored: () => (stored ??= seal(key, nonce, inner())) },
+    needle: { stored },
   };
 }
 
@@ -251,10 +251,9 @@ function sseHeaders(sse: FakeObjectOptions["sse"]): Record<string, string> {
 
 /** The ramp, cut out of one buffer. */
 function rampContent(chunkBytes: number): (start: number, end: number) => Buffer {
-  let teeth: Buffer | undefined;
+  const teeth = once(() => rampBytes(251, 0, chunkBytes + 251));
   return (start, end) => {
-    teeth ??= rampBytes(251, 0, chunkBytes + 251);
     const from = start % 251;
-    return teeth.subarray(from, from + end - start);
+    return teeth().subarray(from, from + end - start);
   };
 }

@@ -13,6 +13,12 @@ export type Recipe =
     }
   | { readonly aesGcm256: { readonly key: string; readonly nonce: string }; readonly of: Recipe };
 
+/** Makes a value when it is first asked for, and keeps it. */
+export function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
+}
+
 /** Builds the bytes of a recipe. */
 export function cook(recipe: Recipe): Buffer {
   if ("ramp" in recipe) return rampBytes(recipe.ramp, recipe.start, recipe.length);

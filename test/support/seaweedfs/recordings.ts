@@ -1,7 +1,7 @@
 /** The recordings of a running 4.44 (test/fixtures/seaweedfs), loaded into a fake cluster. */
 import { readdirSync, readFileSync } from "node:fs";
 import type { FakeCluster } from "./cluster.ts";
-import { cook, type Recipe } from "./recipe.ts";
+import { cook, once, type Recipe } from "./recipe.ts";
 
 const folder = new URL("../../fixtures/seaweedfs/objects/", import.meta.url);
 
@@ -64,9 +64,8 @@ export function addRecording(cluster: FakeCluster, recorded: RecordedCase): void
   for (const [fid, needle] of Object.entries(recorded.needles ?? {})) {
     if (needle.missing === true || needle.stored === undefined) continue;
     const { stored } = needle;
-    let bytes: Buffer | undefined;
     cluster.needles.set(fid, {
-      stored: () => (bytes ??= cook(stored)),
+      stored: once(() => cook(stored)),
       headers: needle.headers,
       gzipHeaders: needle.headersGzip,
       deleted: needle.deleted === true,
