@@ -93,13 +93,11 @@ export class Allowance {
     signal.throwIfAborted();
     if (this.#taken >= this.#options.unanswered) {
       if (claimant.urgent()) this.#putYoungestBack(claimant.rank);
-      if (this.#taken >= this.#options.unanswered) {
-        await this.#place(claimant.rank, signal);
-        this.#promised -= 1;
-        if (signal.aborted) {
-          this.#serveNext();
-          throw signal.reason;
-        }
+      await this.#place(claimant.rank, signal);
+      this.#promised -= 1;
+      if (signal.aborted) {
+        this.#serveNext();
+        throw signal.reason;
       }
     }
     if (this.#closed !== undefined) throw this.#closed.reason;
@@ -132,8 +130,7 @@ export class Allowance {
   /** Aborts requests that were silent for too long. */
   checkDeadlines(now: number): void {
     for (const claim of this.#claims) {
-      if (now < claim.deadlineAt) continue;
-      this.#free(claim);
+      if (now < claim.deadlineAt || claim.claimant.controller.signal.aborted) continue;
       claim.claimant.controller.abort(
         new ReadaheadError("unavailable", "No answer came before the first-byte deadline", {
           replica: claim.ask.replica,
@@ -183,14 +180,15 @@ export class Allowance {
     });
   }
 
+  /** Aborts the youngest request behind `rank`. Its place is free when it has settled, not before: a place is a place. */
   #putYoungestBack(rank: number): void {
     let youngest: Claim | undefined;
     for (const claim of this.#claims) {
-      if (claim.claimant.rank > (youngest?.claimant.rank ?? rank)) youngest = claim;
+      const { claimant } = claim;
+      if (claimant.controller.signal.aborted) return;
+      if (claimant.rank > (youngest?.claimant.rank ?? rank)) youngest = claim;
     }
-    if (youngest === undefined) return;
-    this.#claims.delete(youngest);
-    youngest.claimant.controller.abort(new PutBack("An older part needs the place"));
+    youngest?.claimant.controller.abort(new PutBack("An older part needs the place"));
   }
 
   #free(claim: Claim): void {

@@ -336,8 +336,3 @@ export class Part implements RaceTrack {
     if (delayMs > 0) await delay(delayMs, engine.signal);
   }
 }
-
-/** Dropping references freed nothing for seconds (measured); a transfer frees at once. */
-function free(buffer: ArrayBuffer): void {
-  if (buffer.byteLength > 0) buffer.transfer(0);
-}

@@ -110,6 +110,9 @@ const immediate = new Set<Fault["kind"]>([
 /** More than five back-offs can take, less than one first-byte deadline. */
 const PROMPT_MS = 25_000;
 
+/** No script of five faults takes this long. */
+const LONGEST_MS = 600_000;
+
 const blockSizes = fc.array(fc.integer({ min: 1, max: 20_000 }), { minLength: 1, maxLength: 4 });
 
 /** Cases whose first fault is of the given class. */
@@ -314,9 +317,11 @@ async function settle<T>(promise: Promise<T>): Promise<Settled<T>> {
       settled = { error };
     },
   );
+  const began = performance.now();
   for (let idle = 0; settled === undefined; idle += 1) {
     await turns(3);
     if (settled !== undefined) break;
+    if (performance.now() - began > LONGEST_MS) throw new Error("Hangs: only its own clock moves");
     if (vi.getTimerCount() > 0) await vi.advanceTimersToNextTimerAsync();
     else if (idle > 2_000) throw new Error("Hangs: no timer runs and nothing moves");
   }
