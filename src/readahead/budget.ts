@@ -40,8 +40,16 @@ interface LeaseState {
   touched: number;
 }
 
+/** How much one download may see taken by all before it takes no more: its mount may set its own. */
+export interface Ceilings {
+  /** Bytes held in the isolate. */
+  readonly bytes: number;
+  /** Upstream responses open in the isolate. */
+  readonly openUpstreams: number;
+}
+
 /** The limits of one isolate and what is taken of them. */
-export class Budget {
+export class Budget implements Ceilings {
   readonly bytes: number;
   readonly openUpstreams: number;
   readonly #leases = new Set<LeaseState>();
@@ -53,7 +61,7 @@ export class Budget {
     this.openUpstreams = openUpstreams;
   }
 
-  /** Bytes taken now, never above `bytes`. */
+  /** Bytes taken now, never above the highest ceiling of any lease. */
   get held(): number {
     return this.#held;
   }
@@ -68,32 +76,34 @@ export class Budget {
     return this.#leases.size;
   }
 
-  lease(): Lease {
+  /** @param ceilings Default: the budget's own */
+  lease(ceilings: Ceilings = this): Lease {
+    const { bytes: most, openUpstreams } = ceilings;
     const state: LeaseState = { held: 0, open: 0, touched: performance.now() };
     this.#leases.add(state);
     const live = () => this.#leases.has(state);
     const takeUpTo = (bytes: number, ceiling: number): boolean => {
       if (!live()) return false;
-      if (this.#held + bytes > this.bytes) this.#reclaim();
-      if (this.#held + bytes > this.bytes || state.held + bytes > ceiling) return false;
+      if (this.#held + bytes > most) this.#reclaim();
+      if (this.#held + bytes > most || state.held + bytes > ceiling) return false;
       state.held += bytes;
       this.#held += bytes;
       return true;
     };
     return {
-      take: (bytes) => takeUpTo(bytes, this.bytes / Math.max(1, this.#leases.size)),
-      borrow: (bytes) => this.#held + bytes <= this.bytes / 2 && takeUpTo(bytes, this.bytes),
+      take: (bytes) => takeUpTo(bytes, most / Math.max(1, this.#leases.size)),
+      borrow: (bytes) => this.#held + bytes <= most / 2 && takeUpTo(bytes, most),
       reserve: (bytes) => takeUpTo(bytes, Number.POSITIVE_INFINITY),
-      couldReserve: (bytes) => bytes <= this.bytes,
+      couldReserve: (bytes) => bytes <= most,
       give: (bytes) => {
         if (!live()) return;
         state.held -= bytes;
         this.#held -= bytes;
       },
-      share: () => this.bytes / Math.max(1, this.#leases.size),
+      share: () => most / Math.max(1, this.#leases.size),
       mayOpen: () => {
-        if (this.#open >= this.openUpstreams) this.#reclaim();
-        return this.#open < this.openUpstreams;
+        if (this.#open >= openUpstreams) this.#reclaim();
+        return this.#open < openUpstreams;
       },
       opened: () => {
         if (!live()) return;

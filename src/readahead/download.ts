@@ -28,7 +28,10 @@ export interface DownloadOptions {
   readonly limits?: Partial<Limits> | undefined;
   /** The client's signal; aborting it closes the download in the same turn. */
   readonly signal?: AbortSignal | undefined;
-  /** Isolate-wide budget; default: the one shared by everything in this isolate. */
+  /**
+   * Isolate-wide budget, with ceilings of its own. Default: the one shared by everything in this isolate, of which this
+   * download takes while `limits.budgetBytes` and `limits.openUpstreams` are not reached by all together.
+   */
   readonly budget?: Budget | undefined;
   /** Receives every event of this download. */
   readonly onEvent?: Observe | undefined;
@@ -106,7 +109,8 @@ class RunningDownload implements Download {
   constructor(options: DownloadOptions) {
     this.#limits = resolveLimits(options.limits);
     this.#onEvent = options.onEvent;
-    this.#lease = (options.budget ?? isolateBudget).lease();
+    const { budgetBytes: bytes, openUpstreams } = this.#limits;
+    this.#lease = options.budget?.lease() ?? isolateBudget.lease({ bytes, openUpstreams });
     this.#allowance = new Allowance({
       unanswered: this.#limits.unanswered,
       subrequests: this.#limits.subrequests,

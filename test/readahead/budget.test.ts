@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Budget } from "../../src/readahead/budget.ts";
+import { createDownload } from "../../src/readahead/download.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -195,5 +196,35 @@ describe("the budget", () => {
       }),
       { numRuns: 300 },
     );
+  });
+});
+
+describe("a lease with ceilings of its own", () => {
+  it("takes while all together hold less than its ceiling, whatever the budget's is", () => {
+    const budget = new Budget(1000, 10);
+    const small = budget.lease({ bytes: 300, openUpstreams: 1 });
+    const large = budget.lease({ bytes: 4000, openUpstreams: 20 });
+    expect(small.share()).toBe(150);
+    expect(small.take(151)).toBe(false);
+    expect(small.take(150)).toBe(true);
+    expect(large.take(2000)).toBe(true);
+    expect(small.take(1)).toBe(false);
+    expect(small.couldReserve(301)).toBe(false);
+    large.opened();
+    expect(small.mayOpen()).toBe(false);
+    expect(large.mayOpen()).toBe(true);
+    expect(budget.held).toBe(2150);
+  });
+});
+
+describe("the isolate's budget", () => {
+  it("has the ceilings that a download's limits say", () => {
+    const small = createDownload({ limits: { budgetBytes: 1000 } });
+    expect(small.permits.take(1001)).toBe(false);
+    expect(small.permits.take(1000)).toBe(true);
+    small.close("done");
+    const large = createDownload({ limits: { budgetBytes: 64 * 1024 * 1024 } });
+    expect(large.permits.take(64 * 1024 * 1024)).toBe(true);
+    large.close("done");
   });
 });
