@@ -134,8 +134,8 @@ export class Attempt {
     const reader = this.#reader;
     if (reader === undefined) return;
     const tail = answer.suspectTailBytes ?? 0;
-    const speed = new ReadSpeed(this.#engine);
     let missing = this.range.end - this.range.start;
+    const speed = new ReadSpeed(this.#engine, missing);
     let carry: Uint8Array = new Uint8Array(0);
     let spare: ArrayBuffer | undefined;
     while (missing > 0) {
@@ -264,8 +264,13 @@ class ReadSpeed {
   proven = false;
   blockBytes = SMALL_BLOCK;
 
-  constructor(engine: Engine) {
+  /** @param bytes Length of the part: one that fits a small block is read at once where others were fast */
+  constructor(engine: Engine, bytes: number) {
     this.#engine = engine;
+    if (bytes > SMALL_BLOCK || engine.provenBlockBytes === 0) return;
+    this.proven = true;
+    // One byte more than the part: the same read shows its end.
+    this.blockBytes = bytes + 1;
   }
 
   read(bytes: number, ms: number): void {
@@ -281,7 +286,7 @@ class ReadSpeed {
     } else if (this.#ms > SLOW_BLOCK_MS) {
       this.proven = false;
       this.blockBytes = SMALL_BLOCK;
-      this.#engine.provenBlockBytes = SMALL_BLOCK;
+      this.#engine.provenBlockBytes = 0;
     }
     this.#bytes = 0;
     this.#ms = 0;
