@@ -77,6 +77,34 @@ export function cpu(mode: Mode): Case {
   };
 }
 
+/** Records and the code of the spans, while nobody collects traces: what every production request pays. */
+export function watching(mode: Mode): Case {
+  const profile = {};
+  const load = { kind: "download", bytes: mode === "quick" ? 256 * MiB : 512 * MiB } as const;
+  const unwatched = { kind: "baseline", worker: "unwatched" } as const;
+  return {
+    name: "watching",
+    title: "CPU of watching a download: record, Server-Timing and spans' code, traces off",
+    rounds: roundsFor(mode),
+    variants: [
+      { name: "nobody listens", server: unwatched, profile, load },
+      { name: "ours, default settings", server: ours(), profile, load },
+    ],
+    bars: [
+      {
+        text: "CPU per GiB with records and the code of spans, traces off, over nobody listening",
+        issue: "5",
+        metric: "cpuPerGiB",
+        of: "ours, default settings",
+        over: "nobody listens",
+        atMost: 1.05,
+      },
+    ],
+    shows: ["cpuPerGiB", "mbps"],
+    warmBytes: 128 * MiB,
+  };
+}
+
 function firstByteBar(metric: "firstByteP50Ms" | "firstByteP99Ms"): Bar {
   return {
     text: `first byte ${metric === "firstByteP50Ms" ? "p50" : "p99"} at 10 ms over pass-through`,

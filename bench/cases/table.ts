@@ -1,6 +1,6 @@
 /** The table of cases, in the order in which they run. A new case is one entry here. */
 import type { Case, Mode } from "../harness/suite.ts";
-import { cpu, earlyLeave, firstByte } from "./cost.ts";
+import { cpu, earlyLeave, firstByte, watching } from "./cost.ts";
 import { crowd, slowClients, stopReaders } from "./crowds.ts";
 import { latency, noLatency } from "./latency.ts";
 import { model } from "./model.ts";
@@ -26,6 +26,6 @@ export function caseTable(mode: Mode): readonly Case[] {
     weedSse,
     weedFirstByte,
   ];
-  const fullOnly = [weedLarge, nginx, trafficServer];
+  const fullOnly = [watching, weedLarge, nginx, trafficServer];
   return [...always, ...(mode === "quick" ? [] : fullOnly)].map((create) => create(mode));
 }

@@ -12,7 +12,7 @@ export type ServerSpec =
   /** The origin itself. */
   | { readonly kind: "origin" }
   /** A baseline of bench/workers under workerd. */
-  | { readonly kind: "baseline"; readonly worker: "pass-through" | "naive" }
+  | { readonly kind: "baseline"; readonly worker: "pass-through" | "naive" | "unwatched" }
   | {
       readonly kind: "baseline";
       readonly worker: "pipe";
