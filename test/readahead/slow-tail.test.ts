@@ -1,0 +1,74 @@
+import { describe, expect, it } from "vitest";
+import { type HeadProgress, SlowTail } from "../../src/readahead/slow-tail.ts";
+
+const MIB = 1024 * 1024;
+const SENT = 100 * MIB;
+
+/** Siblings answer after 5 ms and run 100 ms for 1 MiB. */
+function learned(): SlowTail {
+  const tail = new SlowTail();
+  for (let part = 0; part < 8; part += 1) {
+    tail.answered(5);
+    tail.completed(MIB, 100);
+  }
+  return tail;
+}
+
+/** A head asked at 0 and answered at 5, half received at 50, then silent. */
+const stalled: HeadProgress = {
+  requestedAt: 0,
+  answeredAt: 5,
+  lastByteAt: 50,
+  bytes: MIB / 2,
+  remaining: MIB / 2,
+};
+
+describe("SlowTail", () => {
+  it("judges nobody before four parts have shown what is normal", () => {
+    const tail = new SlowTail();
+    for (let part = 0; part < 3; part += 1) tail.completed(MIB, 100);
+    expect(tail.raceIn(stalled, SENT, 5_000)).toBeUndefined();
+  });
+
+  it("races a head that has been silent for half of a normal part's time", () => {
+    expect(learned().raceIn(stalled, SENT, 90)).toBe(10);
+    expect(learned().raceIn(stalled, SENT, 100)).toBe(0);
+  });
+
+  it("races a trickle, though its last byte came just now", () => {
+    const trickle = { ...stalled, lastByteAt: 299, bytes: 15_000, remaining: MIB - 15_000 };
+    expect(learned().raceIn(trickle, SENT, 300)).toBe(0);
+  });
+
+  it("leaves a head alone that runs like its siblings", () => {
+    const normal = { ...stalled, lastByteAt: 54, bytes: MIB / 2 };
+    expect(learned().raceIn(normal, SENT, 55)).toBeGreaterThan(0);
+  });
+
+  it("races an answer that is late by three times the slowest normal one, and by 50 ms at least", () => {
+    const waiting = {
+      requestedAt: 0,
+      answeredAt: undefined,
+      lastByteAt: undefined,
+      bytes: 0,
+      remaining: MIB,
+    };
+    expect(learned().raceIn(waiting, SENT, 20)).toBe(30);
+    expect(learned().raceIn(waiting, SENT, 50)).toBe(0);
+  });
+
+  it("asks for at most 6 % of the bytes sent a second time", () => {
+    const tail = learned();
+    expect(tail.raceIn(stalled, 8 * MIB, 1_000)).toBeUndefined();
+    expect(tail.raceIn(stalled, 9 * MIB, 1_000)).toBe(0);
+    tail.raced(stalled.remaining);
+    expect(tail.raceIn(stalled, 9 * MIB, 1_000)).toBeUndefined();
+    expect(tail.raceIn(stalled, 18 * MIB, 1_000)).toBe(0);
+  });
+
+  it("never asks a store twice that said it has too much to do", () => {
+    const tail = learned();
+    tail.throttled();
+    expect(tail.raceIn(stalled, SENT, 5_000)).toBeUndefined();
+  });
+});
