@@ -78,7 +78,8 @@ export class Budget implements Ceilings {
 
   /** @param ceilings Default: the budget's own */
   lease(ceilings: Ceilings = this): Lease {
-    const { bytes: most, openUpstreams } = ceilings;
+    const most = ceilings.bytes;
+    const mostOpen = ceilings.openUpstreams;
     const state: LeaseState = { held: 0, open: 0, touched: performance.now() };
     this.#leases.add(state);
     const live = () => this.#leases.has(state);
@@ -102,8 +103,8 @@ export class Budget implements Ceilings {
       },
       share: () => most / Math.max(1, this.#leases.size),
       mayOpen: () => {
-        if (this.#open >= openUpstreams) this.#reclaim();
-        return this.#open < openUpstreams;
+        if (this.#open >= mostOpen) this.#reclaim();
+        return this.#open < mostOpen;
       },
       opened: () => {
         if (!live()) return;

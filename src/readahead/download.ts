@@ -13,7 +13,13 @@ import type { Attempt } from "./attempt.ts";
 import { discardBody } from "./body-reader.ts";
 import { Budget, type Lease } from "./budget.ts";
 import type { Engine, RunningTotals } from "./engine.ts";
-import type { EndedBy, Observe, ReadaheadEvent, Totals } from "./events.ts";
+import {
+  type EndedBy,
+  noTotals,
+  type Observe,
+  type ReadaheadEvent,
+  type Totals,
+} from "./events.ts";
 import type { Layout } from "./layout.ts";
 import { defaultLimits, type Limits, resolveLimits } from "./limits.ts";
 import { Pace } from "./pace.ts";
@@ -84,19 +90,7 @@ class RunningDownload implements Download {
   readonly #onEvent: Observe | undefined;
   readonly #clientSignal: AbortSignal | undefined;
   readonly #onClientLeft = () => this.close("client-signal", this.#clientSignal?.reason);
-  readonly #totals: RunningTotals = {
-    bytesSent: 0,
-    bytesFetched: 0,
-    bytesWasted: 0,
-    parts: 0,
-    attempts: 0,
-    retries: 0,
-    hedges: 0,
-    letGo: 0,
-    subrequests: 0,
-    openAfterClose: 0,
-    abortMs: 0,
-  };
+  readonly #totals: RunningTotals = { ...noTotals };
   #settle: (totals: Totals) => void = () => {};
   #readahead: Readahead | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -109,8 +103,9 @@ class RunningDownload implements Download {
   constructor(options: DownloadOptions) {
     this.#limits = resolveLimits(options.limits);
     this.#onEvent = options.onEvent;
-    const { budgetBytes: bytes, openUpstreams } = this.#limits;
-    this.#lease = options.budget?.lease() ?? isolateBudget.lease({ bytes, openUpstreams });
+    const { budgetBytes, openUpstreams } = this.#limits;
+    this.#lease =
+      options.budget?.lease() ?? isolateBudget.lease({ bytes: budgetBytes, openUpstreams });
     this.#allowance = new Allowance({
       unanswered: this.#limits.unanswered,
       subrequests: this.#limits.subrequests,
