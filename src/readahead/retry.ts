@@ -58,7 +58,12 @@ export function nextMove(error: unknown, troubles: Troubles, random: number): Ne
   const delayMs = backoffMs(error, troubles.failures, random);
   if (delayMs === undefined) return { move: "fail" };
   if (replicaMayBeWrong && troubles.canRefresh) return { move: "refresh", delayMs };
-  return isTransient(kind) ? { move: "wait", delayMs } : { move: "fail" };
+  return isTransient(kind) && !isVerdict(error) ? { move: "wait", delayMs } : { move: "fail" };
+}
+
+/** A 400, or a redirect that is not followed: the same question gets the same answer. */
+function isVerdict({ kind, status }: ReadaheadError): boolean {
+  return kind === "protocol" && status !== undefined && status >= 300 && status < 500;
 }
 
 function isReset(error: ReadaheadError): boolean {

@@ -53,6 +53,16 @@ describe("nextMove", () => {
     },
   );
 
+  it("does not repeat a question that the store calls wrong, unless another replica may see it otherwise", () => {
+    for (const status of [302, 400, 416]) {
+      expect(move("protocol", { status })).toEqual({ move: "fail" });
+      expect(move("protocol", { status, alternatives: true })).toEqual({ move: "other" });
+    }
+    expect(move("protocol", { status: 206 }).move).toBe("wait");
+    // S3's RequestTimeout is a 400 of another kind.
+    expect(move("unavailable", { status: 400 }).move).toBe("wait");
+  });
+
   it("asks the same replica again after a reset, once: a kept-alive connection may have died", () => {
     const reset = { connection: true, alternatives: true };
     expect(move("unavailable", reset)).toEqual({ move: "same" });
