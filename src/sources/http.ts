@@ -230,16 +230,17 @@ class HttpSource implements Source {
   /** The origin ignored Range, or cannot say how long the object is: its body is the one stream. */
   #openWhole(base: URL, answer: Upstream, size: number | undefined): OpenObject {
     const { response, url } = answer;
-    const { pin: _, ...facts } = this.#facts(response.headers, size);
+    const known = this.#facts(response.headers, size);
+    if (size === 0) {
+      discard(response);
+      return { ...this.#object({ base, url, facts: known }), rangeable: false };
+    }
+    const { pin: _, ...facts } = known;
     const unversioned = facts.unversioned ?? "the origin ignores Range";
     const object = {
       ...this.#object({ base, url, facts: { ...facts, unversioned } }),
       rangeable: false,
     };
-    if (size === 0) {
-      discard(response);
-      return object;
-    }
     const range: ByteRange = { start: 0, end: size ?? Infinity };
     return { ...object, first: { range, body: bodyOf(response), replica: replicaName(url) } };
   }

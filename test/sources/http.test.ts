@@ -217,6 +217,7 @@ describe("createHttpSource: origins with habits", () => {
     const { open } = setup(leaks, { size: 0, headStatus: 405 });
     const object = await open({ start: 0, end: 10 });
     expect(object.facts).toMatchObject({ size: 0, headers: { "content-type": "text/plain" } });
+    expect(object.facts.unversioned).toBeUndefined();
     expect(object.rangeable).toBeUndefined();
   });
 
