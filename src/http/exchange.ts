@@ -5,10 +5,11 @@
  * handler calls `end()` once. Every other download is closed then; `finished` settles when all are closed and the
  * watcher was told, which is what `waitUntil` gets. Holds no bytes.
  */
+import { ReadaheadError } from "../errors.ts";
 import type { Budget } from "../readahead/budget.ts";
 import type { ByteRange } from "../readahead/byte-range.ts";
 import { createDownload, type Download } from "../readahead/download.ts";
-import type { EndedBy, Observe, Totals } from "../readahead/events.ts";
+import { type EndedBy, noTotals, type Observe, type Totals } from "../readahead/events.ts";
 import type { Limits } from "../readahead/limits.ts";
 import { defaultLimits } from "../readahead/limits.ts";
 import type { Mount } from "./mount.ts";
@@ -146,12 +147,15 @@ export class Exchange {
 
   #finish(status: number | null, error: unknown, totals: readonly Totals[]): void {
     const closing = this.#closing;
+    const reason = closing?.error ?? error;
+    // The store that refuses a range names the size.
+    const refusedSize = reason instanceof ReadaheadError ? reason.size : undefined;
     this.#observation?.finish({
       status,
       endedBy: closing?.endedBy ?? (status === null ? "client-signal" : "done"),
-      error: closing?.error ?? error,
+      error: reason,
       ranges: this.#noted?.ranges ?? [],
-      size: this.#noted?.size ?? null,
+      size: this.#noted?.size ?? refusedSize ?? null,
       unversioned: this.#noted?.unversioned,
       totals: sum(totals),
     });
@@ -166,20 +170,6 @@ function quietly<T>(call: () => T): T | undefined {
     return undefined;
   }
 }
-
-const nothing: Totals = {
-  bytesSent: 0,
-  bytesFetched: 0,
-  bytesWasted: 0,
-  parts: 0,
-  attempts: 0,
-  retries: 0,
-  hedges: 0,
-  letGo: 0,
-  subrequests: 0,
-  openAfterClose: 0,
-  abortMs: 0,
-};
 
 function sum(all: readonly Totals[]): Totals {
   return all.reduce(
@@ -196,6 +186,6 @@ function sum(all: readonly Totals[]): Totals {
       openAfterClose: a.openAfterClose + b.openAfterClose,
       abortMs: Math.max(a.abortMs, b.abortMs),
     }),
-    nothing,
+    noTotals,
   );
 }

@@ -119,9 +119,8 @@ export function createHandler(options: HandlerOptions): Handler {
     }
     if (key === undefined) return refused(exchange, refuse("bad-path"));
     const denial = await mount.authorise?.({ request, url, mount, key });
-    if (denial !== undefined) return refused(exchange, refusalOf(denial));
+    if (denial !== undefined) throw denial;
     const asked = askedFor(exchange, request.method, key);
-    if (asked instanceof ReadaheadError) return refused(exchange, refusalOf(asked));
     if (asked.key === "" && mount.root !== true)
       return refused(exchange, await explainedNotFound(exchange, notFound()));
     if (mount.explain === true && url.searchParams.has("explain") && options.explain) {
@@ -164,13 +163,17 @@ async function within(
   return response;
 }
 
-/** The request in our words: index object, version, reserved names of the query. */
-function askedFor(exchange: Exchange, method: "GET" | "HEAD", key: string): Asked | ReadaheadError {
+/**
+ * The request in our words: index object, version, reserved names of the query.
+ *
+ * @throws ReadaheadError `unsupported` for a version where the mount has none
+ */
+function askedFor(exchange: Exchange, method: "GET" | "HEAD", key: string): Asked {
   const { mount, url, request } = exchange;
   const index = key === "" || key.endsWith("/") ? mount.index : undefined;
   const version = url.searchParams.get("versionId") ?? undefined;
   if (version !== undefined && mount.versions !== true && mount.passQuery !== true) {
-    return new ReadaheadError("unsupported", "This mount does not serve versions by their id");
+    throw new ReadaheadError("unsupported", "This mount does not serve versions by their id");
   }
   const wantsDownload = mount.download !== false && url.searchParams.has("download");
   return {

@@ -71,7 +71,7 @@ describe("GET", () => {
       expect(headers.get("content-range")).toBe("bytes */1000000");
       expect(problemOf(bytes)).toMatchObject({ code: "unsatisfiable", status: 416 });
       await harness.settled();
-      expect(harness.finishes[0]).toMatchObject({ status: 416 });
+      expect(harness.finishes[0]).toMatchObject({ status: 416, size: film.size });
     },
   );
 

@@ -170,6 +170,8 @@ describe("paths", () => {
     const { status } = await harness.ask(harness.handlerFor(), "/files/film.mp4?versionId=v1");
     expect(status).toBe(501);
     expect(harness.source.opens).toHaveLength(1);
+    await harness.settled();
+    expect(harness.finishes[1]).toMatchObject({ status: 501, error: { kind: "unsupported" } });
   });
 
   it("answers directories with the index object, where there is one", async () => {
