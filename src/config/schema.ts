@@ -131,7 +131,6 @@ const s3Schema = table({
   virtual_host: v.optional(flag),
   requester_pays: v.optional(flag),
   key_prefix: v.optional(v.string("must be text")),
-  sse_c_key: v.optional(secretName),
   via: v.optional(bindingName),
 });
 
