@@ -25,7 +25,7 @@ export function lockfileFaults(text: string): string[] {
         faults.push(
           `${path || "the project"} has the optional dependency ${name}, which has no lock entry`,
         );
-    if (entry.resolved !== undefined && !entry.resolved.startsWith("https://registry.npmjs.org/"))
+    if (entry.resolved !== undefined && URL.canParse(entry.resolved))
       faults.push(`${path} is tied to one registry (${new URL(entry.resolved).host})`);
   }
   const workerds = Object.entries(packages).filter(([path]) =>

@@ -115,5 +115,20 @@ export interface Totals {
   readonly abortMs: number;
 }
 
+/** The counters of a download that has done nothing yet. */
+export const noTotals: Totals = {
+  bytesSent: 0,
+  bytesFetched: 0,
+  bytesWasted: 0,
+  parts: 0,
+  attempts: 0,
+  retries: 0,
+  hedges: 0,
+  letGo: 0,
+  subrequests: 0,
+  openAfterClose: 0,
+  abortMs: 0,
+};
+
 /** Receives events. Must not throw; what it throws is dropped. */
 export type Observe = (event: ReadaheadEvent) => void;

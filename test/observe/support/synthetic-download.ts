@@ -4,7 +4,12 @@
  */
 import { ReadaheadError } from "../../../src/errors.ts";
 import type { Finish } from "../../../src/http/observer.ts";
-import type { EndedBy, ReadaheadEvent, Totals } from "../../../src/readahead/events.ts";
+import {
+  type EndedBy,
+  noTotals,
+  type ReadaheadEvent,
+  type Totals,
+} from "../../../src/readahead/events.ts";
 
 export interface SyntheticOptions {
   readonly parts: number;
@@ -139,21 +144,7 @@ export function finishOf(events: readonly ReadaheadEvent[], more: Partial<Finish
     ...(closed?.error === undefined ? {} : { error: closed.error }),
     ranges: [],
     size: null,
-    totals: closed?.totals ?? NOTHING,
+    totals: closed?.totals ?? noTotals,
     ...more,
   };
 }
-
-const NOTHING: Totals = {
-  bytesSent: 0,
-  bytesFetched: 0,
-  bytesWasted: 0,
-  parts: 0,
-  attempts: 0,
-  retries: 0,
-  hedges: 0,
-  letGo: 0,
-  subrequests: 0,
-  openAfterClose: 0,
-  abortMs: 0,
-};
