@@ -4,8 +4,8 @@
  * Tokens and markers are keys: a page starts behind the last key of the page before, so any isolate can give it.
  */
 import { base64url } from "jose";
+import { afterAll } from "../../sources/key-order.ts";
 import { encodeUri } from "../../sources/s3/address.ts";
-import { afterAll } from "../../sources/s3/list.ts";
 import type { ListPage } from "../../sources/source.ts";
 import { S3Refusal } from "./error.ts";
 import { element, type Markup, xmlDocument } from "./xml.ts";
@@ -153,7 +153,10 @@ function paging1(
   page: ListPage,
   text: (value: string) => string,
 ): Markup[] {
-  const next = page.next?.endsWith(afterAll) ? page.next.slice(0, -afterAll.length) : page.next;
+  const { delimiter } = question;
+  // Without a delimiter a marker is a key like any other, and `a/` would start the page with `a/` again.
+  const rolled = delimiter !== undefined && page.next?.endsWith(delimiter + afterAll);
+  const next = rolled ? page.next?.slice(0, -afterAll.length) : page.next;
   return [
     element("Marker", text(question.marker ?? "")),
     ...optional("NextMarker", next && text(next)),

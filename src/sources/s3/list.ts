@@ -3,6 +3,7 @@
  * by any isolate, and a token given to a client says nothing about the store.
  */
 import { ReadaheadError } from "../../errors.ts";
+import { afterAll, compareUtf8 } from "../key-order.ts";
 import type { ListPage, ListRequest } from "../source.ts";
 import { readBoundedText } from "./bounded-text.ts";
 import { parseS3Listing } from "./xml-answer.ts";
@@ -16,9 +17,6 @@ export interface S3ListSeam {
   /** Sends GET on the bucket; resolves to a 200 or rejects. */
   send(query: readonly (readonly [string, string])[]): Promise<Response>;
 }
-
-/** Greater than every key that starts with what it is put behind: the last code point there is. */
-export const afterAll = "\u{10ffff}";
 
 /**
  * One page, in the order of the keys' UTF-8.
@@ -63,20 +61,4 @@ export async function listS3(
   if (next === undefined)
     throw new ReadaheadError("protocol", "Upstream cut its list of keys short of the first one");
   return { entries, prefixes, next };
-}
-
-/** Order of UTF-8 bytes, which is that of code points; UTF-16 units differ from it above the surrogates. */
-export function compareUtf8(a: string, b: string): number {
-  const length = Math.min(a.length, b.length);
-  for (let i = 0; i < length; i++) {
-    const difference = rank(a.charCodeAt(i)) - rank(b.charCodeAt(i));
-    if (difference !== 0) return difference;
-  }
-  return a.length - b.length;
-}
-
-/** Moves the surrogates behind U+FFFF, where the code points they stand for are. */
-function rank(unit: number): number {
-  if (unit < 0xd800) return unit;
-  return unit < 0xe000 ? unit + 0x2000 : unit - 0x800;
 }

@@ -70,13 +70,13 @@ export function factsOf(entry: Entry, style: EtagStyle, pass: PassHeaders = pass
 /** Quoted entity tag as SeaweedFS computes it; `undefined` where it has none (one chunk without a checksum). */
 export function etagOf(entry: Entry, style: EtagStyle): string | undefined {
   const stored = style === "s3" ? extendedText(entry, "Seaweed-X-Amz-ETag") : undefined;
-  if (stored !== undefined && stored !== "") return quoted(stored);
-  if (isRemoteOnly(entry) && entry.remote !== undefined) return quoted(entry.remote.etag);
-  if (entry.md5 !== "") return quoted(entry.md5);
+  if (stored !== undefined && stored !== "") return quoteTag(stored);
+  if (isRemoteOnly(entry) && entry.remote !== undefined) return quoteTag(entry.remote.etag);
+  if (entry.md5 !== "") return quoteTag(entry.md5);
   const [first] = entry.chunks;
   if (first !== undefined && entry.chunks.length === 1) {
     const digest = encodeHex(decodeBase64(first.etag) ?? new Uint8Array(0));
-    return digest === "" ? undefined : quoted(digest);
+    return digest === "" ? undefined : quoteTag(digest);
   }
   const digests = entry.chunks.map((chunk) => decodeBase64(chunk.etag) ?? new Uint8Array(0));
   const joined = new Uint8Array(digests.reduce((sum, digest) => sum + digest.byteLength, 0));
@@ -85,10 +85,11 @@ export function etagOf(entry: Entry, style: EtagStyle): string | undefined {
     joined.set(digest, at);
     at += digest.byteLength;
   }
-  return quoted(`${encodeHex(md5(joined))}-${entry.chunks.length}`);
+  return quoteTag(`${encodeHex(md5(joined))}-${entry.chunks.length}`);
 }
 
-function quoted(tag: string): string | undefined {
+/** The tag in quotes, whether it was stored with them or not; `undefined` where HTTP cannot carry it. */
+export function quoteTag(tag: string): string | undefined {
   const bare = tag.replaceAll('"', "");
   // RFC 9110 8.8.3: no space, quote or control character; others are not sent at all.
   return bare === "" || !/^[\x21\x23-\x7e]+$/.test(bare) ? undefined : `"${bare}"`;

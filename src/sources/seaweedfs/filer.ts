@@ -42,14 +42,19 @@ export class Filer {
     return text === undefined ? undefined : parseEntry(text);
   }
 
-  /** The JSON text that a target answers with; `undefined` for 404. */
+  /**
+   * The JSON text that a target answers with; `undefined` for 404.
+   *
+   * @param limitBytes Longer answers are refused with `unsupported`
+   */
   text(
     target: string,
     purpose: "facts" | "list",
     context: ClusterContext,
+    limitBytes = this.#options.metadataBytes,
   ): Promise<string | undefined> {
     return this.#servers.ask(context, async (base, alternatives) => {
-      const { fetch, metadataBytes } = this.#options;
+      const { fetch } = this.#options;
       const url = urlOf(base, target);
       for (let attempt = 1; ; attempt++) {
         const answer = await sendForAll(
@@ -62,7 +67,7 @@ export class Filer {
             headers: { ...(await this.#authorization()), accept: "application/json" },
           },
           context,
-          metadataBytes,
+          limitBytes,
         );
         if (answer.status === 404) return undefined;
         if (answer.status === 200) return new TextDecoder().decode(answer.bytes);

@@ -12,9 +12,11 @@
  * File ids never change what they name, so every object is pinned: an old chunk list reads old bytes or fails.
  */
 import { ReadaheadError } from "../../errors.ts";
-import type { OpenObject, OpenRequest, Source, Want } from "../source.ts";
+import type { ListPage, ListRequest, OpenObject, OpenRequest, Source, Want } from "../source.ts";
 import { type Cluster, createCluster } from "./cluster.ts";
 import type { Entry } from "./entry.ts";
+import { isFolderMarker } from "./listed-entry.ts";
+import { listKeys } from "./listing.ts";
 import { bucketOfPath, pathOfKey } from "./name.ts";
 import { openEntry } from "./open-object.ts";
 import { resolveOptions, type SeaweedfsOptions } from "./options.ts";
@@ -42,18 +44,36 @@ class SeaweedfsSource implements Source {
     this.#cluster = cluster;
     this.#entries = {
       entry: (path, context) => this.#entry(path, context),
-      text: (target, purpose, context) => cluster.filer.text(target, purpose, context),
+      text: (target, purpose, context, limitBytes) =>
+        cluster.filer.text(target, purpose, context, limitBytes),
     };
   }
 
   async open(key: string, request: OpenRequest): Promise<OpenObject> {
     request.signal.throwIfAborted();
-    const path = pathOfKey(this.#cluster.options.root, key);
+    const { root, s3Names } = this.#cluster.options;
+    if (s3Names && key.endsWith("/")) return this.#openMarker(key.slice(0, -1), request);
+    const path = pathOfKey(root, key);
     if (path === undefined) throw notFound();
     const entry = await this.#resolve(path, request);
     if (entry === undefined || (entry.directory && entry.chunks.length === 0)) throw notFound();
     checkStart(request.want, entry.size);
     return openEntry(entry, this.#cluster, request);
+  }
+
+  /** A page is walked from the filer's directories: see listing.ts. */
+  list(prefix: string, request: ListRequest): Promise<ListPage> {
+    return listKeys(this.#cluster.options, this.#entries, prefix, request);
+  }
+
+  /** A folder that was put as a key: an empty object, as the S3 gateway serves it. */
+  async #openMarker(folder: string, request: OpenRequest): Promise<OpenObject> {
+    const path = pathOfKey(this.#cluster.options.root, folder);
+    const entry = path === undefined ? undefined : await this.#entry(path, request);
+    if (entry === undefined || !isFolderMarker(entry, this.#cluster.options)) throw notFound();
+    const empty = { ...entry, size: 0, content: undefined };
+    checkStart(request.want, empty.size);
+    return openEntry(empty, this.#cluster, request);
   }
 
   /**

@@ -14,13 +14,23 @@ import type { ClusterContext } from "./request.ts";
 /** How entries are fetched: from the cache or the filer. */
 export interface EntryReader {
   entry(path: string, context: ClusterContext): Promise<Entry | undefined>;
-  text(target: string, purpose: "list", context: ClusterContext): Promise<string | undefined>;
+  /** @param limitBytes Longer answers are refused with `unsupported`; default: as long as metadata may be */
+  text(
+    target: string,
+    purpose: "list",
+    context: ClusterContext,
+    limitBytes?: number,
+  ): Promise<string | undefined>;
 }
 
-const versioningName = "Seaweed-X-Amz-Versioning";
+/** On a bucket: its versioning state. Absent where it never had one. */
+export const versioningName = "Seaweed-X-Amz-Versioning";
 const latestFileName = "Seaweed-X-Amz-Latest-Version-File-Name";
 const versionIdName = "Seaweed-X-Amz-Version-Id";
-const deleteMarkerName = "Seaweed-X-Amz-Delete-Marker";
+/** On an entry: "true" for a delete marker. */
+export const deleteMarkerName = "Seaweed-X-Amz-Delete-Marker";
+/** A key's versions lie in a folder beside it. */
+export const versionsSuffix = ".versions";
 /** Scanned only when the pointer leads nowhere; more versions than this are not looked through. */
 const scanLimit = 1000;
 
@@ -41,22 +51,36 @@ export async function resolveVersion(
   const versioned = bucketEntry !== undefined && extendedText(bucketEntry, versioningName);
   if (!versioned) return plain;
   if (version === "null") return plain;
-  const folder = `${path}.versions`;
+  const folder = path + versionsSuffix;
   if (version !== undefined && version !== "") {
     if (!/^[0-9A-Za-z_-]{1,128}$/.test(version)) return undefined;
     return unlessDeleted(await reader.entry(`${folder}/v_${version}`, context));
   }
   const pointer = await reader.entry(folder, context);
-  if (pointer === undefined) return plain;
-  const file = extendedText(pointer, latestFileName);
+  return pointer === undefined ? plain : latestVersion(pointer, plain, reader, context);
+}
+
+/**
+ * What a key means that has a folder of versions.
+ *
+ * @param folder The folder's entry
+ * @param plain Entry of the key's own path
+ */
+export async function latestVersion(
+  folder: Entry,
+  plain: Entry | undefined,
+  reader: EntryReader,
+  context: ClusterContext,
+): Promise<Entry | undefined> {
+  const file = extendedText(folder, latestFileName);
   if (file !== undefined && file !== "" && !file.includes("/")) {
-    const latest = await reader.entry(`${folder}/${file}`, context);
+    const latest = await reader.entry(`${folder.path}/${file}`, context);
     if (latest !== undefined) return unlessDeleted(latest);
   } else if (plain !== undefined && !plain.directory) {
     // Versioning was suspended and the object overwritten: the plain entry is the latest.
     return plain;
   }
-  return unlessDeleted(await newest(folder, reader, context));
+  return unlessDeleted(await newest(folder.path, reader, context));
 }
 
 /** The plain entry and its bucket's at once: the second request costs no round trip. */

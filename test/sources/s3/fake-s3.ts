@@ -8,7 +8,7 @@ import { S3Refusal, s3ErrorResponse, s3Statuses } from "../../../src/http/s3/err
 import type { S3FrontMount } from "../../../src/http/s3/mount.ts";
 import { element, xmlDocument } from "../../../src/http/s3/xml.ts";
 import type { FetchFunction } from "../../../src/sources/http.ts";
-import { compareUtf8 } from "../../../src/sources/s3/list.ts";
+import { compareUtf8 } from "../../../src/sources/key-order.ts";
 import { createStoreFetch } from "../../support/store-fetch.ts";
 import type { SpaceScript } from "../../support/store-script.ts";
 import { StoreSpace } from "../../support/store-space.ts";

@@ -3,6 +3,7 @@
  * what was recorded from a running 4.44 (recordings.ts) and generated objects (objects.ts).
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
+import { directoryMetadata, isDirectoryMetadata, listDirectory } from "./directories.ts";
 import { FakeServer, type Reply, type SeenRequest } from "./http-server.ts";
 import { type FakeNeedle, replyForNeedle } from "./volume-replies.ts";
 
@@ -51,6 +52,8 @@ export class FakeCluster {
   readonly placement = new Map<string, readonly number[]>();
   /** What the master says instead, where it is wrong. */
   readonly believed = new Map<string, readonly number[]>();
+  /** Names in one page of a listing at most, whatever is asked for: makes many pages of a small directory. */
+  mostListed = Infinity;
   /** Bodies of lookups, as recorded, for volumes that are not here. */
   readonly unknownVolumes = new Set<string>();
   /** Needles made on demand: objects too large to be kept. */
@@ -118,13 +121,19 @@ export class FakeCluster {
     const { filerKey } = this.options;
     if (filerKey !== undefined && bearerClaims(seen, filerKey) === undefined) return wrongJwt;
     const trimmed = path.length > 1 ? path.replace(/\/$/, "") : path;
-    const entry = this.entries.get(trimmed);
-    if (entry === undefined) return { status: 404 };
     const json = { "Content-Type": "application/json", Server: "SeaweedFS 30GB 4.44" };
+    const recorded = this.entries.get(trimmed);
+    const made = recorded === undefined ? directoryMetadata(this.entries, trimmed) : undefined;
+    const entry = recorded ?? (made === undefined ? undefined : { metadata: made });
+    if (entry === undefined) return { status: 404 };
     if (query.get("metadata") === "true")
       return { status: entry.status ?? 200, headers: json, body: entry.metadata };
     if (entry.listing !== undefined && seen.headers.accept === "application/json")
       return { status: 200, headers: json, body: entry.listing };
+    if (seen.headers.accept === "application/json" && isDirectoryMetadata(entry.metadata)) {
+      const body = listDirectory(this.entries, trimmed, query, this.mostListed);
+      return { status: 200, headers: json, body };
+    }
     if (entry.contentStatus !== undefined)
       return { status: entry.contentStatus, headers: { "Retry-After": "5" } };
     if (entry.content === undefined) return { status: 500 };
