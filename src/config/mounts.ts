@@ -25,6 +25,7 @@ export function toMount(
     download: table.download,
     explain: table.explain,
     explainEmpty: table.explain_empty,
+    listing: "listing" in table ? table.listing : undefined,
     versions: table.versions,
     passQuery: table.query,
     authorise,

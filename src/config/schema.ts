@@ -47,15 +47,22 @@ export const limitsSchema = table({
   facts_ms: v.optional(milliseconds(0, 3_600_000)),
 });
 
-const corsTable = table({
-  origins: listOf(text),
-  allow_headers: v.optional(listOf(text)),
-  expose_headers: v.optional(listOf(text)),
-  credentials: v.optional(flag),
-  max_age_seconds: v.optional(
-    v.pipe(v.number("must be a number of seconds"), v.minValue(0, "must not be negative")),
+const corsTable = v.pipe(
+  table({
+    origins: listOf(text),
+    allow_headers: v.optional(listOf(text)),
+    expose_headers: v.optional(listOf(text)),
+    credentials: v.optional(flag),
+    max_age_seconds: v.optional(
+      v.pipe(v.number("must be a number of seconds"), v.minValue(0, "must not be negative")),
+    ),
+  }),
+  // Browsers refuse credentials with a star (Fetch standard, CORS protocol and credentials).
+  v.check(
+    ({ origins, credentials }) => credentials !== true || !origins.includes("*"),
+    'cannot have credentials = true with origins = "*"; list the origins',
   ),
-});
+);
 
 /** A list of origins alone is short for a table with `origins`. */
 const cors = v.lazy((input) =>
@@ -108,7 +115,15 @@ const commonEntries = {
   ...limitEntries,
 };
 
-const r2Schema = table({ ...commonEntries, source: v.literal("r2"), bucket: bindingName });
+/** Stores that can tell their keys. */
+const listingEntries = { listing: v.optional(flag) };
+
+const r2Schema = table({
+  ...commonEntries,
+  ...listingEntries,
+  source: v.literal("r2"),
+  bucket: bindingName,
+});
 
 const httpSchema = table({
   ...commonEntries,
@@ -123,6 +138,7 @@ const httpSchema = table({
 
 const s3Schema = table({
   ...commonEntries,
+  ...listingEntries,
   source: v.literal("s3"),
   endpoint: upstreamUrl,
   region: v.optional(text),
@@ -149,6 +165,7 @@ const vaultTable = table({
 
 const seaweedfsSchema = table({
   ...commonEntries,
+  ...listingEntries,
   source: v.literal("seaweedfs"),
   filer: listOf(upstreamUrl),
   master: v.optional(listOf(upstreamUrl)),

@@ -14,6 +14,7 @@ import { addCorsHeaders, allowedMethods, optionsResponse } from "./cors.ts";
 import { Exchange } from "./exchange.ts";
 import { faviconResponse, frontPage, healthPage } from "./front-page.ts";
 import { decodeKey, encodeKey } from "./key.ts";
+import { listingPage } from "./listing-page.ts";
 import type { Front, Mount } from "./mount.ts";
 import type { Observer } from "./observer.ts";
 import { problemResponse, type Refusal, refusalOf, refuse } from "./problem.ts";
@@ -121,6 +122,8 @@ export function createHandler(options: HandlerOptions): Handler {
     const denial = await mount.authorise?.({ request, url, mount, key });
     if (denial !== undefined) throw denial;
     const asked = askedFor(exchange, request.method, key);
+    const isFolder = asked.key === "" || asked.key.endsWith("/");
+    if (isFolder && mount.listing === true) return listingPage(exchange, asked.key);
     if (asked.key === "" && mount.root !== true)
       return refused(exchange, await explainedNotFound(exchange, notFound()));
     if (mount.explain === true && url.searchParams.has("explain") && options.explain) {
@@ -261,7 +264,7 @@ function readOnly(request: Request, id: string, page: (request: Request) => Resp
 }
 
 /** Cloudflare's ray id where there is one, so that all logs meet; else random. */
-function requestId(request: Request): string {
+export function requestId(request: Request): string {
   const ray = request.headers.get("cf-ray");
   return ray !== null && /^[0-9a-f]{16}(?:-[A-Z]{3})?$/.test(ray) ? ray : crypto.randomUUID();
 }

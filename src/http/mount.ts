@@ -37,6 +37,11 @@ export interface Mount {
    * has an answer to it, in other stores it would name no object, or a listing.
    */
   readonly root?: boolean | undefined;
+  /**
+   * Whether the mount itself and keys that end with a slash are answered with what is in them, as JSON. Needs a source
+   * that lists; an index object goes first. Default false.
+   */
+  readonly listing?: boolean | undefined;
   /** Whether `?download` sets Content-Disposition. Default true. */
   readonly download?: boolean | undefined;
   /** Whether `?explain` is answered. Default false. */

@@ -7,6 +7,7 @@ import type { ByteRange } from "../../src/readahead/byte-range.ts";
 import type {
   Facts,
   ListPage,
+  ListRequest,
   OpenObject,
   OpenRequest,
   Source,
@@ -43,7 +44,7 @@ export class FakeSource implements Source {
   /** Until this settles, opens wait (or their signal ends). */
   gate: Promise<void> | undefined;
   openBodies = 0;
-  list?: (prefix: string) => Promise<ListPage>;
+  list?: (prefix: string, request: ListRequest) => Promise<ListPage>;
 
   async open(key: string, request: OpenRequest): Promise<OpenObject> {
     const fault = this.openFaults.get(this.opens.length);

@@ -1,0 +1,78 @@
+/** Folders of a mount as JSON. */
+import { describe, expect, it } from "vitest";
+import { ReadaheadError } from "../../src/errors.ts";
+import type { ListRequest } from "../../src/sources/source.ts";
+import { useHarness } from "./harness.ts";
+
+const harness = useHarness();
+
+describe("a mount with listing", () => {
+  const asked: { prefix: string; request: ListRequest }[] = [];
+  const listingOf = (mount = {}) => {
+    asked.length = 0;
+    harness.source.list = async (prefix, request) => {
+      asked.push({ prefix, request });
+      if (prefix === "none/") return { entries: [], prefixes: [] };
+      const entries = [{ key: `${prefix}é`, size: 3, etag: '"v"', lastModified: 0 }];
+      return { entries, prefixes: [`${prefix}sub/`], next: `${prefix}é` };
+    };
+    return harness.handlerFor({ listing: true, ...mount });
+  };
+
+  it.each([
+    ["/files/", ""],
+    ["/files/a%20b/", "a b/"],
+  ])("shows what is in %s", async (path, prefix) => {
+    const { status, headers, bytes } = await harness.ask(
+      listingOf(),
+      `${path}?after=x%2Fy&limit=7`,
+    );
+    expect(status).toBe(200);
+    expect(headers.get("content-type")).toBe("application/json");
+    expect(JSON.parse(new TextDecoder().decode(bytes))).toEqual({
+      prefix,
+      keys: [{ key: `${prefix}é`, size: 3, etag: '"v"', lastModified: "1970-01-01T00:00:00.000Z" }],
+      prefixes: [`${prefix}sub/`],
+      next: `${prefix}é`,
+    });
+    expect(asked[0]).toMatchObject({
+      prefix,
+      request: { after: "x/y", limit: 7, delimiter: "/" },
+    });
+    await harness.settled();
+    expect(harness.finishes.at(-1)).toMatchObject({ status: 200, endedBy: "done" });
+  });
+
+  it("answers HEAD without a body, and a folder that is not there with 404", async () => {
+    const head = await harness.ask(listingOf(), "/files/", { method: "HEAD" });
+    expect(head.bytes.byteLength).toBe(0);
+    expect(Number(head.headers.get("content-length"))).toBeGreaterThan(50);
+    expect((await harness.ask(listingOf(), "/files/none/")).status).toBe(404);
+  });
+
+  it.each(["0", "1001", "x", "-1", ""])("refuses the limit %j", async (limit) => {
+    expect((await harness.ask(listingOf(), `/files/?limit=${limit}`)).status).toBe(400);
+    expect(asked).toEqual([]);
+  });
+
+  it("lists nothing where it is off, not asked for, refused, or an index stands there", async () => {
+    expect((await harness.ask(listingOf({ listing: false }), "/files/")).status).toBe(404);
+    expect((await harness.ask(listingOf({ index: "film.mp4" }), "/files/")).status).not.toBe(500);
+    expect(
+      (await harness.ask(listingOf(), "/files/film.mp4")).headers.get("content-type"),
+    ).not.toBe("application/json");
+    const denied = { authorise: async () => new ReadaheadError("denied", "No link") };
+    expect((await harness.ask(listingOf(denied), "/files/")).status).toBe(403);
+    expect(asked).toEqual([]);
+  });
+
+  it("says what the store refuses with", async () => {
+    const handle = listingOf();
+    harness.source.list = async () => {
+      throw new ReadaheadError("denied", "The filer shows no directories");
+    };
+    expect((await harness.ask(handle, "/files/")).status).toBe(403);
+    await harness.settled();
+    expect(harness.finishes.at(-1)).toMatchObject({ status: 403, endedBy: "upstream" });
+  });
+});
