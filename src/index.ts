@@ -11,6 +11,7 @@ export type { Authorise, AuthoriseRequest, Mount } from "./http/mount.ts";
 export type { Finish, Observation, Observer, RequestFacts } from "./http/observer.ts";
 export type { SignLinkOptions } from "./http/signed-link.ts";
 export { createLinkAuthorise, signLink } from "./http/signed-link.ts";
+export { Budget } from "./readahead/budget.ts";
 export type { ByteRange } from "./readahead/byte-range.ts";
 export type { Download, DownloadOptions } from "./readahead/download.ts";
 export { createDownload } from "./readahead/download.ts";

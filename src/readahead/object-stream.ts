@@ -6,6 +6,7 @@
  */
 import { ReadaheadError } from "../errors.ts";
 import type { OpenObject, Source } from "../sources/source.ts";
+import { discardBody } from "./body-reader.ts";
 import type { ByteRange } from "./byte-range.ts";
 import { createDownload, type Download, type DownloadOptions } from "./download.ts";
 import { resolveLimits } from "./limits.ts";
@@ -56,16 +57,21 @@ export function readahead(
 
   async function begin(): Promise<ReadableStreamDefaultReader<Uint8Array>> {
     download = createDownload(options);
+    let first: OpenObject["first"];
     try {
       const want = { want: { start, end: Math.max(firstEnd, start + 1) }, version: object.version };
       const opened = await openObject(object.source, object.key, want, download);
+      ({ first } = opened);
       options.onOpen?.(opened.facts);
       const size = opened.facts.size ?? Number.POSITIVE_INFINITY;
       if (opened.rangeable === false && (start > 0 || end < size))
         throw new ReadaheadError("unsupported", "The store cannot send a part of this object");
       const layout = start < Math.min(end, size) ? [{ start, end: Math.min(end, size) }] : [];
+      if (layout.length === 0 && first !== undefined) discardBody(first.body, undefined);
       return (await download.start(opened, layout)).getReader();
     } catch (error) {
+      // Closing aborts requests, but a body that came without a signal (R2) would stay open.
+      if (first !== undefined) discardBody(first.body, error);
       download.close("upstream", error);
       throw error;
     }

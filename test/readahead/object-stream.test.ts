@@ -3,6 +3,7 @@ import { type Origin, startOrigin } from "../../scripts/origin.ts";
 import { emptySample, rampSample } from "../../scripts/samples.ts";
 import { type ObjectName, readahead } from "../../src/readahead/object-stream.ts";
 import { createHttpSource } from "../../src/sources/http.ts";
+import type { Source } from "../../src/sources/source.ts";
 
 const ramp = rampSample("ramp.bin", 9 * 1024 ** 2 + 3);
 const limits = { windowParts: 4, partBytes: 256 * 1024 };
@@ -42,6 +43,28 @@ describe("readahead", () => {
 
   it("streams nothing of an empty object", async () => {
     expect(await collect(readahead({ ...object, key: "empty.bin" }))).toHaveLength(0);
+  });
+
+  it("leaves no first answer open where it is not read, also when its request takes no signal", async () => {
+    let open = 0;
+    const body = () => {
+      open += 1;
+      return new ReadableStream<Uint8Array>({ type: "bytes", cancel: () => void (open -= 1) });
+    };
+    const source: Source = {
+      open: async () => ({
+        facts: { size: 10, pin: { by: "etag", value: '"a"' }, headers: {} },
+        first: { range: { start: 5, end: 6 }, body: body(), replica: "r" },
+        read: () => Promise.reject(new Error("Not to be read")),
+      }),
+    };
+    expect(await collect(readahead({ source, key: "a" }, { start: 5, end: 5 }))).toHaveLength(0);
+    const onOpen = () => {
+      throw new TypeError("The caller's own");
+    };
+    const failing = readahead({ source, key: "a" }, { start: 5 }, { onOpen });
+    await expect(collect(failing)).rejects.toThrow("The caller's own");
+    expect(open).toBe(0);
   });
 
   it("tells what it opened before the first byte", async () => {
