@@ -155,6 +155,11 @@ describe("a fault in the configuration", () => {
       /did you mean window_parts\?/,
     ],
     [
+      "credentials for every origin",
+      { MOUNTS: { files: { ...files, cors: { origins: "*", credentials: true } } } },
+      /MOUNTS\.files\.cors cannot have credentials/,
+    ],
+    [
       "a prefix without its slash",
       { MOUNTS: { files: { ...files, prefix: "/files" } } },
       /MOUNTS\.files\.prefix must begin and end with a slash/,
