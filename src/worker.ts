@@ -7,7 +7,7 @@
 import { tracing } from "cloudflare:workers";
 import { readConfig } from "./config/config.ts";
 import type { Env } from "./config/env.ts";
-import { createHandler, type Handler } from "./http/handler.ts";
+import { createHandler, type Handler, requestId } from "./http/handler.ts";
 import { problemResponse, refusalOf } from "./http/problem.ts";
 import { asDataset } from "./observe/analytics.ts";
 import { createExplain } from "./observe/explain.ts";
@@ -49,8 +49,7 @@ function makeHandler(env: Env): Handler {
 function refuseAll(error: unknown): Handler {
   const refusal = refusalOf(error);
   return (request) => {
-    const id = request.headers.get("cf-ray") ?? crypto.randomUUID();
     console.error(`edge-readahead is not configured: ${refusal.detail}`);
-    return Promise.resolve(problemResponse(refusal, id, request.method));
+    return Promise.resolve(problemResponse(refusal, requestId(request), request.method));
   };
 }

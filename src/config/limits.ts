@@ -28,9 +28,6 @@ export const limitEntries = {
 
 type LimitName = keyof typeof limitEntries;
 
-/** The names that limits have in the configuration. */
-export const limitNames: readonly string[] = Object.keys(limitEntries);
-
 /** A validated table in the configuration's names; other keys are not looked at. */
 export type LimitTable = {
   readonly [Name in LimitName]?: v.InferOutput<(typeof limitEntries)[Name]>;

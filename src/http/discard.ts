@@ -1,9 +1,10 @@
 /** Letting go of bodies that nobody will read: none may stay open (the store would go on sending into it). */
+import { discardBody } from "../readahead/body-reader.ts";
 import type { Body, OpenObject } from "../sources/source.ts";
 
 /** Cancels a body. Never throws, never rejects; bytes in memory need nothing. */
 export function discard(body: Body | null | undefined): void {
-  if (body instanceof ReadableStream) void body.cancel().catch(() => {});
+  if (body !== null && body !== undefined) discardBody(body, undefined);
 }
 
 /** The same object without its first answer, whose body is cancelled: for answers that start somewhere else. */

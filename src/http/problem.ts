@@ -6,6 +6,7 @@
  * say is stripped of anything that looks like an address.
  */
 import { type ErrorKind, ReadaheadError } from "../errors.ts";
+import { formatUnsatisfiedRange } from "../readahead/content-range.ts";
 
 /** How a request ended (closed list of the summary record). */
 export type Outcome =
@@ -222,7 +223,7 @@ export function refusalHeaders(refusal: Refusal, requestId: string): Headers {
     headers.set("retry-after", String(refusal.retryAfterSeconds));
   }
   if (refusal.status === 416 && refusal.size !== undefined) {
-    headers.set("content-range", `bytes */${refusal.size}`);
+    headers.set("content-range", formatUnsatisfiedRange(refusal.size));
   }
   return headers;
 }

@@ -11,6 +11,7 @@
  * `encodeResponseBody: "manual"`; Node's always decodes (undici 8.12), so there it stays a refusal.
  */
 import { ReadaheadError } from "../errors.ts";
+import { discardBody } from "../readahead/body-reader.ts";
 import type { ByteRange } from "../readahead/byte-range.ts";
 import type { Ask } from "../readahead/permits.ts";
 import type { Checked } from "../readahead/verify.ts";
@@ -135,9 +136,8 @@ class HttpSource implements Source {
       return this.#object({ base: url, url: head.url, facts: this.#facts(headers, size) });
     }
     const object = await this.#openRange(url, { start: 0, end: 1 }, request, "facts");
-    const body = object.first?.body;
-    if (body instanceof ReadableStream) body.cancel().catch(() => undefined);
-    const { first: _, ...facts } = object;
+    const { first, ...facts } = object;
+    if (first !== undefined) discardBody(first.body, undefined);
     return facts;
   }
 
@@ -252,8 +252,7 @@ class HttpSource implements Source {
       const { rangeable: _, ...rest } = object;
       return rest;
     }
-    const body = object.first?.body;
-    if (body instanceof ReadableStream) body.cancel().catch(() => undefined);
+    if (object.first !== undefined) discardBody(object.first.body, undefined);
     throw new ReadaheadError("changed", "The object was empty a moment ago");
   }
 
