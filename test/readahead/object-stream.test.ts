@@ -49,7 +49,7 @@ describe("readahead", () => {
     let open = 0;
     const body = () => {
       open += 1;
-      return new ReadableStream<Uint8Array>({ type: "bytes", cancel: () => void (open -= 1) });
+      return new ReadableStream<Uint8Array>({ cancel: () => void (open -= 1) });
     };
     const source: Source = {
       open: async () => ({
