@@ -9,6 +9,7 @@ import { type Attempt, LetGo, type Room } from "./attempt.ts";
 import type { Engine } from "./engine.ts";
 import { Gate } from "./gate.ts";
 import { SMALL_BLOCK } from "./pace.ts";
+import { GRANT_MARGIN } from "./plan.ts";
 
 /** Bytes received and not handed on, with what they cost the budget. */
 export interface Block {
@@ -18,9 +19,6 @@ export interface Block {
 
 /** Largest block for a head without a share: 256 KiB cost a quarter more CPU than 1 MiB, 64 KiB three times as much. */
 const LENT_BLOCK = 256 * 1024;
-
-/** Beside its bytes a part needs the byte that shows the end, and the tail that a block carries over. */
-const GRANT_MARGIN = 1024;
 
 /** Bytes a part of `length` must be granted to be read ahead whole. */
 export function grantFor(piece: StoredPiece, length: number): number {

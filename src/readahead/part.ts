@@ -22,6 +22,11 @@ import { absolve, isSuspect, suspect } from "./suspects.ts";
 /** A part is let go at most once in this time: a store must not be asked over and over for bytes nobody takes. */
 const LET_GO_AT_MOST_EVERY_MS = 10_000;
 
+/** An attempt that brings less and breaks is followed by a pause: a store that breaks every answer must not be stormed. */
+const LEAST_GAIN = 64 * 1024;
+const PAUSE_BASE_MS = 25;
+const LONGEST_PAUSE_MS = 5_000;
+
 export class Part implements RaceTrack {
   readonly index: number;
   readonly piece: StoredPiece;
@@ -39,6 +44,8 @@ export class Part implements RaceTrack {
   #head = false;
   #letGoAt = Number.NEGATIVE_INFINITY;
   #failures = 0;
+  /** Failed attempts in a row that brought little. */
+  #meagre = 0;
   #graceUsed = false;
   #refreshed = false;
 
@@ -322,10 +329,15 @@ export class Part implements RaceTrack {
       if (error.connection) suspect(replica);
     }
     let delayMs = move.move === "wait" || move.move === "refresh" ? move.delayMs : 0;
+    this.#meagre = attempt.bytes < LEAST_GAIN ? this.#meagre + 1 : 0;
     if (move.move === "refresh") {
       this.#refreshed = true;
       const changed = await object.refresh?.(this.piece, engine.context);
       if (changed === true) delayMs = 0;
+    }
+    if (this.#meagre > engine.limits.attempts) {
+      const pause = PAUSE_BASE_MS * 2 ** (this.#meagre - engine.limits.attempts);
+      delayMs = Math.max(delayMs, Math.random() * Math.min(LONGEST_PAUSE_MS, pause));
     }
     if (move.move === "refresh" || move.move === "wait") this.#tried.clear();
     if (engine.listening) {

@@ -21,6 +21,8 @@ const RAMP_WINDOWS = 4 / 3;
 const LAST_WINDOWS = 2 / 3;
 /** Smaller parts at the end cost more round trips than they level out. */
 const SMALLEST_LAST = 512 * 1024;
+/** Beside its bytes a part needs the byte that shows the end, and the tail that a block carries over. */
+export const GRANT_MARGIN = 1024;
 /** With less memory than this for each part, the window gets narrower instead of its parts smaller. */
 const SMALLEST_SHARED = 1024 * 1024;
 /** Share of the subrequests that a plan may use; the rest is for retries and hedges. */
@@ -69,7 +71,7 @@ export function partEnd(state: PlanState, limits: PlanLimits): number {
     Math.max(SMALLEST_LAST, state.remaining / (limits.windowParts * LAST_WINDOWS)),
     state.shareBytes / width,
   );
-  const wanted = Math.min(limits.partBytes, width === 1 ? state.askAheadBytes : ramp);
+  const wanted = Math.min(limits.partBytes, width === 1 ? aloneBytes(state) : ramp);
   const size = Math.max(PLAN_UNIT, Math.floor(wanted / PLAN_UNIT) * PLAN_UNIT, floor);
   if (position + size >= end) return end;
   // Aligned down, unless that would leave less than half of the size.
@@ -94,11 +96,20 @@ export function assertAffordable(pieces: number, subrequestsLeft: number): void 
 
 /**
  * How many parts fit the share. In a crowd fewer parts are worth more than smaller ones: each costs CPU, and the other
- * downloads hide the latency. A part that goes alone may be all that may be asked for.
+ * downloads hide the latency.
  */
 function affordableWidth(state: PlanState, limits: PlanLimits): number {
   const fitting = Math.floor(state.shareBytes / SMALLEST_SHARED);
   return Math.max(1, Math.min(limits.windowParts, fitting));
+}
+
+/**
+ * Size of a part that goes alone: what memory has room for, so that its connection is free soon; where there is not even
+ * room for the smallest part, it streams, and may be all that may be asked for.
+ */
+function aloneBytes(state: PlanState): number {
+  const fitting = Math.floor((state.shareBytes - GRANT_MARGIN) / PLAN_UNIT) * PLAN_UNIT;
+  return fitting >= PLAN_UNIT ? Math.min(fitting, state.askAheadBytes) : state.askAheadBytes;
 }
 
 /** Smallest part with which the rest of the answer fits the subrequests left. */

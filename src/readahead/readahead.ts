@@ -113,6 +113,7 @@ export class Readahead {
   close(endedBy: EndedBy, reason: unknown): void {
     this.#closed = true;
     for (const entry of this.#queue.splice(0)) if (entry instanceof Part) entry.close();
+    if (this.#first !== undefined) discardBody(this.#first.body, reason);
     this.#planner.end();
     if (this.#raceTimer !== undefined) clearTimeout(this.#raceTimer);
     if (endedBy !== "done" && endedBy !== "stream-cancel") this.#controller?.error(reason);
@@ -282,7 +283,11 @@ export class Readahead {
 
   /** Opens the next part, or queues bytes at hand; false when it must wait. */
   #openNext(stretch: Stretch): boolean {
-    if (this.#queue.length >= MAX_QUEUED) return false;
+    if (this.#queue.length >= MAX_QUEUED) {
+      // Whoever waits for the first answer need not walk further either.
+      this.#news.open();
+      return false;
+    }
     if (stretch.kind !== "stored") {
       const filler = new Filler(stretch.kind === "zeros" ? stretch.count : stretch.bytes);
       this.#push(filler);
@@ -372,10 +377,10 @@ export class Readahead {
     );
   }
 
-  /** True while the first bytes depend on a store that has not answered. */
+  /** True while a store has not answered that will be asked: for the first bytes, or behind literal ones (multipart). */
   #needsAnswer(): boolean {
-    const head = this.#queue[0];
-    if (head instanceof Filler) return this.#queue.some((entry) => entry instanceof Part);
-    return !this.#atEnd();
+    if (this.#queue.some((entry) => entry instanceof Part)) return true;
+    if (this.#queue.length >= MAX_QUEUED) return false;
+    return this.#planner.remaining > 0 && !this.#planner.ended;
   }
 }

@@ -61,6 +61,16 @@ describe("refusals of the store", () => {
 });
 
 describe("facts seen lately", () => {
+  it("do not send the headers of several ranges before the first part was answered", async () => {
+    const handle = harness.handlerFor({}, { factsMs: 60_000 });
+    await harness.ask(handle, "/files/film.mp4");
+    harness.source.objects.set("film.mp4", { ...film, etag: '"v2"' });
+    const init = { headers: { range: "bytes=0-9,500-509" } };
+    const { status, headers } = await harness.ask(handle, "/files/film.mp4", init);
+    expect(status).toBe(206);
+    expect(headers.get("etag")).toBe('"v2"');
+  });
+
   it("let the next request start without an open of its own, until they turn out stale", async () => {
     const handle = harness.handlerFor({}, { factsMs: 60_000 });
     const path = "/files/film.mp4";

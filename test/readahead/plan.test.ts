@@ -106,6 +106,11 @@ describe("partEnd", () => {
     expect(size({ shareBytes: 3 * MIB })).toBe(MIB);
   });
 
+  it("fits the memory there is when it goes alone, so that its connection is free soon", () => {
+    expect(size({ shareBytes: 1.5 * MIB, askAheadBytes: 4 * MIB })).toBe(1.25 * MIB);
+    expect(size({ shareBytes: 300 * KIB, askAheadBytes: 4 * MIB })).toBe(256 * KIB);
+  });
+
   it("is all that may be asked for where there is no memory to read ahead", () => {
     expect(size({ shareBytes: 1000, planned: 0, askAheadBytes: MIB })).toBe(MIB);
     expect(size({ shareBytes: 1000, askAheadBytes: 50 * MIB })).toBe(4 * MIB);
