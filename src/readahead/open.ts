@@ -37,6 +37,8 @@ export async function openObject(
       if (signal.aborted) throw signal.reason;
       if (!(error instanceof ReadaheadError) || !isTransient(error.kind)) throw error;
       if ((error.retryAfterMs ?? 0) > PATIENCE_MS) throw error;
+      // `firstByteMs` is how long a client waits for a silent store, not a third of it.
+      if (error.silent && !error.alternatives) throw error;
       const next = nextMove(
         error,
         { failures, allowed: OPEN_ATTEMPTS, graceUsed, canRefresh: false, resumable: true },
