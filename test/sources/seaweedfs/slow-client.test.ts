@@ -199,7 +199,7 @@ describe.each([32 * MiB, 256 * KiB, 0])("with a budget of %i bytes", (budgetByte
       const clock = new WaitingClock();
       let longest = 0;
       let passed = 0;
-      const { bytes, totals } = await downloadKey(source, "o", {
+      const reading = downloadKey(source, "o", {
         range,
         limits: { budgetBytes, holdMs },
         budget: new Budget(budgetBytes, 96),
@@ -211,7 +211,10 @@ describe.each([32 * MiB, 256 * KiB, 0])("with a budget of %i bytes", (budgetByte
           passed = read;
           clock.clientBusy = false;
         },
-      }).finally(() => clock.stop());
+      });
+      await Promise.allSettled([reading]);
+      await clock.stop();
+      const { bytes, totals } = await reading;
       expect(firstDifference(bytes, contentBytes(ramp, range.start, range.end))).toBe(-1);
       expect(performance.now() - began).toBeGreaterThanOrEqual(179_000);
       expect(longest).toBeLessThanOrEqual(holdMs + graceMs);
