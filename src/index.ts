@@ -9,6 +9,8 @@ export type { Handler, HandlerContext, HandlerOptions } from "./http/handler.ts"
 export { createHandler } from "./http/handler.ts";
 export type { Authorise, AuthoriseRequest, Mount } from "./http/mount.ts";
 export type { Finish, Observation, Observer, RequestFacts } from "./http/observer.ts";
+export type { S3Bucket, S3FrontOptions } from "./http/s3/front.ts";
+export { createS3Front } from "./http/s3/front.ts";
 export type { SignLinkOptions } from "./http/signed-link.ts";
 export { createLinkAuthorise, signLink } from "./http/signed-link.ts";
 export { Budget } from "./readahead/budget.ts";

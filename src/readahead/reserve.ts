@@ -10,7 +10,7 @@ import { delay } from "./retry.ts";
 const PATIENCE_MS = 60_000;
 const RETRY_AFTER_MS = 5_000;
 const FIRST_WAIT_MS = 50;
-const LONGEST_WAIT_MS = 1_000;
+const LONGEST_WAIT_MS = 250;
 
 /**
  * Takes `bytes` of the budget, waiting on a timer of its own: never on another request's promise.
