@@ -42,11 +42,6 @@ export function parseAmzDate(text: string): number | undefined {
   return Number.isNaN(at) || new Date(at).toISOString() !== iso ? undefined : at;
 }
 
-/** The time in the form of `x-amz-date`. */
-export function formatAmzDate(at: number): string {
-  return new Date(at).toISOString().replace(/[:-]|\.\d{3}/g, "");
-}
-
 /**
  * The claim in a request, or `undefined` when it carries none.
  *
