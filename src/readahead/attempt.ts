@@ -43,6 +43,8 @@ export class Attempt {
   readonly range: ByteRange;
   readonly hedge: boolean;
   readonly controller = new AbortController();
+  /** Kept: each look at it through the controller is a native call. */
+  readonly signal = this.controller.signal;
   readonly #part: number;
   readonly #engine: Engine;
   #reader: BodyReader | undefined;
@@ -83,10 +85,6 @@ export class Attempt {
         hedge,
       });
     }
-  }
-
-  get signal(): AbortSignal {
-    return this.controller.signal;
   }
 
   /** Bytes received. */
@@ -142,16 +140,22 @@ export class Attempt {
       const wanted = Math.min(speed.blockBytes, missing + 1) + carry.byteLength;
       const asked = sink.room(this, wanted);
       this.#wasParked ||= this.parkedAt !== undefined;
-      const room = asked instanceof Promise ? await asked : asked;
+      const waited = asked instanceof Promise;
+      const room = waited ? await asked : asked;
+      // Without a wait no time has passed since the last byte: the clock is a native call.
+      const since =
+        (waited ? undefined : (this.lastByteAt ?? this.answeredAt)) ?? performance.now();
       const capacity = Math.max(room.capacity, carry.byteLength + 1);
       const buffer = spare?.byteLength === capacity ? spare : new ArrayBuffer(capacity);
       const view = new Uint8Array(buffer, carry.byteLength);
       if (carry.byteLength > 0) new Uint8Array(buffer).set(carry);
       const min = speed.proven && view.byteLength > 0 ? view.byteLength : 1;
-      const result = await this.#readBlock(reader, view, min, speed).catch((error: unknown) => {
-        sink.giveUp(room);
-        throw error;
-      });
+      const result = await this.#readBlock(reader, view, min, speed, since).catch(
+        (error: unknown) => {
+          sink.giveUp(room);
+          throw error;
+        },
+      );
       if (result.view.buffer.byteLength < carry.byteLength + result.view.byteLength) {
         sink.giveUp(room);
         throw this.#truncated(missing);
@@ -216,13 +220,14 @@ export class Attempt {
     view: Uint8Array<ArrayBuffer>,
     min: number,
     speed: ReadSpeed,
+    since: number,
   ) {
-    this.readingSince = performance.now();
+    this.readingSince = since;
     try {
       const result = await reader.read(view, min);
       if (this.signal.aborted) throw this.signal.reason;
       this.lastByteAt = performance.now();
-      speed.read(result.view.byteLength, this.lastByteAt - this.readingSince);
+      speed.read(result.view.byteLength, this.lastByteAt - since);
       return result;
     } catch (error) {
       if (this.signal.aborted) throw this.signal.reason;

@@ -10,7 +10,9 @@ export class Gate {
   }
 
   open(): void {
-    if (this.#waiters.length === 0) return;
-    for (const go of this.#waiters.splice(0)) go();
+    const waiters = this.#waiters;
+    if (waiters.length === 0) return;
+    this.#waiters = [];
+    for (const go of waiters) go();
   }
 }

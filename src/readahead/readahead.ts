@@ -139,14 +139,14 @@ export class Readahead {
 
   /** Hands on one block, waiting for it if need be. */
   async #pull(controller: ReadableByteStreamController): Promise<void> {
-    const { pace } = this.#engine;
-    pace.pulled(performance.now());
+    let now = performance.now();
+    this.#engine.pace.pulled(now);
     this.#pulling = true;
     try {
       while (!this.#closed) {
         const bytes = this.#nextBytes();
         if (bytes !== undefined) {
-          this.#handOn(controller, bytes);
+          this.#handOn(controller, bytes, now);
           return;
         }
         if (this.#atEnd()) {
@@ -157,6 +157,7 @@ export class Readahead {
         if (!this.#nothingYet()) continue;
         this.#watchHead();
         await this.#news.wait();
+        now = performance.now();
       }
     } finally {
       this.#pulling = false;
@@ -193,12 +194,16 @@ export class Readahead {
     return head?.buffer.empty !== false;
   }
 
-  #handOn(controller: ReadableByteStreamController, bytes: Uint8Array<ArrayBuffer>): void {
+  #handOn(
+    controller: ReadableByteStreamController,
+    bytes: Uint8Array<ArrayBuffer>,
+    now: number,
+  ): void {
     const { totals, pace } = this.#engine;
     const count = bytes.byteLength;
     controller.enqueue(bytes);
     totals.bytesSent += count;
-    pace.handed(count, performance.now());
+    pace.handed(count, now);
     this.#shiftDelivered();
     if (this.#atEnd()) this.#finish(controller);
     else this.#fill();

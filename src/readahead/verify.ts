@@ -10,7 +10,7 @@ import { ReadaheadError } from "../errors.ts";
 import type { Facts, Want } from "../sources/source.ts";
 import type { ByteRange } from "./byte-range.ts";
 import { byteLength } from "./byte-range.ts";
-import { parseContentRange } from "./content-range.ts";
+import { type ContentRange, formatContentRange, parseContentRange } from "./content-range.ts";
 
 /** Status and headers of an answer; a `Response` is one. */
 export interface UpstreamAnswer {
@@ -79,7 +79,7 @@ function verifyPart(asked: Asked, headers: Headers): Checked {
   if (/^\s*multipart\/byteranges/i.test(headers.get("content-type") ?? ""))
     throw fault(asked, 206, "protocol", "Upstream answered one range with multipart/byteranges");
   const text = headers.get("content-range");
-  const named = text === null ? undefined : parseContentRange(text);
+  const named = text === null ? undefined : (asExpected(asked, text) ?? parseContentRange(text));
   if (named?.range === undefined)
     throw fault(asked, 206, "protocol", `Upstream's Content-Range cannot be used: ${text}`);
   const { range } = named;
@@ -97,6 +97,15 @@ function verifyPart(asked: Asked, headers: Headers): Checked {
   if (length !== null && parseLength(length) !== byteLength(range))
     throw fault(asked, 206, "protocol", `Upstream's Content-Length ${length} is not of ${text}`);
   return { kind: "part", range, size };
+}
+
+/** What the text says, where it is to the letter what was asked for: parts are many, and most need no parsing. */
+function asExpected(asked: Asked, text: string): ContentRange | undefined {
+  const size = asked.known?.size;
+  if (size === undefined) return undefined;
+  const range = expectedRange(asked.want, size);
+  if (range === undefined || text !== formatContentRange(range, size)) return undefined;
+  return { range, size };
 }
 
 /** The only range that answers; `undefined` where it cannot be known without the size. */
@@ -128,8 +137,10 @@ function compareVersion(asked: Asked, headers: Headers, strictness = "required")
   const { known } = asked;
   if (known === undefined) return;
   const etag = headers.get("etag") ?? undefined;
-  const modified = parseHttpDate(headers.get("last-modified"));
   const pinned = known.pin?.by;
+  // Beside a matching entity tag Last-Modified proves nothing: servers behind one name differ in it by a second.
+  const byDate = pinned === "last-modified" || etag === undefined || known.etag === undefined;
+  const modified = byDate ? parseHttpDate(headers.get("last-modified")) : undefined;
   if (strictness === "required" && pinned !== undefined && pinned !== "version-id") {
     const named = pinned === "etag" ? etag : modified;
     if (named === undefined)
@@ -139,12 +150,8 @@ function compareVersion(asked: Asked, headers: Headers, strictness = "required")
     etag !== undefined &&
     known.etag !== undefined &&
     (pinned === "etag" ? etag !== known.etag : opaque(etag) !== opaque(known.etag));
-  // Beside a matching entity tag Last-Modified proves nothing: servers behind one name differ in it by a second.
   const datesDiffer =
-    (pinned === "last-modified" || etag === undefined || known.etag === undefined) &&
-    modified !== undefined &&
-    known.lastModified !== undefined &&
-    modified !== known.lastModified;
+    modified !== undefined && known.lastModified !== undefined && modified !== known.lastModified;
   if (tagsDiffer || datesDiffer)
     throw fault(asked, undefined, "changed", "The object changed while it was read");
 }

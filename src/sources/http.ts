@@ -30,13 +30,13 @@ import type {
   StoredPiece,
   Want,
 } from "./source.ts";
-import type { Fetcher, FetchFunction, Upstream } from "./upstream.ts";
+import type { Address, Fetcher, FetchFunction, Upstream } from "./upstream.ts";
 import {
+  addressOf,
   bodyOf,
   discard,
   fetchKeepsEncoding,
   platformFetch,
-  replicaName,
   sendUpstream,
 } from "./upstream.ts";
 import { versionFacts } from "./version-facts.ts";
@@ -67,8 +67,8 @@ export interface HttpSourceOptions {
 
 /** One object as it was opened: where it is now, what it is. */
 interface Opened {
-  readonly base: URL;
-  url: URL;
+  readonly base: Address;
+  address: Address;
   readonly facts: Facts;
 }
 
@@ -111,57 +111,58 @@ class HttpSource implements Source {
       throw new ReadaheadError("unsupported", "HTTP origins take no client keys");
     request.signal.throwIfAborted();
     const query = this.#query ? request.query : undefined;
-    const url = objectUrl(this.#base, key, request.rawKey, query);
+    const base = addressOf(objectUrl(this.#base, key, request.rawKey, query));
     const { known } = request;
     if (known !== undefined && known.unversioned === undefined && known.size !== undefined)
-      return this.#object({ base: url, url, facts: known });
+      return this.#object({ base, address: base, facts: known });
     return request.want === "facts"
-      ? this.#openFacts(url, request)
-      : this.#openRange(url, request.want, request, "open");
+      ? this.#openFacts(base, request)
+      : this.#openRange(base, request.want, request, "open");
   }
 
   /** HEAD; where that tells too little, one byte by GET. */
-  async #openFacts(url: URL, request: OpenRequest): Promise<OpenObject> {
-    const head = await this.#send(url, "HEAD", conditionHeaders(request), request, "facts");
+  async #openFacts(base: Address, request: OpenRequest): Promise<OpenObject> {
+    const head = await this.#send(base, "HEAD", conditionHeaders(request), request, "facts");
     const { status, headers } = head.response;
     discard(head.response);
-    if (status === 304 || status === 412) return this.#verdict(url, head, status);
+    if (status === 304 || status === 412) return this.#verdict(base, head, status);
     const size = parseLength(headers.get("content-length"));
     // Links signed for GET answer HEAD with 403, others refuse it with 400, 405 or 501: the GET has the last word.
     if (![200, 400, 401, 403, 405, 501].includes(status)) throw this.#statusError(head);
     // Without Accept-Ranges only a ranged GET tells whether later reads can range.
     const says = headers.get("accept-ranges")?.toLowerCase() === "bytes";
     if (status === 200 && size !== undefined && (says || size === 0)) {
-      this.#refuseEncoding(headers, head.url);
-      return this.#object({ base: url, url: head.url, facts: this.#facts(headers, size) });
+      this.#refuseEncoding(headers, head.address);
+      const facts = this.#facts(headers, size);
+      return this.#object({ base, address: head.address, facts });
     }
-    const object = await this.#openRange(url, { start: 0, end: 1 }, request, "facts");
+    const object = await this.#openRange(base, { start: 0, end: 1 }, request, "facts");
     const { first, ...facts } = object;
     if (first !== undefined) discardBody(first.body, undefined);
     return facts;
   }
 
   async #openRange(
-    url: URL,
+    base: Address,
     want: Exclude<Want, "facts">,
     request: OpenRequest,
     purpose: "open" | "facts",
   ): Promise<OpenObject> {
     const headers = { range: rangeHeader(want), ...conditionHeaders(request) };
-    const answer = await this.#send(url, "GET", headers, request, purpose);
+    const answer = await this.#send(base, "GET", headers, request, purpose);
     const checked = await this.#check(answer, want, request);
     switch (checked.kind) {
       case "part":
-        return this.#openPart(url, answer, checked, request);
+        return this.#openPart(base, answer, checked, request);
       case "whole":
-        return this.#openWhole(url, answer, checked.size);
+        return this.#openWhole(base, answer, checked.size);
       case "empty":
         discard(answer.response);
-        return this.#openEmpty(url, request);
+        return this.#openEmpty(base, request);
       case "not-modified":
       case "precondition-failed":
         discard(answer.response);
-        return this.#verdict(url, answer, answer.response.status);
+        return this.#verdict(base, answer, answer.response.status);
       default:
         return checked satisfies never;
     }
@@ -174,7 +175,7 @@ class HttpSource implements Source {
   ): Promise<Checked> {
     try {
       return verifyAnswer(
-        { want, storedEncoding: this.#storedEncoding, replica: replicaName(answer.url) },
+        { want, storedEncoding: this.#storedEncoding, replica: answer.address.replica },
         answer.response,
       );
     } catch (error) {
@@ -185,7 +186,10 @@ class HttpSource implements Source {
         error.size === undefined;
       if (!nameless) throw error;
       // 416 should name the size, and a client's 416 has to (RFC 9110 15.5.17): ask for it.
-      const { facts } = await this.#openFacts(answer.url, { ...request, conditions: undefined });
+      const { facts } = await this.#openFacts(answer.address, {
+        ...request,
+        conditions: undefined,
+      });
       throw new ReadaheadError("unsatisfiable", error.message, {
         status: error.status,
         replica: error.replica,
@@ -196,17 +200,17 @@ class HttpSource implements Source {
   }
 
   async #openPart(
-    base: URL,
+    base: Address,
     answer: Upstream,
     part: Extract<Checked, { kind: "part" }>,
     request: OpenRequest,
   ): Promise<OpenObject> {
-    const { response, url } = answer;
+    const { response, address } = answer;
     let { size } = part;
     if (size === undefined) {
       // Content-Range with a star: the plan needs the size, so HEAD is asked before the bytes are used.
       try {
-        size = await this.#headSize(url, request);
+        size = await this.#headSize(address, request);
       } finally {
         if (size === undefined) discard(response);
       }
@@ -214,13 +218,13 @@ class HttpSource implements Source {
     }
     const facts = this.#facts(response.headers, size);
     return {
-      ...this.#object({ base, url, facts }),
-      first: { range: part.range, body: bodyOf(response), replica: replicaName(url) },
+      ...this.#object({ base, address, facts }),
+      first: { range: part.range, body: bodyOf(response), replica: address.replica },
     };
   }
 
-  async #headSize(url: URL, request: OpenRequest): Promise<number | undefined> {
-    const { response } = await this.#send(url, "HEAD", {}, request, "facts");
+  async #headSize(address: Address, request: OpenRequest): Promise<number | undefined> {
+    const { response } = await this.#send(address, "HEAD", {}, request, "facts");
     discard(response);
     return response.status === 200
       ? parseLength(response.headers.get("content-length"))
@@ -228,25 +232,25 @@ class HttpSource implements Source {
   }
 
   /** The origin ignored Range, or cannot say how long the object is: its body is the one stream. */
-  #openWhole(base: URL, answer: Upstream, size: number | undefined): OpenObject {
-    const { response, url } = answer;
+  #openWhole(base: Address, answer: Upstream, size: number | undefined): OpenObject {
+    const { response, address } = answer;
     const known = this.#facts(response.headers, size);
     if (size === 0) {
       discard(response);
-      return { ...this.#object({ base, url, facts: known }), rangeable: false };
+      return { ...this.#object({ base, address, facts: known }), rangeable: false };
     }
     const { pin: _, ...facts } = known;
     const unversioned = facts.unversioned ?? "the origin ignores Range";
     const object = {
-      ...this.#object({ base, url, facts: { ...facts, unversioned } }),
+      ...this.#object({ base, address, facts: { ...facts, unversioned } }),
       rangeable: false,
     };
     const range: ByteRange = { start: 0, end: size ?? Infinity };
-    return { ...object, first: { range, body: bodyOf(response), replica: replicaName(url) } };
+    return { ...object, first: { range, body: bodyOf(response), replica: address.replica } };
   }
 
   /** A 416 carries no headers of the object: a plain GET of nothing does. */
-  async #openEmpty(base: URL, request: OpenRequest): Promise<OpenObject> {
+  async #openEmpty(base: Address, request: OpenRequest): Promise<OpenObject> {
     const object = await this.#openPlain(base, request);
     if (object.facts.size === 0) {
       const { rangeable: _, ...rest } = object;
@@ -256,30 +260,30 @@ class HttpSource implements Source {
     throw new ReadaheadError("changed", "The object was empty a moment ago");
   }
 
-  async #openPlain(url: URL, request: OpenRequest): Promise<OpenObject> {
-    const answer = await this.#send(url, "GET", conditionHeaders(request), request, "open");
+  async #openPlain(base: Address, request: OpenRequest): Promise<OpenObject> {
+    const answer = await this.#send(base, "GET", conditionHeaders(request), request, "open");
     const { status, headers } = answer.response;
     if (status === 304 || status === 412) {
       discard(answer.response);
-      return this.#verdict(url, answer, status);
+      return this.#verdict(base, answer, status);
     }
     if (status !== 200) {
       discard(answer.response);
       throw this.#statusError(answer);
     }
     try {
-      this.#refuseEncoding(headers, answer.url);
+      this.#refuseEncoding(headers, answer.address);
     } catch (error) {
       discard(answer.response);
       throw error;
     }
-    return this.#openWhole(url, answer, parseLength(headers.get("content-length")));
+    return this.#openWhole(base, answer, parseLength(headers.get("content-length")));
   }
 
-  #verdict(base: URL, answer: Upstream, status: number): OpenObject {
+  #verdict(base: Address, answer: Upstream, status: number): OpenObject {
     const facts = this.#facts(answer.response.headers, undefined);
     const verdict = status === 304 ? "not-modified" : "precondition-failed";
-    return { ...this.#object({ base, url: answer.url, facts }), verdict };
+    return { ...this.#object({ base, address: answer.address, facts }), verdict };
   }
 
   #object(opened: Opened): OpenObject {
@@ -288,8 +292,8 @@ class HttpSource implements Source {
       read: (_piece: StoredPiece, range, request) => this.#read(opened, range, request),
       // Where a redirect led may have expired; the way there starts again at the object's own URL.
       refresh: async () => {
-        const moved = opened.url.href !== opened.base.href;
-        opened.url = opened.base;
+        const moved = opened.address.href !== opened.base.href;
+        opened.address = opened.base;
         return moved;
       },
     };
@@ -298,15 +302,15 @@ class HttpSource implements Source {
   async #read(opened: Opened, range: ByteRange, context: CallContext): Promise<Answer> {
     context.signal.throwIfAborted();
     const headers = { range: rangeHeader(range), ...pinHeaders(opened.facts) };
-    const answer = await this.#send(opened.url, "GET", headers, context, "read");
-    const replica = replicaName(answer.url);
+    const answer = await this.#send(opened.address, "GET", headers, context, "read");
+    const { replica } = answer.address;
     try {
       verifyAnswer({ want: range, known: opened.facts, replica }, answer.response);
     } catch (error) {
       discard(answer.response);
       throw error;
     }
-    opened.url = answer.url;
+    opened.address = answer.address;
     return { body: bodyOf(answer.response), replica };
   }
 
@@ -323,26 +327,26 @@ class HttpSource implements Source {
     };
   }
 
-  #refuseEncoding(headers: Headers, url: URL): void {
+  #refuseEncoding(headers: Headers, address: Address): void {
     const encoding = contentEncoding(headers);
     if (encoding === undefined || this.#storedEncoding) return;
     const message = `Upstream sent content encoding ${encoding} where identity was asked for`;
-    throw new ReadaheadError("protocol", message, { replica: replicaName(url) });
+    throw new ReadaheadError("protocol", message, { replica: address.replica });
   }
 
   #statusError(answer: Upstream): ReadaheadError {
-    return statusError(answer.response, { replica: replicaName(answer.url) });
+    return statusError(answer.response, { replica: answer.address.replica });
   }
 
   #send(
-    url: URL,
+    address: Address,
     method: "GET" | "HEAD",
     headers: Record<string, string>,
     context: CallContext,
     purpose: Ask["purpose"],
   ): Promise<Upstream> {
     return sendUpstream(this.#fetch, {
-      url,
+      address,
       method,
       headers: { ...this.#headers, "accept-encoding": "identity", ...headers },
       purpose,

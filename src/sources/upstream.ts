@@ -26,14 +26,21 @@ export interface Fetcher {
   fetch: FetchFunction;
 }
 
+/** Where requests go. Taken apart once an object: each look at a `URL` is a native call, and parts are many. */
+export interface Address {
+  readonly href: string;
+  /** Host and port: what is avoided for a while when it fails. */
+  readonly replica: string;
+}
+
 /** An answer and where it came from after redirects. */
 export interface Upstream {
   readonly response: Response;
-  readonly url: URL;
+  readonly address: Address;
 }
 
 export interface UpstreamRequest {
-  readonly url: URL;
+  readonly address: Address;
   readonly method: "GET" | "HEAD";
   readonly headers: Record<string, string>;
   readonly purpose: Ask["purpose"];
@@ -54,28 +61,31 @@ export async function sendUpstream(
   fetch: FetchFunction,
   request: UpstreamRequest,
 ): Promise<Upstream> {
-  let { url } = request;
+  let { address } = request;
   for (let hop = 0; ; hop++) {
-    const response = await sendOnce(fetch, { ...request, url });
+    const response = await sendOnce(fetch, address, request);
     const location = redirectTarget(response);
-    if (location === undefined) return { response, url };
+    if (location === undefined) return { response, address };
     discard(response);
-    const next = URL.parse(location, url.href);
-    if (hop === redirectHops || next === null || !sameHost(url, next))
+    const next = URL.parse(location, address.href);
+    if (hop === redirectHops || next === null || !sameHost(new URL(address.href), next))
       throw new ReadaheadError("protocol", "Upstream redirects to where it is not followed", {
         status: response.status,
-        replica: replicaName(url),
+        replica: address.replica,
       });
     next.hash = "";
-    url = next;
+    address = addressOf(next);
   }
 }
 
-async function sendOnce(fetch: FetchFunction, request: UpstreamRequest): Promise<Response> {
-  const replica = replicaName(request.url);
+function sendOnce(
+  fetch: FetchFunction,
+  { href, replica }: Address,
+  request: UpstreamRequest,
+): Promise<Response> {
   return request.permits.request({ replica, purpose: request.purpose }, async (signal) => {
     try {
-      return await fetch(request.url.href, {
+      return await fetch(href, {
         method: request.method,
         headers: request.headers,
         redirect: "manual",
@@ -104,13 +114,13 @@ export function networkError(cause: unknown, replica: string): ReadaheadError {
   });
 }
 
-/** Host and port: what is avoided for a while when it fails. */
-export function replicaName(url: URL): string {
-  return url.host;
+export function addressOf(url: URL): Address {
+  return { href: url.href, replica: url.host };
 }
 
 function redirectTarget(response: Response): string | undefined {
-  if (![301, 302, 303, 307, 308].includes(response.status)) return undefined;
+  const { status } = response;
+  if (![301, 302, 303, 307, 308].includes(status)) return undefined;
   return response.headers.get("location") ?? undefined;
 }
 

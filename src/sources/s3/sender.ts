@@ -55,7 +55,8 @@ export class S3Sender {
     for (let corrected = false; ; corrected = true) {
       const headers = await this.#signedHeaders(target, method);
       const { response } = await sendUpstream(this.#options.fetch, {
-        url: new URL(target.url),
+        // The URL is signed as it stands: no parser may respell it.
+        address: { href: target.url, replica: this.#options.replica },
         method,
         headers: { "accept-encoding": "identity", ...headers, ...unsigned },
         purpose,
