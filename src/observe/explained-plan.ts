@@ -151,7 +151,7 @@ function endOf(
       remaining: planner.remaining,
       subrequestsLeft: limits.subrequests - parts,
       shareBytes: limits.budgetBytes,
-      askAheadBytes: askAheadBytes(planner.planned),
+      askAheadBytes: askAheadBytes(planner.planned, Number.POSITIVE_INFINITY),
     },
     limits,
   );

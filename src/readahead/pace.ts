@@ -19,6 +19,8 @@ export class Pace {
   #drainMs = 0;
   #rate: number | undefined;
   #handedAt: number | undefined;
+  #firstHandedAt: number | undefined;
+  #pulledAt = 0;
   #blockBytes = SMALL_BLOCK;
   #cautious = false;
 
@@ -36,6 +38,13 @@ export class Pace {
     return this.#cautious || (this.#rate !== undefined && this.#rate < this.#slowBelow);
   }
 
+  /** From the first block handed on to the client's last coming for more, ms. */
+  get takingMs(): number {
+    return this.#firstHandedAt === undefined
+      ? 0
+      : Math.max(0, this.#pulledAt - this.#firstHandedAt);
+  }
+
   /** Size of the next block for this client, 64 KiB to 1 MiB. */
   get blockBytes(): number {
     return this.#blockBytes;
@@ -51,6 +60,7 @@ export class Pace {
   /** The client came for more. */
   pulled(now: number): void {
     if (this.#handedAt === undefined) return;
+    this.#pulledAt = now;
     const drainMs = now - this.#handedAt;
     this.#drainMs += drainMs;
     if (drainMs <= QUICK_MS) {
@@ -65,6 +75,7 @@ export class Pace {
   handed(bytes: number, now: number): void {
     this.#bytes += bytes;
     this.#handedAt = now;
+    this.#firstHandedAt ??= now;
   }
 
   /** A part lay undrained so long that it was let go: ask little until ten seconds say otherwise. */

@@ -25,7 +25,7 @@
  * and never asks for a part behind the head without memory to take it in.
  */
 import type { FirstAnswer } from "../sources/source.ts";
-import { askAheadBytes, mayAsk } from "./ask-ahead.ts";
+import { askAheadBytes } from "./ask-ahead.ts";
 import { discardBody } from "./body-reader.ts";
 import { byteLength } from "./byte-range.ts";
 import type { Engine } from "./engine.ts";
@@ -349,15 +349,24 @@ export class Readahead {
 
   /** Memory for a part: `undefined` when it may not be opened now, 0 when it may read block by block, on demand. */
   #grant(stretch: Stretch & { kind: "stored" }, bytes: number, head: boolean): number | undefined {
-    const { lease, allowance, totals, resumable } = this.#engine;
+    const { lease, allowance, resumable } = this.#engine;
     const weight = grantFor(stretch.piece, bytes);
     // The reserve was taken before headers, for whichever part holds a chunk first.
     if (isCovered(stretch.piece, bytes) && !this.#reserveUsed()) return 0;
     if (head) return Number.isFinite(bytes) && resumable && lease.take(weight) ? weight : 0;
     if (!allowance.free) return undefined;
-    const asked = this.#planner.planned - totals.bytesSent;
-    if (!mayAsk(asked, totals.bytesSent, bytes)) return undefined;
+    if (this.#askedAhead() + bytes > this.#mayAskAhead()) return undefined;
     return lease.take(weight) ? weight : undefined;
+  }
+
+  /** Bytes asked for and not delivered. */
+  #askedAhead(): number {
+    return this.#planner.planned - this.#engine.totals.bytesSent;
+  }
+
+  #mayAskAhead(): number {
+    const { totals, pace } = this.#engine;
+    return askAheadBytes(totals.bytesSent, pace.takingMs);
   }
 
   #reserveUsed(): boolean {
@@ -365,7 +374,7 @@ export class Readahead {
   }
 
   #partEnd(stretch: Stretch & { kind: "stored" }): number {
-    const { limits, pace, lease, allowance, resumable, totals } = this.#engine;
+    const { limits, pace, lease, allowance, resumable } = this.#engine;
     if (!resumable || stretch.piece.atomic === true) return stretch.range.end;
     return partEnd(
       {
@@ -375,7 +384,7 @@ export class Readahead {
         remaining: this.#planner.remaining,
         subrequestsLeft: allowance.left,
         shareBytes: lease.share(),
-        askAheadBytes: askAheadBytes(totals.bytesSent),
+        askAheadBytes: this.#mayAskAhead(),
         sliceBytes: pace.slow ? pace.sliceBytes : undefined,
       },
       limits,

@@ -14,6 +14,21 @@ function take(pace: Pace, from: number, untilMs: number, bytes: number, drainMs:
   return now;
 }
 
+describe("Pace.takingMs", () => {
+  it("is the time from the first block to the last pull, whatever comes after", () => {
+    const pace = new Pace(800, 0);
+    pace.pulled(10);
+    expect(pace.takingMs).toBe(0);
+    pace.handed(64 * KIB, 20);
+    expect(pace.takingMs).toBe(0);
+    pace.pulled(50);
+    pace.handed(64 * KIB, 500);
+    expect(pace.takingMs).toBe(30);
+    pace.pulled(600);
+    expect(pace.takingMs).toBe(580);
+  });
+});
+
 describe("Pace.slow", () => {
   it("is judged over ten seconds or more, never before", () => {
     const pace = new Pace(800, 0);
