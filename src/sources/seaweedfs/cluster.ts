@@ -4,9 +4,11 @@
  */
 
 import { createPassHeaders, type PassHeaders } from "../pass-headers.ts";
+import type { Facts } from "../source.ts";
 import type { DoorOptions } from "./doors.ts";
+import type { Entry } from "./entry.ts";
 import { EntryCache } from "./entry-cache.ts";
-import { seaweedfsPassHeaders } from "./facts.ts";
+import { type EtagStyle, factsOf, seaweedfsPassHeaders } from "./facts.ts";
 import { Filer } from "./filer.ts";
 import { Locator } from "./locate.ts";
 import type { NeedleOptions } from "./needle.ts";
@@ -28,7 +30,7 @@ export interface Cluster {
   /** Needles that turned out to be compressed although their chunk does not say so. */
   readonly gzipped: GzippedNeedles;
   readonly keys: KeySources;
-  readonly passHeaders: PassHeaders;
+  readonly facts: KnownFacts;
 }
 
 export function createCluster(options: ResolvedOptions): Cluster {
@@ -73,7 +75,10 @@ export function createCluster(options: ResolvedOptions): Cluster {
     needles: { fetch, allows: options.allows, doors },
     gzipped: new GzippedNeedles(),
     keys: createKeySources(options, filer),
-    passHeaders: createPassHeaders(given.passHeaders ?? seaweedfsPassHeaders),
+    facts: new KnownFacts(
+      options.etag,
+      createPassHeaders(given.passHeaders ?? seaweedfsPassHeaders),
+    ),
   };
 }
 
@@ -94,6 +99,26 @@ function createKeySources(options: ResolvedOptions, filer: Filer): KeySources {
     kms: new Kms({ aws: given.awsKms, vault: given.vault }, kmsFetch, now),
     requireCommitment: given.requireKeyCommitment ?? false,
   };
+}
+
+/** Facts are made once of an entry: an entity tag over thousands of chunks is milliseconds. */
+export class KnownFacts {
+  readonly #etag: EtagStyle;
+  readonly #pass: PassHeaders;
+  readonly #known = new WeakMap<Entry, Facts>();
+
+  constructor(etag: EtagStyle, pass: PassHeaders) {
+    this.#etag = etag;
+    this.#pass = pass;
+  }
+
+  of(entry: Entry): Facts {
+    const known = this.#known.get(entry);
+    if (known !== undefined) return known;
+    const facts = factsOf(entry, this.#etag, this.#pass);
+    this.#known.set(entry, facts);
+    return facts;
+  }
 }
 
 /** A bounded memory of file ids; forgetting one costs a request. */

@@ -33,6 +33,18 @@ export function parseFileId(text: string): FileId | undefined {
   return { volume, key, cookie: Number.parseInt(hex.slice(-8), 16) };
 }
 
+const canonical = /^([1-9]\d{0,8}),(?!00)(?:[0-9a-f]{2}){1,8}[0-9a-f]{8}$/;
+
+/**
+ * The volume of an id that is spelled as {@link formatFileId} spells it.
+ *
+ * @returns `undefined` for another spelling, and for what is no file id at all: {@link parseFileId} tells them apart
+ */
+export function canonicalVolume(text: string): number | undefined {
+  const volume = canonical.exec(text)?.[1];
+  return volume === undefined ? undefined : Number(volume);
+}
+
 /** The one spelling that tokens are signed for: lower case, leading zero bytes of the key dropped. */
 export function formatFileId(id: FileId): string {
   const key = id.key.toString(16);

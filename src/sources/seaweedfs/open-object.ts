@@ -20,7 +20,6 @@ import { type ChunkPiece, ChunkReader } from "./chunk-reader.ts";
 import type { Cluster } from "./cluster.ts";
 import { decryptInPlace } from "./ctr.ts";
 import { type Entry, isRemoteOnly } from "./entry.ts";
-import { factsOf } from "./facts.ts";
 import type { Interval } from "./intervals.ts";
 import { Lookups } from "./locate.ts";
 import { ReplicaWalk } from "./replica-walk.ts";
@@ -44,19 +43,40 @@ export async function openEntry(
   cluster: Cluster,
   request: OpenRequest,
 ): Promise<OpenObject<SeaweedfsPiece>> {
-  const facts = factsOf(entry, cluster.options.etag, cluster.passHeaders);
   const part =
     request.s3PartNumber === undefined ? undefined : s3PartOf(entry, request.s3PartNumber);
   const keys = await ObjectKeys.open(entry, request.clientKeys, cluster.keys, request);
+  const lookups = cluster.locator === undefined ? undefined : new Lookups(cluster.locator);
+  if (lookups !== undefined) lookUpFirst(entry, lookups, request);
+  const facts = cluster.facts.of(entry);
   const object = new SeaweedfsObject(
     entry,
     part === undefined ? facts : { ...facts, s3PartCount: part.count },
     cluster,
+    lookups,
     keys,
     part?.range,
   );
   await object.prepare(request);
   return object;
+}
+
+/**
+ * Asks where the first chunk lies while the request is still being decided on: facts, layout and plan cost time that
+ * the lookup can spend on its way. The part that wants the chunk shares it, its failure included.
+ */
+function lookUpFirst({ chunks, size }: Entry, lookups: Lookups, request: OpenRequest): void {
+  const { want } = request;
+  // What may be answered without a byte asks nobody; known facts promise that opening makes no request.
+  if (want === "facts" || request.known !== undefined || request.s3PartNumber !== undefined) return;
+  if (mayEndEarly(request)) return;
+  const start = "suffix" in want ? Math.max(0, size - want.suffix) : want.start;
+  const first = chunks.find(({ offset, size: bytes }) => offset <= start && start < offset + bytes);
+  if (first !== undefined) lookups.find(first.fid, request).catch(() => {});
+}
+
+function mayEndEarly({ conditions }: OpenRequest): boolean {
+  return conditions !== undefined && !conditions.keys().next().done;
 }
 
 class SeaweedfsObject implements OpenObject<SeaweedfsPiece> {
@@ -75,6 +95,7 @@ class SeaweedfsObject implements OpenObject<SeaweedfsPiece> {
     entry: Entry,
     facts: Facts,
     cluster: Cluster,
+    lookups: Lookups | undefined,
     keys: ObjectKeys | undefined,
     s3Part: ByteRange | undefined,
   ) {
@@ -83,7 +104,6 @@ class SeaweedfsObject implements OpenObject<SeaweedfsPiece> {
     this.s3Part = s3Part;
     this.#cluster = cluster;
     this.#keys = keys;
-    const lookups = cluster.locator === undefined ? undefined : new Lookups(cluster.locator);
     this.#walk = new ReplicaWalk(cluster, lookups, (context) => this.#judgeLoss(context));
     this.#reader = new ChunkReader(cluster, this.#walk, keys);
     this.#list = new ChunkList(entry.chunks, (manifest, context) =>

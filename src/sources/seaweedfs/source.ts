@@ -12,6 +12,7 @@
  * File ids never change what they name, so every object is pinned: an old chunk list reads old bytes or fails.
  */
 import { ReadaheadError } from "../../errors.ts";
+import type { Permits } from "../../readahead/permits.ts";
 import type { ListPage, ListRequest, OpenObject, OpenRequest, Source, Want } from "../source.ts";
 import { type Cluster, createCluster } from "./cluster.ts";
 import type { Entry } from "./entry.ts";
@@ -39,6 +40,8 @@ export function createSeaweedfsSource(options: SeaweedfsOptions): Source {
 class SeaweedfsSource implements Source {
   readonly #cluster: Cluster;
   readonly #entries: EntryReader;
+  /** What each download has opened, by its permits. */
+  readonly #opened = new WeakMap<Permits, Opened>();
 
   constructor(cluster: Cluster) {
     this.#cluster = cluster;
@@ -53,12 +56,21 @@ class SeaweedfsSource implements Source {
     request.signal.throwIfAborted();
     const { root, s3Names } = this.#cluster.options;
     if (s3Names && key.endsWith("/")) return this.#openMarker(key.slice(0, -1), request);
+    const before = this.#opened.get(request.permits);
+    if (before !== undefined && isSame(before, key, request)) {
+      checkStart(request.want, before.object.facts.size ?? 0);
+      return before.object;
+    }
     const path = pathOfKey(root, key);
     if (path === undefined) throw notFound();
     const entry = await this.#resolve(path, request);
     if (entry === undefined || (entry.directory && entry.chunks.length === 0)) throw notFound();
     checkStart(request.want, entry.size);
-    return openEntry(entry, this.#cluster, request);
+    const object = await openEntry(entry, this.#cluster, request);
+    const { version, s3PartNumber, clientKeys } = request;
+    if (request.want !== "facts")
+      this.#opened.set(request.permits, { key, version, s3PartNumber, clientKeys, object });
+    return object;
   }
 
   /** A page is walked from the filer's directories: see listing.ts. */
@@ -100,6 +112,24 @@ class SeaweedfsSource implements Source {
     if (entry !== undefined) entries.set(path, entry);
     return entry;
   }
+}
+
+/**
+ * An object that a download opened. Opening answers without bytes here, and then the handler asks once more, with the
+ * range it decided on: entry, keys and the lookup under way are the same, so that must cost no request and no parsing.
+ */
+interface Opened extends Pick<OpenRequest, "version" | "s3PartNumber" | "clientKeys"> {
+  readonly key: string;
+  readonly object: OpenObject;
+}
+
+function isSame(opened: Opened, key: string, request: OpenRequest): boolean {
+  return (
+    opened.key === key &&
+    opened.version === request.version &&
+    opened.s3PartNumber === request.s3PartNumber &&
+    opened.clientKeys === request.clientKeys
+  );
 }
 
 function checkStart(want: Want, size: number): void {

@@ -86,10 +86,22 @@ describe("parseEntry", () => {
     const identities = [
       entryText({}, one),
       entryText({}, other),
+      entryText({}, '[{"file_id":"1,0200000001","size":10}]'),
+      entryText({}, '[{"file_id":"1,0100000001","size":11}]'),
+      entryText({}, '[{"file_id":"1,0100000001","size":10,"offset":1}]'),
+      entryText({ FileSize: 2 ** 33 }, '[{"file_id":"1,0100000001","size":10,"offset":1}]'),
+      entryText(
+        { FileSize: 2 ** 33 },
+        '[{"file_id":"1,0100000001","size":10,"offset":4294967297}]',
+      ),
+      entryText({}, '[{"file_id":"1,0100000001","size":10,"modified_ts_ns":1790000000000000001}]'),
+      entryText({}, '[{"file_id":"1,0100000001","size":10,"modified_ts_ns":1790000000000000002}]'),
+      entryText({ Content: "AAECAw==" }),
+      entryText({ Content: "AAECBA==" }),
       entryText({ FileSize: 101 }, one),
       entryText({ Mtime: "2026-01-02T03:04:05.123456790Z" }, one),
     ].map((text) => parseEntry(text).identity);
-    expect(new Set(identities).size).toBe(4);
+    expect(new Set(identities).size).toBe(identities.length);
     expect(parseEntry(entryText({}, one)).identity).toBe(identities[0]);
   });
 });

@@ -1,6 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { formatFileId, parseFileId } from "../../../src/sources/seaweedfs/file-id.ts";
+import {
+  canonicalVolume,
+  formatFileId,
+  parseFileId,
+} from "../../../src/sources/seaweedfs/file-id.ts";
 
 describe("file ids", () => {
   it.each([
@@ -48,5 +52,35 @@ describe("file ids", () => {
         expect(parseFileId(formatFileId(id))).toEqual(id);
       }),
     );
+  });
+});
+
+describe("canonicalVolume", () => {
+  it("knows exactly the ids that are spelled as they would be", () => {
+    const id = fc.record({
+      volume: fc.integer({ min: 1, max: 999_999_999 }),
+      key: fc.bigInt({ min: 1n, max: (1n << 64n) - 1n }),
+      cookie: fc.integer({ min: 0, max: 0xffffffff }),
+    });
+    fc.assert(
+      fc.property(id, (one) => {
+        expect(canonicalVolume(formatFileId(one))).toBe(one.volume);
+      }),
+    );
+  });
+
+  it.each([
+    "3,0001637037d6",
+    "3,1637037d6",
+    "3,01637037D6",
+    "03,01637037d6",
+    "3,01637037d6_1",
+    "3,637037d6",
+    "3,",
+    "4294967296,01637037d6",
+    "3,01637037d6?x",
+    "3,112233445566778899637037d6",
+  ])("leaves %s to the parser", (text) => {
+    expect(canonicalVolume(text)).toBeUndefined();
   });
 });

@@ -1,0 +1,74 @@
+/** What an answer costs the cluster: requests to the filer and the master, counted at the servers. */
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createHandler, type Handler } from "../../../src/http/handler.ts";
+import { createSeaweedfsSource } from "../../../src/sources/seaweedfs/source.ts";
+import { contentBytes, ramp } from "../../support/object-bytes.ts";
+import { FakeCluster } from "../../support/seaweedfs/cluster.ts";
+import { putObject } from "../../support/seaweedfs/objects.ts";
+
+const size = 100_000;
+let cluster: FakeCluster;
+let handle: Handler;
+let waiting: Promise<unknown>[];
+
+beforeEach(async () => {
+  cluster = await FakeCluster.start();
+  putObject(cluster, "/o.bin", { size, chunkBytes: 30_000, volumes: 4 });
+  // Nothing is remembered from one request to the next but where volumes lie.
+  const source = createSeaweedfsSource({
+    filer: cluster.filerUrl,
+    master: cluster.masterUrl,
+    metadataTtlMs: 0,
+    lookupTtlMs: 0,
+  });
+  handle = createHandler({ mounts: [{ name: "weed", prefix: "/", source }], factsMs: 0 });
+  waiting = [];
+});
+afterEach(async () => {
+  await Promise.all(waiting);
+  expect(cluster.openBodies).toBe(0);
+  await cluster.close();
+});
+
+async function ask(headers: Record<string, string> = {}, method = "GET") {
+  const answer = await handle(new Request("http://edge.example/o.bin", { headers, method }), {
+    waitUntil: (promise) => void waiting.push(promise),
+  });
+  const bytes = new Uint8Array(await answer.arrayBuffer());
+  return { status: answer.status, headers: answer.headers, bytes };
+}
+
+const metadataRequests = () => cluster.filers[0]?.seen.length;
+const lookups = () => cluster.masters[0]?.seen.map((seen) => seen.target);
+
+describe("an answer", () => {
+  it.each([
+    ["the first bytes", "bytes=0-999", 0, 1000, 1],
+    ["bytes of a later chunk", "bytes=70000-70999", 70_000, 71_000, 3],
+    ["the last bytes", "bytes=-500", size - 500, size, 4],
+  ])("with %s costs one metadata request and one lookup", async (_, range, start, end, volume) => {
+    const { status, bytes } = await ask({ range });
+    expect(status).toBe(206);
+    expect(Buffer.compare(bytes, contentBytes(ramp, start, end))).toBe(0);
+    expect(metadataRequests()).toBe(1);
+    expect(lookups()).toEqual([`/dir/lookup?volumeId=${volume}`]);
+  });
+
+  it("to HEAD asks nobody where the bytes are", async () => {
+    expect((await ask({}, "HEAD")).status).toBe(200);
+    expect(metadataRequests()).toBe(1);
+    expect(lookups()).toEqual([]);
+  });
+
+  it("of 304 asks nobody where the bytes are", async () => {
+    const etag = (await ask({}, "HEAD")).headers.get("etag") ?? "";
+    expect((await ask({ "if-none-match": etag })).status).toBe(304);
+    expect(lookups()).toEqual([]);
+  });
+
+  it("is refused as ever when the early lookup fails", async () => {
+    for (const volume of ["1", "2", "3", "4"]) cluster.unknownVolumes.add(volume);
+    const { status } = await ask({ range: "bytes=0-9" });
+    expect(status).toBe(503);
+  });
+});
