@@ -62,9 +62,19 @@ export function formatLookup(volume: number, port: number): string {
 
 const base64 = (data: string | Uint8Array) => Buffer.from(data).toString("base64");
 
-/** The filer's entry, with the fields and the spelling of a 4.44. */
-export function formatEntry(file: WeedFile, path: string, volume: number, sse?: Sse): string {
-  const { chunkBytes, size } = file;
+const checksums: string[] = [];
+
+function checksumOf(index: number): string {
+  return (checksums[index] ??= createHash("md5").update(`${index}`).digest("base64"));
+}
+
+/** Chunk lists made so far: a filer has its list, and must not seem slower for our making one up. */
+const chunkLists = new Map<string, readonly unknown[]>();
+
+function chunksOf({ chunkBytes, size }: WeedFile, volume: number, sse?: Sse): readonly unknown[] {
+  const name = `${chunkBytes} ${size} ${volume} ${sse}`;
+  const known = chunkLists.get(name);
+  if (known !== undefined) return known;
   const chunks = Array.from({ length: Math.ceil(size / chunkBytes) }, (_, index) => {
     const offset = index * chunkBytes;
     return {
@@ -72,10 +82,18 @@ export function formatEntry(file: WeedFile, path: string, volume: number, sse?: 
       ...(offset === 0 ? {} : { offset }),
       size: Math.min(chunkBytes, size - offset),
       modified_ts_ns: 1_790_000_000_000_000_000 + index * 1024,
-      e_tag: createHash("md5").update(`${index}`).digest("base64"),
+      e_tag: checksumOf(index),
       ...(sse === undefined ? {} : sseOfChunk(sse, offset)),
     };
   });
+  if (chunkLists.size > 1000) chunkLists.clear();
+  chunkLists.set(name, chunks);
+  return chunks;
+}
+
+/** The filer's entry, with the fields and the spelling of a 4.44. */
+export function formatEntry(file: WeedFile, path: string, volume: number, sse?: Sse): string {
+  const { size } = file;
   const time = "2026-10-01T00:00:00Z";
   return JSON.stringify({
     FullPath: path.slice(0, path.indexOf("?")),
@@ -91,12 +109,13 @@ export function formatEntry(file: WeedFile, path: string, volume: number, sse?: 
     UserName: "",
     GroupNames: null,
     SymlinkTarget: "",
-    Md5: null,
+    // A filer keeps the digest of what it was given; a reader need not make an entity tag of all chunks.
+    Md5: createHash("md5").update(path).digest("base64"),
     FileSize: size,
     Rdev: 0,
     Inode: 0,
     Extended: sse === undefined ? null : sseOfEntry(sse),
-    chunks,
+    chunks: chunksOf(file, volume, sse),
     HardLinkId: null,
     HardLinkCounter: 0,
     Content: null,
