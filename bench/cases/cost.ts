@@ -19,7 +19,7 @@ export function cpu(mode: Mode): Case {
   const bytes = mode === "quick" ? 256 * MiB : GiB;
   const profile = {};
   const load = { kind: "download", bytes } as const;
-  const small = { kind: "download", bytes: bytes / 8 } as const;
+  const small = { kind: "download", bytes: bytes / 16 } as const;
   const part_bytes = 64 * KiB;
   const full: Variant[] = [
     {

@@ -19,7 +19,8 @@ function wideBar(unanswered: number, atLeast: number, issue: string): Bar {
 /** 1,024 parts that the Worker has never heard of, and the wide windows. */
 export function latency(mode: Mode): Case {
   const bytes = mode === "quick" ? 4 * MiB : 64 * MiB;
-  const curlBytes = mode === "quick" ? 2 * MiB : 8 * MiB;
+  // One read at a time is as fast in the middle as at the end: fewer of them say the same in less time.
+  const sequentialBytes = mode === "quick" ? 2 * MiB : 12 * MiB;
   const used = mode === "quick" ? ([10, 20] as const) : latencies;
   const parts = bytes / part_bytes;
   const windows: Variant[] = used.map((latencyMs) => ({
@@ -34,24 +35,20 @@ export function latency(mode: Mode): Case {
     profile: { latencyMs: 20 },
     load: { kind: "download", bytes },
   });
-  // One read at a time waits for almost all of its time, so two of them run side by side: 20 ms beside 10 and 5.
   const sequential: Variant[] = used.flatMap((latencyMs): Variant[] => {
-    const lane = latencyMs === 20 ? "long" : "short";
     const profile = { latencyMs };
     return [
       {
         name: `window 1, ${latencyMs} ms`,
         server: ours({ window_parts: 1, part_bytes }),
         profile,
-        load: { kind: "download", bytes },
-        lane,
+        load: { kind: "download", bytes: sequentialBytes },
       },
       {
         name: `curl, same ranges, ${latencyMs} ms`,
         server: { kind: "origin" },
         profile,
-        load: { kind: "curl-ranges", bytes: curlBytes, partBytes: part_bytes },
-        lane,
+        load: { kind: "curl-ranges", bytes: sequentialBytes, partBytes: part_bytes },
       },
     ];
   });
@@ -84,7 +81,7 @@ export function latency(mode: Mode): Case {
       wideBar(6, mode === "quick" ? 5 : 5.8, "6 (3: 5.7)"),
     ],
     shows: ["mbps", "seconds", "originRequests"],
-    note: `curl reads ${curlBytes / MiB} MiB of the same ranges. Reads one at a time run in two lanes side by side.`,
+    note: `Window 1 and curl read the first ${sequentialBytes / MiB} MiB.`,
   };
 }
 

@@ -38,7 +38,7 @@ export async function runCase(
 ): Promise<CaseResult> {
   const startedAt = performance.now();
   const runs = new Map<Variant, RunResult[]>(item.variants.map((variant) => [variant, []]));
-  const servers = new Servers(bench, item.warmBytes ?? 4 * MiB);
+  const servers = new Servers(bench, item.warmBytes ?? 64 * MiB);
   const profileOf = (variant: Variant) =>
     `${item.name}.${item.variants.indexOf(variant)}`.replaceAll(/[^\w.-]/g, "_");
   const runOnce = async (variant: Variant, round: number) => {

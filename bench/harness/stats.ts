@@ -61,7 +61,9 @@ export function judge(bar: Bar, figures: (variant: string) => Figure | undefined
   const best = others.toSorted((a, b) =>
     bar.atLeast !== undefined ? b.median - a.median : a.median - b.median,
   )[0];
-  const compare = (a: number, b: number) => (bar.by === "difference" ? a - b : a / b);
+  const { times = 1, plus = 0 } = bar;
+  const compare = (a: number, b: number) =>
+    bar.by === "difference" ? a - (b * times + plus) : a / (b * times + plus);
   const value = best === undefined ? of.median : compare(of.median, best.median);
   const perRound =
     best === undefined

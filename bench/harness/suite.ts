@@ -125,6 +125,9 @@ export interface Bar {
   readonly over?: string | readonly string[];
   /** "ratio" divides (default), "difference" subtracts. */
   readonly by?: "ratio" | "difference";
+  /** What `over` is multiplied with, and what is added to it then: three round trips and 5 ms. Default 1 and 0. */
+  readonly times?: number;
+  readonly plus?: number;
   readonly atLeast?: number;
   readonly atMost?: number;
 }
@@ -137,7 +140,7 @@ export interface Case {
   readonly bars: readonly Bar[];
   /** Which figures the table shows. */
   readonly shows: readonly Metric[];
-  /** Bytes downloaded once, unmeasured, when a server starts. Default 4 MiB. */
+  /** Bytes downloaded once, unmeasured, when a server starts. Default 64 MiB. */
   readonly warmBytes?: number;
   /** Printed under the table. */
   readonly note?: string;
