@@ -55,7 +55,7 @@ export class S3Sender {
     for (let corrected = false; ; corrected = true) {
       const headers = await this.#signedHeaders(target, method);
       const { response } = await sendUpstream(this.#options.fetch, {
-        // The URL is signed as it stands: no parser may respell it.
+        // As it was signed; address.ts spells it so that no parser changes it.
         address: { href: target.url, replica: this.#options.replica },
         method,
         headers: { "accept-encoding": "identity", ...headers, ...unsigned },

@@ -47,7 +47,6 @@ export async function openEntry(
     request.s3PartNumber === undefined ? undefined : s3PartOf(entry, request.s3PartNumber);
   const keys = await ObjectKeys.open(entry, request.clientKeys, cluster.keys, request);
   const lookups = cluster.locator === undefined ? undefined : new Lookups(cluster.locator);
-  if (lookups !== undefined) lookUpFirst(entry, lookups, request);
   const facts = cluster.facts.of(entry);
   const object = new SeaweedfsObject(
     entry,
@@ -59,24 +58,6 @@ export async function openEntry(
   );
   await object.prepare(request);
   return object;
-}
-
-/**
- * Asks where the first chunk lies while the request is still being decided on: facts, layout and plan cost time that
- * the lookup can spend on its way. The part that wants the chunk shares it, its failure included.
- */
-function lookUpFirst({ chunks, size }: Entry, lookups: Lookups, request: OpenRequest): void {
-  const { want } = request;
-  // What may be answered without a byte asks nobody; known facts promise that opening makes no request.
-  if (want === "facts" || request.known !== undefined || request.s3PartNumber !== undefined) return;
-  if (mayEndEarly(request)) return;
-  const start = "suffix" in want ? Math.max(0, size - want.suffix) : want.start;
-  const first = chunks.find(({ offset, size: bytes }) => offset <= start && start < offset + bytes);
-  if (first !== undefined) lookups.find(first.fid, request).catch(() => {});
-}
-
-function mayEndEarly({ conditions }: OpenRequest): boolean {
-  return conditions !== undefined && !conditions.keys().next().done;
 }
 
 class SeaweedfsObject implements OpenObject<SeaweedfsPiece> {

@@ -68,8 +68,10 @@ class SeaweedfsSource implements Source {
     checkStart(request.want, entry.size);
     const object = await openEntry(entry, this.#cluster, request);
     const { version, s3PartNumber, clientKeys } = request;
-    if (request.want !== "facts")
-      this.#opened.set(request.permits, { key, version, s3PartNumber, clientKeys, object });
+    if (request.want !== "facts") {
+      const start = startOf(request.want, entry.size);
+      this.#opened.set(request.permits, { key, version, s3PartNumber, clientKeys, start, object });
+    }
     return object;
   }
 
@@ -116,10 +118,13 @@ class SeaweedfsSource implements Source {
 
 /**
  * An object that a download opened. Opening answers without bytes here, and then the handler asks once more, with the
- * range it decided on: entry, keys and the lookup under way are the same, so that must cost no request and no parsing.
+ * range it decided on: where that starts at the same byte, it costs no request and no parsing. One download reads one
+ * version, so what it opened stays what it is for it.
  */
 interface Opened extends Pick<OpenRequest, "version" | "s3PartNumber" | "clientKeys"> {
   readonly key: string;
+  /** The memory to reserve was found for reading from here on. */
+  readonly start: number;
   readonly object: OpenObject;
 }
 
@@ -128,8 +133,14 @@ function isSame(opened: Opened, key: string, request: OpenRequest): boolean {
     opened.key === key &&
     opened.version === request.version &&
     opened.s3PartNumber === request.s3PartNumber &&
-    opened.clientKeys === request.clientKeys
+    opened.clientKeys === request.clientKeys &&
+    opened.start === startOf(request.want, opened.object.facts.size ?? 0)
   );
+}
+
+function startOf(want: Want, size: number): number {
+  if (want === "facts") return 0;
+  return "suffix" in want ? Math.max(0, size - want.suffix) : want.start;
 }
 
 function checkStart(want: Want, size: number): void {

@@ -2,12 +2,15 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createHandler, type Handler } from "../../../src/http/handler.ts";
 import { createSeaweedfsSource } from "../../../src/sources/seaweedfs/source.ts";
+import type { Source } from "../../../src/sources/source.ts";
 import { contentBytes, ramp } from "../../support/object-bytes.ts";
+import { createTestDownload } from "../../support/permits.ts";
 import { FakeCluster } from "../../support/seaweedfs/cluster.ts";
 import { putObject } from "../../support/seaweedfs/objects.ts";
 
 const size = 100_000;
 let cluster: FakeCluster;
+let source: Source;
 let handle: Handler;
 let waiting: Promise<unknown>[];
 
@@ -15,7 +18,7 @@ beforeEach(async () => {
   cluster = await FakeCluster.start();
   putObject(cluster, "/o.bin", { size, chunkBytes: 30_000, volumes: 4 });
   // Nothing is remembered from one request to the next but where volumes lie.
-  const source = createSeaweedfsSource({
+  source = createSeaweedfsSource({
     filer: cluster.filerUrl,
     master: cluster.masterUrl,
     metadataTtlMs: 0,
@@ -66,9 +69,22 @@ describe("an answer", () => {
     expect(lookups()).toEqual([]);
   });
 
-  it("is refused as ever when the early lookup fails", async () => {
-    for (const volume of ["1", "2", "3", "4"]) cluster.unknownVolumes.add(volume);
-    const { status } = await ask({ range: "bytes=0-9" });
-    expect(status).toBe(503);
+  it("to a stale If-Range reads from the beginning, and looks up no volume twice", async () => {
+    const { status, bytes } = await ask({ range: "bytes=70000-", "if-range": '"stale"' });
+    expect(status).toBe(200);
+    expect(Buffer.compare(bytes, contentBytes(ramp, 0, size))).toBe(0);
+    expect(lookups()).toEqual([1, 2, 3, 4].map((volume) => `/dir/lookup?volumeId=${volume}`));
+  });
+});
+
+describe("an object that a download opened", () => {
+  it("is kept for it, but not where another start may need other memory", async () => {
+    const download = createTestDownload();
+    const open = (start: number) => source.open("o.bin", { ...download, want: { start } });
+    const opened = await open(70_000);
+    expect(await open(70_000)).toBe(opened);
+    expect(metadataRequests()).toBe(1);
+    expect(await open(0)).not.toBe(opened);
+    expect(metadataRequests()).toBe(2);
   });
 });
