@@ -42,13 +42,14 @@ export function weedSmall(mode: Mode): Case {
   };
 }
 
-/** A large object far away. One read at a time is as fast in the middle as at the end: window 1 reads a quarter. */
+/** A large object far away. Window 1 takes long: fewer rounds where a bar hangs on it, a quarter of the object elsewhere. */
 export function weedLarge(mode: Mode): Case {
   const variant = (latencyMs: number, window_parts: number): Variant => ({
     name: `window ${window_parts}, ${latencyMs} ms`,
     server: weed({ window_parts }),
     profile: { latencyMs, chunkBytes: 4 * MiB },
-    load: { kind: "download", bytes: window_parts === 1 ? GiB / 4 : GiB },
+    load: { kind: "download", bytes: window_parts === 1 && latencyMs < 20 ? GiB / 4 : GiB },
+    ...(window_parts === 1 && latencyMs >= 20 ? { rounds: 3 } : {}),
   });
   const bar = (latencyMs: number, atLeast: number): Bar => ({
     text: `SeaweedFS, 1 GiB in 4 MiB chunks, window 4 over window 1 at ${latencyMs} ms`,
@@ -68,7 +69,7 @@ export function weedLarge(mode: Mode): Case {
     ]),
     bars: [bar(20, 3.3), bar(50, 3.6)],
     shows: ["mbps", "seconds", "cpuPerGiB", "originRequests", "lookups"],
-    note: "Window 1 reads a quarter of the object. curl with 4 connections measured 3.5 and 3.7 at 20 and 50 ms. 5 and 10 ms are bound by the CPU of two cores.",
+    note: "At 5 and 10 ms window 1 reads a quarter of the object. curl with 4 connections measured 3.5 and 3.7 at 20 and 50 ms. 5 and 10 ms are bound by the CPU of two cores.",
   };
 }
 

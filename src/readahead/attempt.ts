@@ -140,22 +140,16 @@ export class Attempt {
       const wanted = Math.min(speed.blockBytes, missing + 1) + carry.byteLength;
       const asked = sink.room(this, wanted);
       this.#wasParked ||= this.parkedAt !== undefined;
-      const waited = asked instanceof Promise;
-      const room = waited ? await asked : asked;
-      // Without a wait no time has passed since the last byte: the clock is a native call.
-      const since =
-        (waited ? undefined : (this.lastByteAt ?? this.answeredAt)) ?? performance.now();
+      const room = asked instanceof Promise ? await asked : asked;
       const capacity = Math.max(room.capacity, carry.byteLength + 1);
       const buffer = spare?.byteLength === capacity ? spare : new ArrayBuffer(capacity);
       const view = new Uint8Array(buffer, carry.byteLength);
       if (carry.byteLength > 0) new Uint8Array(buffer).set(carry);
       const min = speed.proven && view.byteLength > 0 ? view.byteLength : 1;
-      const result = await this.#readBlock(reader, view, min, speed, since).catch(
-        (error: unknown) => {
-          sink.giveUp(room);
-          throw error;
-        },
-      );
+      const result = await this.#readBlock(reader, view, min, speed).catch((error: unknown) => {
+        sink.giveUp(room);
+        throw error;
+      });
       if (result.view.buffer.byteLength < carry.byteLength + result.view.byteLength) {
         sink.giveUp(room);
         throw this.#truncated(missing);
@@ -220,14 +214,13 @@ export class Attempt {
     view: Uint8Array<ArrayBuffer>,
     min: number,
     speed: ReadSpeed,
-    since: number,
   ) {
-    this.readingSince = since;
+    this.readingSince = performance.now();
     try {
       const result = await reader.read(view, min);
       if (this.signal.aborted) throw this.signal.reason;
       this.lastByteAt = performance.now();
-      speed.read(result.view.byteLength, this.lastByteAt - since);
+      speed.read(result.view.byteLength, this.lastByteAt - this.readingSince);
       return result;
     } catch (error) {
       if (this.signal.aborted) throw this.signal.reason;

@@ -224,19 +224,14 @@ class RunningDownload implements Download {
     };
   }
 
-  #request<T>(claimant: Claimant, ask: Ask, send: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const untold = ask.purpose === "read" || this.#onEvent === undefined || this.#closed;
-    return untold
-      ? this.#allowance.request(claimant, ask, send)
-      : this.#announced(claimant, ask, send);
-  }
-
-  /** A request that belongs to no part, and so is told of by itself. */
-  async #announced<T>(
+  async #request<T>(
     claimant: Claimant,
     ask: Ask,
     send: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
+    if (ask.purpose === "read" || this.#onEvent === undefined || this.#closed) {
+      return this.#allowance.request(claimant, ask, send);
+    }
     const id = ++this.#lookups;
     const { purpose, replica } = ask;
     this.#openLookups.add(id);

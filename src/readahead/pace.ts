@@ -19,8 +19,8 @@ export class Pace {
   #drainMs = 0;
   #rate: number | undefined;
   #handedAt: number | undefined;
-  #firstHandedAt: number | undefined;
-  #pulledAt = 0;
+  #firstHandedAt = 0;
+  #takingMs = 0;
   #blockBytes = SMALL_BLOCK;
   #cautious = false;
 
@@ -40,9 +40,7 @@ export class Pace {
 
   /** From the first block handed on to the client's last coming for more, ms. */
   get takingMs(): number {
-    return this.#firstHandedAt === undefined
-      ? 0
-      : Math.max(0, this.#pulledAt - this.#firstHandedAt);
+    return this.#takingMs;
   }
 
   /** Size of the next block for this client, 64 KiB to 1 MiB. */
@@ -60,7 +58,7 @@ export class Pace {
   /** The client came for more. */
   pulled(now: number): void {
     if (this.#handedAt === undefined) return;
-    this.#pulledAt = now;
+    this.#takingMs = now - this.#firstHandedAt;
     const drainMs = now - this.#handedAt;
     this.#drainMs += drainMs;
     if (drainMs <= QUICK_MS) {
@@ -74,8 +72,8 @@ export class Pace {
   /** Bytes were handed to the runtime. */
   handed(bytes: number, now: number): void {
     this.#bytes += bytes;
+    if (this.#handedAt === undefined) this.#firstHandedAt = now;
     this.#handedAt = now;
-    this.#firstHandedAt ??= now;
   }
 
   /** A part lay undrained so long that it was let go: ask little until ten seconds say otherwise. */

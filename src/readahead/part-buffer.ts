@@ -59,11 +59,6 @@ export class PartBuffer {
     return this.#blocks.length === 0;
   }
 
-  /** The client waits for a byte of this part. */
-  get wanted(): boolean {
-    return this.#wanted;
-  }
-
   want(): void {
     this.#wanted = true;
     this.#demand.open();

@@ -32,7 +32,6 @@ import type { Engine } from "./engine.ts";
 import type { EndedBy } from "./events.ts";
 import { Filler } from "./filler.ts";
 import { Gate } from "./gate.ts";
-import { HeadWatch } from "./head-watch.ts";
 import { type Layout, layoutBytes } from "./layout.ts";
 import { LARGE_BLOCK } from "./pace.ts";
 import { Part } from "./part.ts";
@@ -43,6 +42,9 @@ import { Planner, type Stretch } from "./planner.ts";
 /** Fillers at most queued behind parts: manifests with a hole after every chunk must not be walked to their end. */
 const MAX_QUEUED = 256;
 
+/** A head that is waited for is judged this often at most. */
+const SHORTEST_RACE_WATCH_MS = 10;
+
 export class Readahead {
   /** Exactly the layout's bytes, in order. Errors when the download fails: never a short body that looks complete. */
   readonly stream: ReadableStream<Uint8Array>;
@@ -52,10 +54,12 @@ export class Readahead {
   /** Oldest first. */
   readonly #queue: Array<Part | Filler> = [];
   readonly #news = new Gate();
-  readonly #watch: HeadWatch;
   #controller: ReadableByteStreamController | undefined;
   #first: FirstAnswer | undefined;
   #partsInWindow = 0;
+  /** The part that was judged far below normal once. */
+  #lagging: number | undefined;
+  #raceTimer: ReturnType<typeof setTimeout> | undefined;
   #filling = false;
   #pulling = false;
   #started = false;
@@ -66,11 +70,6 @@ export class Readahead {
     this.#layout = layout;
     this.#planner = new Planner(engine.object, layout, engine.context);
     this.#first = engine.object.first;
-    this.#watch = new HeadWatch(engine, () => {
-      const head = this.#queue[0];
-      const waits = this.#pulling && !this.#closed && head instanceof Part;
-      return waits && head.buffer.empty ? head : undefined;
-    });
     this.stream = this.#createStream();
   }
 
@@ -116,7 +115,7 @@ export class Readahead {
     for (const entry of this.#queue.splice(0)) if (entry instanceof Part) entry.close();
     if (this.#first !== undefined) discardBody(this.#first.body, reason);
     this.#planner.end();
-    this.#watch.end();
+    if (this.#raceTimer !== undefined) clearTimeout(this.#raceTimer);
     if (endedBy !== "done" && endedBy !== "stream-cancel") this.#controller?.error(reason);
     this.#news.open();
   }
@@ -156,13 +155,36 @@ export class Readahead {
         }
         this.#fill();
         if (!this.#nothingYet()) continue;
-        this.#watch.begin();
+        this.#watchHead();
         await this.#news.wait();
         now = performance.now();
       }
     } finally {
       this.#pulling = false;
     }
+  }
+
+  /** Has the head judged while the client waits for it: one timer at most, set anew only when it ran. */
+  #watchHead(): void {
+    const { limits, slowTail, totals } = this.#engine;
+    if (!limits.hedge || this.#raceTimer !== undefined || !this.#pulling || this.#closed) return;
+    const head = this.#queue[0];
+    if (!(head instanceof Part) || !head.buffer.empty) return;
+    const { progress } = head;
+    if (progress === undefined) return;
+    const waitMs = slowTail.raceIn(progress, totals.bytesSent, performance.now());
+    if (waitMs === undefined) return;
+    // Judged twice: a busy isolate finds a block late that came in time.
+    const confirmed = waitMs === 0 && this.#lagging === head.index;
+    this.#lagging = waitMs === 0 && !confirmed ? head.index : undefined;
+    if (confirmed) head.race();
+    this.#raceTimer = setTimeout(
+      () => {
+        this.#raceTimer = undefined;
+        this.#watchHead();
+      },
+      Math.max(waitMs, SHORTEST_RACE_WATCH_MS),
+    );
   }
 
   #nothingYet(): boolean {

@@ -10,7 +10,7 @@ import { ReadaheadError } from "../errors.ts";
 import type { Facts, Want } from "../sources/source.ts";
 import type { ByteRange } from "./byte-range.ts";
 import { byteLength } from "./byte-range.ts";
-import { type ContentRange, formatContentRange, parseContentRange } from "./content-range.ts";
+import { parseContentRange } from "./content-range.ts";
 
 /** Status and headers of an answer; a `Response` is one. */
 export interface UpstreamAnswer {
@@ -79,7 +79,7 @@ function verifyPart(asked: Asked, headers: Headers): Checked {
   if (/^\s*multipart\/byteranges/i.test(headers.get("content-type") ?? ""))
     throw fault(asked, 206, "protocol", "Upstream answered one range with multipart/byteranges");
   const text = headers.get("content-range");
-  const named = text === null ? undefined : (asExpected(asked, text) ?? parseContentRange(text));
+  const named = text === null ? undefined : parseContentRange(text);
   if (named?.range === undefined)
     throw fault(asked, 206, "protocol", `Upstream's Content-Range cannot be used: ${text}`);
   const { range } = named;
@@ -97,15 +97,6 @@ function verifyPart(asked: Asked, headers: Headers): Checked {
   if (length !== null && parseLength(length) !== byteLength(range))
     throw fault(asked, 206, "protocol", `Upstream's Content-Length ${length} is not of ${text}`);
   return { kind: "part", range, size };
-}
-
-/** What the text says, where it is to the letter what was asked for: parts are many, and most need no parsing. */
-function asExpected(asked: Asked, text: string): ContentRange | undefined {
-  const size = asked.known?.size;
-  if (size === undefined) return undefined;
-  const range = expectedRange(asked.want, size);
-  if (range === undefined || text !== formatContentRange(range, size)) return undefined;
-  return { range, size };
 }
 
 /** The only range that answers; `undefined` where it cannot be known without the size. */
