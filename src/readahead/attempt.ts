@@ -36,6 +36,8 @@ export interface Sink {
   giveUp(room: Room): void;
   /** Takes the block; `false`: it was copied, the buffer can be used again. */
   accept(bytes: Uint8Array<ArrayBuffer>, room: Room): boolean;
+  /** Told before the last block that the body has ended with it: its turn need not be waited for. */
+  ends?(attempt: Attempt): void;
 }
 
 export class Attempt {
@@ -165,6 +167,7 @@ export class Attempt {
       this.#carried = held;
       const filled = new Uint8Array(result.view.buffer, 0, carry.byteLength + read);
       carry = held === 0 ? new Uint8Array(0) : filled.slice(filled.byteLength - held);
+      if (ended && missing === 0) sink.ends?.(this);
       const kept = sink.accept(filled.subarray(0, filled.byteLength - held), room);
       spare = kept ? undefined : result.view.buffer;
       if (ended && missing > 0) {

@@ -175,6 +175,12 @@ export class Part implements RaceTrack {
     return this.buffer.accept(bytes, room);
   }
 
+  /** In the turn of the last block: the next part is asked for before that block is on its way. */
+  ends(attempt: Attempt): void {
+    attempt.end("complete");
+    if (this.#race === undefined && attempt.range.end === this.range.end) this.#state = "received";
+  }
+
   async #run(first: FirstAnswer | undefined): Promise<void> {
     let given = first;
     while (this.#state === "running") {
@@ -198,6 +204,7 @@ export class Part implements RaceTrack {
       attempt.end("complete");
       this.#attempt = undefined;
       this.#endRace();
+      if (this.#isClosed()) return;
       if (attempt.range.end === this.range.end) {
         this.#state = "received";
         this.buffer.received();
