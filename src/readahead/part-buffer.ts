@@ -74,10 +74,12 @@ export class PartBuffer {
     while (!this.#wanted && !this.#closed) await this.#demand.wait();
   }
 
-  /** Takes the oldest block; whoever takes it gives its charge back. */
-  take(): Block | undefined {
-    const block = this.#blocks.shift();
-    if (block !== undefined) this.#wanted = false;
+  /** Takes the oldest block, if it is no larger than `most`; whoever takes it gives its charge back. */
+  take(most: number): Block | undefined {
+    const block = this.#blocks[0];
+    if (block === undefined || block.bytes.byteLength > most) return undefined;
+    this.#blocks.shift();
+    this.#wanted = false;
     return block;
   }
 

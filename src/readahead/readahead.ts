@@ -26,6 +26,7 @@
  */
 import type { FirstAnswer } from "../sources/source.ts";
 import { askAheadBytes } from "./ask-ahead.ts";
+import { BlockStream, TOGETHER_BYTES } from "./block-stream.ts";
 import { discardBody } from "./body-reader.ts";
 import { byteLength } from "./byte-range.ts";
 import type { Engine } from "./engine.ts";
@@ -48,13 +49,13 @@ const SHORTEST_RACE_WATCH_MS = 10;
 export class Readahead {
   /** Exactly the layout's bytes, in order. Errors when the download fails: never a short body that looks complete. */
   readonly stream: ReadableStream<Uint8Array>;
+  readonly #out: BlockStream;
   readonly #engine: Engine;
   readonly #layout: Layout;
   readonly #planner: Planner;
   /** Oldest first. */
   readonly #queue: Array<Part | Filler> = [];
   readonly #news = new Gate();
-  #controller: ReadableByteStreamController | undefined;
   #first: FirstAnswer | undefined;
   #partsInWindow = 0;
   /** The part that was judged far below normal once. */
@@ -70,7 +71,12 @@ export class Readahead {
     this.#layout = layout;
     this.#planner = new Planner(engine.object, layout, engine.context);
     this.#first = engine.object.first;
-    this.stream = this.#createStream();
+    this.#out = new BlockStream({
+      length: layoutBytes(layout),
+      pull: () => this.#pull(),
+      cancel: (failed, reason) => engine.close(failed ? "write-failed" : "stream-cancel", reason),
+    });
+    this.stream = this.#out.stream;
   }
 
   /** True once the first answer was checked: from here on a failure breaks the transfer. */
@@ -116,41 +122,29 @@ export class Readahead {
     if (this.#first !== undefined) discardBody(this.#first.body, reason);
     this.#planner.end();
     if (this.#raceTimer !== undefined) clearTimeout(this.#raceTimer);
-    if (endedBy !== "done" && endedBy !== "stream-cancel") this.#controller?.error(reason);
+    if (endedBy !== "done" && endedBy !== "stream-cancel") this.#out.error(reason);
     this.#news.open();
   }
 
-  #createStream(): ReadableStream<Uint8Array> {
-    const length = layoutBytes(this.#layout);
-    return new ReadableStream({
-      type: "bytes",
-      ...(Number.isFinite(length) && { expectedLength: length }),
-      start: (controller) => {
-        this.#controller = controller;
-      },
-      pull: (controller) => this.#pull(controller),
-      cancel: (reason) => {
-        // The runtime cancels with an error when a write to the client failed, and with nothing when it closed.
-        const failed = reason instanceof Error && reason.name !== "AbortError";
-        this.#engine.close(failed ? "write-failed" : "stream-cancel", reason);
-      },
-    });
-  }
-
-  /** Hands on one block, waiting for it if need be. */
-  async #pull(controller: ReadableByteStreamController): Promise<void> {
+  /** Hands on one block, or small ones together, waiting for the first if need be. */
+  async #pull(): Promise<void> {
     let now = performance.now();
     this.#engine.pace.pulled(now);
     this.#pulling = true;
     try {
       while (!this.#closed) {
-        const bytes = this.#nextBytes();
+        let bytes = this.#nextBytes();
         if (bytes !== undefined) {
-          this.#handOn(controller, bytes, now);
+          let room = TOGETHER_BYTES;
+          while (bytes !== undefined) {
+            room -= bytes.byteLength;
+            this.#handOn(bytes, now);
+            bytes = room > 0 && !this.#closed ? this.#nextBytes(room) : undefined;
+          }
           return;
         }
         if (this.#atEnd()) {
-          this.#finish(controller);
+          this.#finish();
           return;
         }
         this.#fill();
@@ -194,25 +188,19 @@ export class Readahead {
     return head?.buffer.empty !== false;
   }
 
-  #handOn(
-    controller: ReadableByteStreamController,
-    bytes: Uint8Array<ArrayBuffer>,
-    now: number,
-  ): void {
+  #handOn(bytes: Uint8Array<ArrayBuffer>, now: number): void {
     const { totals, pace } = this.#engine;
-    const count = bytes.byteLength;
-    controller.enqueue(bytes);
-    totals.bytesSent += count;
-    pace.handed(count, now);
+    // Before it is enqueued: a byte stream takes the buffer away.
+    totals.bytesSent += bytes.byteLength;
+    pace.handed(bytes.byteLength, now);
+    this.#out.enqueue(bytes);
     this.#shiftDelivered();
-    if (this.#atEnd()) this.#finish(controller);
+    if (this.#atEnd()) this.#finish();
     else this.#fill();
   }
 
-  #finish(controller: ReadableByteStreamController): void {
-    controller.close();
-    // A reader that brought its own buffer waits until it is told that nothing follows.
-    controller.byobRequest?.respond(0);
+  #finish(): void {
+    this.#out.close();
     this.#engine.close("done");
   }
 
@@ -221,13 +209,13 @@ export class Readahead {
     return this.#planner.remaining === 0 || this.#planner.ended;
   }
 
-  /** The next bytes of the head that may be handed on and transferred, if any are here. */
-  #nextBytes(): Uint8Array<ArrayBuffer> | undefined {
+  /** The next bytes of the head that may be handed on and transferred, if any are here: `most` at most. */
+  #nextBytes(most = Number.POSITIVE_INFINITY): Uint8Array<ArrayBuffer> | undefined {
     this.#shiftDelivered();
     const head = this.#queue[0];
     const { pace, lease } = this.#engine;
-    if (head instanceof Filler) return head.take(LARGE_BLOCK);
-    const block = head?.buffer.take();
+    if (head instanceof Filler) return head.take(Math.min(LARGE_BLOCK, most));
+    const block = head?.buffer.take(most);
     if (head === undefined || block === undefined) return undefined;
     const { bytes, charged } = block;
     // A slow client takes small blocks: the rest stays here, counted, instead of in the runtime's queue.

@@ -16,6 +16,7 @@ import type { ByteRange } from "../readahead/byte-range.ts";
 import type { Ask } from "../readahead/permits.ts";
 import type { Checked } from "../readahead/verify.ts";
 import { contentEncoding, parseLength, statusError, verifyAnswer } from "../readahead/verify.ts";
+import { inWorkerd } from "../runtime.ts";
 import { objectUrl, parseBaseUrl } from "./object-url.ts";
 import type { PassHeaders } from "./pass-headers.ts";
 import { createPassHeaders } from "./pass-headers.ts";
@@ -31,14 +32,7 @@ import type {
   Want,
 } from "./source.ts";
 import type { Address, Fetcher, FetchFunction, Upstream } from "./upstream.ts";
-import {
-  addressOf,
-  bodyOf,
-  discard,
-  fetchKeepsEncoding,
-  platformFetch,
-  sendUpstream,
-} from "./upstream.ts";
+import { addressOf, bodyOf, discard, platformFetch, sendUpstream } from "./upstream.ts";
 import { versionFacts } from "./version-facts.ts";
 
 export type { Fetcher, FetchFunction, UpstreamInit } from "./upstream.ts";
@@ -100,7 +94,7 @@ class HttpSource implements Source {
     this.#pass = createPassHeaders(options.passHeaders);
     this.#query = options.query ?? false;
     this.#unpinned = options.unversioned ?? "single-stream";
-    const raw = via !== undefined || own !== undefined || fetchKeepsEncoding();
+    const raw = via !== undefined || own !== undefined || inWorkerd;
     this.#storedEncoding = options.storedEncoding === "pass" && raw;
   }
 

@@ -13,6 +13,7 @@ import { ReadaheadError } from "../errors.ts";
 import type { ByteRange } from "../readahead/byte-range.ts";
 import { parseContentRange } from "../readahead/content-range.ts";
 import { contentEncoding, parseLength, verifyAnswer } from "../readahead/verify.ts";
+import { inWorkerd } from "../runtime.ts";
 import type { PassHeaders } from "./pass-headers.ts";
 import { createPassHeaders, defaultPassHeaders } from "./pass-headers.ts";
 import { conditionHeaders, pinHeaders, rangeHeader } from "./request-headers.ts";
@@ -35,7 +36,7 @@ import type {
   Want,
 } from "./source.ts";
 import type { Fetcher, FetchFunction } from "./upstream.ts";
-import { discard, fetchKeepsEncoding, platformFetch } from "./upstream.ts";
+import { discard, platformFetch } from "./upstream.ts";
 import { versionFacts } from "./version-facts.ts";
 
 export interface S3SourceOptions {
@@ -106,7 +107,7 @@ class S3Source implements Source {
     });
     this.#amz = options.requesterPays === true ? { "x-amz-request-payer": "requester" } : {};
     this.#keyPrefix = options.keyPrefix ?? "";
-    this.#storedEncoding = via !== undefined || own !== undefined || fetchKeepsEncoding();
+    this.#storedEncoding = via !== undefined || own !== undefined || inWorkerd;
   }
 
   async open(key: string, request: OpenRequest): Promise<OpenObject> {

@@ -145,8 +145,3 @@ export function bodyOf(response: Response): ReadableStream<Uint8Array> | Uint8Ar
 
 /** Looked up at every call, so that a replaced global (tests, instrumentation) counts. */
 export const platformFetch: FetchFunction = (url, init) => fetch(url, init);
-
-/** Only workerd honours `encodeResponseBody: "manual"` (its user agent is fixed by the flag `global_navigator`). */
-export function fetchKeepsEncoding(): boolean {
-  return typeof navigator === "object" && navigator.userAgent === "Cloudflare-Workers";
-}
