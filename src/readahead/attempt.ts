@@ -61,6 +61,8 @@ export class Attempt {
   readonly requestedAt = performance.now();
   answeredAt: number | undefined;
   lastByteAt: number | undefined;
+  /** Since when every byte is here and the body's end is waited for; ms. */
+  endingSince: number | undefined;
   #wasParked = false;
   /** Set by whoever decides that the undrained body is given up. */
   letGo = false;
@@ -147,7 +149,7 @@ export class Attempt {
       const buffer = spare?.byteLength === capacity ? spare : new ArrayBuffer(capacity);
       const view = new Uint8Array(buffer, carry.byteLength);
       if (carry.byteLength > 0) new Uint8Array(buffer).set(carry);
-      const min = speed.proven && view.byteLength > 0 ? view.byteLength : 1;
+      const min = Math.max(1, speed.least(view.byteLength, reader.endsShort ? Infinity : missing));
       const result = await this.#readBlock(reader, view, min, speed).catch((error: unknown) => {
         sink.giveUp(room);
         throw error;
@@ -226,6 +228,8 @@ export class Attempt {
       speed.read(result.view.byteLength, this.lastByteAt - this.readingSince);
       return result;
     } catch (error) {
+      // What came within the pending read is lost: the next one must not wait for as much again.
+      speed.broke();
       if (this.signal.aborted) throw this.signal.reason;
       throw new ReadaheadError("unavailable", "The store broke its answer off", {
         cause: error,
@@ -247,11 +251,14 @@ export class Attempt {
 
   /** Reads past the last byte, so that a kept-alive connection is free again; surplus is cancelled. */
   async #readEnd(reader: BodyReader): Promise<void> {
+    this.endingSince = performance.now();
     try {
       const { done, view } = await reader.read(new Uint8Array(1), 1);
       if (done || view.byteLength === 0) return;
     } catch {
       // Every byte asked for is here: how the connection ends does not matter.
+    } finally {
+      this.endingSince = undefined;
     }
     reader.cancel(undefined);
   }
@@ -260,6 +267,7 @@ export class Attempt {
 /** How large the next block may be, by how fast the last ones came. */
 class ReadSpeed {
   readonly #engine: Engine;
+  readonly #least: number;
   #bytes = 0;
   #ms = 0;
   proven = false;
@@ -268,10 +276,22 @@ class ReadSpeed {
   /** @param bytes Length of the part: one that fits a small block is read at once where others were fast */
   constructor(engine: Engine, bytes: number) {
     this.#engine = engine;
+    // What cannot be asked for again must not be lost in a read that waits for more than a slow store sends in time.
+    this.#least = engine.resumable ? LARGE_BLOCK : SMALL_BLOCK;
     if (bytes > SMALL_BLOCK || engine.provenBlockBytes === 0) return;
     this.proven = true;
     // One byte more than the part: the same read shows its end.
     this.blockBytes = bytes + 1;
+  }
+
+  /** How much the next read waits for: of a view of `bytes`, with `known` to come. */
+  least(bytes: number, known: number): number {
+    return this.proven ? Math.min(bytes, known, this.#least) : 1;
+  }
+
+  /** A read failed: this store is proven no longer. */
+  broke(): void {
+    this.#slow();
   }
 
   read(bytes: number, ms: number): void {
@@ -280,16 +300,20 @@ class ReadSpeed {
     if (this.#bytes < this.blockBytes) return;
     if (this.#ms <= QUICK_BLOCK_MS) {
       this.blockBytes = this.proven
-        ? Math.min(LARGE_BLOCK, this.blockBytes * 2)
+        ? Math.min(LARGE_BLOCK, this.#least * 4, this.blockBytes * 2)
         : Math.max(SMALL_BLOCK, this.#engine.provenBlockBytes);
       this.#engine.provenBlockBytes = Math.max(this.#engine.provenBlockBytes, this.blockBytes);
       this.proven = true;
     } else if (this.#ms > SLOW_BLOCK_MS) {
-      this.proven = false;
-      this.blockBytes = SMALL_BLOCK;
-      this.#engine.provenBlockBytes = 0;
+      this.#slow();
     }
     this.#bytes = 0;
     this.#ms = 0;
+  }
+
+  #slow(): void {
+    this.proven = false;
+    this.blockBytes = SMALL_BLOCK;
+    this.#engine.provenBlockBytes = 0;
   }
 }

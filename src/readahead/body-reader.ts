@@ -14,6 +14,11 @@ export interface ReadResult {
 
 export interface BodyReader {
   /**
+   * True where a body that ends before `min` bytes answers with what there is. Elsewhere (Streams standard, 4.7.3) the
+   * read is refused and what there is lost: `min` must be no more than what is known to come.
+   */
+  readonly endsShort: boolean;
+  /**
    * Reads at least `min` bytes into `view`, fewer only at the end of the body. The view's buffer is gone afterwards.
    */
   read(view: Uint8Array<ArrayBuffer>, min: number): Promise<ReadResult>;
@@ -39,6 +44,7 @@ export function createDecodingReader(
   decode: (bytes: Uint8Array<ArrayBuffer>) => Promise<void>,
 ): BodyReader {
   return {
+    endsShort: reader.endsShort,
     async read(view, min) {
       const result = await reader.read(view, min);
       if (result.view.byteLength > 0) await decode(result.view);
@@ -75,6 +81,7 @@ function readByob(reader: ReadableStreamBYOBReader): BodyReader {
   const atLeast = "readAtLeast" in reader ? (reader as unknown as AtLeastReader) : undefined;
   const withMin = reader as unknown as MinReader;
   return {
+    endsShort: atLeast !== undefined,
     async read(view, min) {
       const { value, done } =
         atLeast === undefined
@@ -93,6 +100,7 @@ function readByDefault(body: ReadableStream<Uint8Array>): BodyReader {
   const reader = body.getReader();
   let rest: Uint8Array = new Uint8Array(0);
   return {
+    endsShort: true,
     async read(view, min) {
       let filled = 0;
       while (filled < min) {
@@ -118,6 +126,7 @@ function readByDefault(body: ReadableStream<Uint8Array>): BodyReader {
 function readBytes(bytes: Uint8Array): BodyReader {
   let position = 0;
   return {
+    endsShort: true,
     async read(view) {
       const taken = bytes.subarray(position, position + view.byteLength);
       view.set(taken);

@@ -22,6 +22,9 @@ import { absolve, isSuspect, suspect } from "./suspects.ts";
 /** A part is let go at most once in this time: a store must not be asked over and over for bytes nobody takes. */
 const LET_GO_AT_MOST_EVERY_MS = 10_000;
 
+/** A body whose every byte is here may take so long to end: then its connection is given up. */
+const END_PATIENCE_MS = 500;
+
 /** An attempt that brings less and breaks is followed by a pause: a store that breaks every answer must not be stormed. */
 const LEAST_GAIN = 64 * 1024;
 const PAUSE_BASE_MS = 25;
@@ -94,7 +97,9 @@ export class Part implements RaceTrack {
     const attempt = this.#attempt;
     if (attempt === undefined) return;
     const { holdMs, stallMs } = this.#engine.limits;
-    if (attempt.parkedAt !== undefined) {
+    if (attempt.endingSince !== undefined) {
+      if (now - attempt.endingSince >= END_PATIENCE_MS) attempt.abort(new LetGo("Its end is late"));
+    } else if (attempt.parkedAt !== undefined) {
       if (!this.#engine.resumable || this.piece.atomic === true) return;
       if (now - attempt.parkedAt < holdMs || now - this.#letGoAt < LET_GO_AT_MOST_EVERY_MS) return;
       this.#letGoAt = now;
@@ -123,6 +128,8 @@ export class Part implements RaceTrack {
     if (!this.#engine.resumable || this.piece.atomic === true) return undefined;
     const { requestedAt, answeredAt, lastByteAt, bytes } = attempt;
     const remaining = attempt.range.end - this.#position;
+    // Every byte is here, only the end of the body is not.
+    if (remaining === 0) return undefined;
     return { requestedAt, answeredAt, lastByteAt, bytes, remaining };
   }
 

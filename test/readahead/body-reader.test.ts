@@ -3,7 +3,9 @@ import { type BodyReader, createBodyReader, discardBody } from "../../src/readah
 import type { Body } from "../../src/sources/source.ts";
 import { checkLeaks } from "../support/leak-check.ts";
 import { contentBytes, ramp } from "../support/object-bytes.ts";
-import { expectRamp } from "./support/read-stream.ts";
+import { MemoryStore } from "./support/memory-store.ts";
+import { expectRamp, readRamp } from "./support/read-stream.ts";
+import { expectSettled, watchDownload } from "./support/watched-download.ts";
 
 checkLeaks();
 
@@ -175,5 +177,16 @@ describe("discardBody", () => {
     });
     discardBody(body, undefined);
     await new Promise((resolve) => setImmediate(resolve));
+  });
+});
+
+describe("a body that waits whole in a queue", () => {
+  it.for([undefined, "weak ETag"])("is read to its end (unversioned: %s)", async (unversioned) => {
+    const size = 3 * 1024 * 1024 + 5;
+    const facts = unversioned === undefined ? {} : { unversioned, pin: undefined };
+    const store = new MemoryStore({ size, queued: true, facts });
+    const watched = watchDownload({ limits: { partBytes: 64 * 1024 } });
+    expect(await readRamp(await watched.stream(store.source))).toBe(size);
+    expect(expectSettled(watched).retries).toBe(0);
   });
 });

@@ -6,6 +6,7 @@
 import { ReadaheadError } from "../../../src/errors.ts";
 import type { ByteRange } from "../../../src/readahead/byte-range.ts";
 import type { Ask, Permits } from "../../../src/readahead/permits.ts";
+import { delay } from "../../../src/readahead/retry.ts";
 import type {
   Answer,
   CallContext,
@@ -33,6 +34,10 @@ export interface MemoryStoreOptions {
   /** Faults of the n-th request with bytes, from 0; the open's own counts where it brings bytes. */
   readonly faults?: ReadonlyArray<{ readonly at: number; readonly fault: MemoryFault }> | undefined;
   readonly blockBytes?: number | undefined;
+  /** Bodies wait whole in a queue that is closed already, as `new Response(bytes)` makes them. */
+  readonly queued?: boolean | undefined;
+  /** From this byte of the object on, every body brings one block in so many ms. */
+  readonly slow?: { readonly from: number; readonly everyMs: number } | undefined;
   readonly replicas?: readonly string[] | undefined;
   /** Overrides of the facts: `{ size: undefined, unversioned: "..." }`, say. */
   readonly facts?: Partial<Facts> | undefined;
@@ -216,6 +221,10 @@ export class MemoryStore {
     const after =
       fault?.kind === "reset" || fault?.kind === "stall" ? Number(fault.after) : Infinity;
     const limit = Math.min(range.start + after, fault?.kind === "short" ? end - fault.bytes : end);
+    if (this.#options.queued === true) {
+      seen.state = "over";
+      return new Response(rampBytes(range.start, limit)).body ?? new ReadableStream();
+    }
     return new ReadableStream({
       type: "bytes",
       start: (controller) => {
@@ -239,9 +248,14 @@ export class MemoryStore {
           return undefined;
         }
         const next = Math.min(limit, position + blockBytes);
-        seen.given += next - position;
-        controller.enqueue(rampBytes(position, next));
-        return undefined;
+        const give = () => {
+          if (seen.state !== "open") return;
+          seen.given += next - position;
+          controller.enqueue(rampBytes(position, next));
+        };
+        const { slow } = this.#options;
+        if (slow === undefined || position < slow.from) return give();
+        return delay(slow.everyMs, signal).then(give, () => undefined);
       },
       cancel: () => {
         seen.state = "over";

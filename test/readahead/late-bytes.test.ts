@@ -1,0 +1,76 @@
+/** Bodies that are slow but alive, and bodies that end late or never: no byte is lost, nobody waits for ever. */
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { checkLeaks } from "../support/leak-check.ts";
+import { MemoryStore } from "./support/memory-store.ts";
+import { readRamp } from "./support/read-stream.ts";
+import { expectSettled, watchDownload } from "./support/watched-download.ts";
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+checkLeaks();
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+/** Moves the clock until the promise has settled. */
+async function passTime<T>(promise: Promise<T>): Promise<T> {
+  let settled = false;
+  const done = () => {
+    settled = true;
+  };
+  promise.then(done, done);
+  while (!settled) await vi.advanceTimersByTimeAsync(50);
+  return promise;
+}
+
+describe("a store that slows down and goes on", () => {
+  const slow = { from: MIB, everyMs: 50 };
+  const limits = { stallMs: 500 };
+
+  it("costs one retry a part at most, however small the parts", async () => {
+    const store = new MemoryStore({ size: 2 * MIB, blockBytes: 4 * KIB, slow });
+    const watched = watchDownload({ limits: { ...limits, partBytes: 64 * KIB, windowParts: 4 } });
+    const stream = await watched.stream(store.source);
+    expect(await passTime(readRamp(stream))).toBe(2 * MIB);
+    // The parts that were asked for while the store was fast; whoever comes later reads as it comes.
+    expect(expectSettled(watched).retries).toBeLessThanOrEqual(4);
+  });
+
+  it("does not break an object that cannot be asked for again", async () => {
+    const facts = { unversioned: "weak ETag", pin: undefined };
+    const store = new MemoryStore({ size: 4 * MIB, blockBytes: 16 * KIB, slow, facts });
+    const watched = watchDownload({ limits });
+    const stream = await watched.stream(store.source);
+    expect(await passTime(readRamp(stream))).toBe(4 * MIB);
+    expect(expectSettled(watched)).toMatchObject({ retries: 0, attempts: 1 });
+  });
+});
+
+describe("a body whose end does not come", () => {
+  it("is given up when every byte is here", async () => {
+    const faults = [{ at: 0, fault: { kind: "stall", after: 60_000 } as const }];
+    const store = new MemoryStore({ size: 60_000, faults });
+    const watched = watchDownload();
+    const before = performance.now();
+    const stream = await watched.stream(store.source);
+    expect(await passTime(readRamp(stream))).toBe(60_000);
+    expect(performance.now() - before).toBeLessThan(1_500);
+    expect(expectSettled(watched)).toMatchObject({ retries: 0, subrequests: 1 });
+    expect(store.openBodies).toBe(0);
+  });
+
+  it("is not raced for nothing in the middle of a window", async () => {
+    const size = 16 * MIB;
+    const stuck = 8;
+    const faults = Array.from({ length: 40 }, (_, at) => ({
+      at,
+      fault: { kind: "stall", after: at === stuck ? MIB : 2 * size } as const,
+    }));
+    const store = new MemoryStore({ size, faults });
+    const watched = watchDownload({ limits: { hedge: true, partBytes: MIB } });
+    const stream = await watched.stream(store.source);
+    expect(await passTime(readRamp(stream))).toBe(size);
+    for (const { range } of store.reads) expect(range.end).toBeGreaterThan(range.start);
+    expect(expectSettled(watched).hedges).toBe(0);
+  });
+});
