@@ -83,11 +83,19 @@ export function partEnd(state: PlanState, limits: PlanLimits): number {
  * Refuses a plan that cannot end.
  *
  * @param pieces Upper bound of the object's own stretches in the answer; each needs a request of its own
+ * @param left Upstream requests that may still be sent
+ * @param atHand Bytes of the answer that came with the open
+ * @param stored Bytes of the answer that lie in the store
  * @throws ReadaheadError `too-many-parts`
  */
-export function assertAffordable(pieces: number, subrequestsLeft: number): void {
-  const affordable = Math.floor(subrequestsLeft * PLANNED_SHARE);
-  if (pieces <= Math.max(1, affordable)) return;
+export function assertAffordable(
+  pieces: number,
+  left: number,
+  atHand: number,
+  stored: number,
+): void {
+  const affordable = Math.floor((left + (atHand > 0 ? 1 : 0)) * PLANNED_SHARE);
+  if (pieces <= Math.max(1, affordable) && (left > 0 || stored <= atHand)) return;
   throw new ReadaheadError(
     "too-many-parts",
     `The answer needs at least ${pieces} upstream requests, ${Math.max(0, affordable)} can be planned; ask for smaller ranges`,

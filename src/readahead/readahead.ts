@@ -33,7 +33,7 @@ import type { Engine } from "./engine.ts";
 import type { EndedBy } from "./events.ts";
 import { Filler } from "./filler.ts";
 import { Gate } from "./gate.ts";
-import { type Layout, layoutBytes } from "./layout.ts";
+import { isLiteral, type Layout, layoutBytes } from "./layout.ts";
 import { LARGE_BLOCK } from "./pace.ts";
 import { Part } from "./part.ts";
 import { grantFor, isCovered } from "./part-buffer.ts";
@@ -88,10 +88,14 @@ export class Readahead {
   async start(): Promise<void> {
     const { object, allowance, signal } = this.#engine;
     let pieces = 0;
+    let stored = 0;
     for (const segment of this.#layout) {
-      if (!(segment instanceof Uint8Array)) pieces += object.pieceCount?.(segment) ?? 1;
+      if (isLiteral(segment)) continue;
+      pieces += object.pieceCount?.(segment) ?? 1;
+      stored += byteLength(segment);
     }
-    assertAffordable(pieces, allowance.left + (object.first === undefined ? 0 : 1));
+    const atHand = object.first === undefined ? 0 : byteLength(object.first.range);
+    if (pieces > 0) assertAffordable(pieces, allowance.left, atHand, stored);
     this.#fill();
     while (!this.#started && !this.#closed && this.#needsAnswer()) await this.#news.wait();
     if (this.#closed) signal.throwIfAborted();

@@ -205,18 +205,21 @@ describe("partEnd", () => {
 
 describe("assertAffordable", () => {
   it("keeps a tenth of the subrequests for retries", () => {
-    expect(() => assertAffordable(90, 100)).not.toThrow();
+    expect(() => assertAffordable(90, 100, 0, Infinity)).not.toThrow();
     const refused = expect.objectContaining({ kind: "too-many-parts" }) as ReadaheadError;
-    expect(() => assertAffordable(91, 100)).toThrow(ReadaheadError);
-    expect(() => assertAffordable(91, 100)).toThrow(refused);
+    expect(() => assertAffordable(91, 100, 0, Infinity)).toThrow(ReadaheadError);
+    expect(() => assertAffordable(91, 100, 0, Infinity)).toThrow(refused);
   });
 
   it("lets a single request through when there is one left", () => {
-    expect(() => assertAffordable(1, 1)).not.toThrow();
-    expect(() => assertAffordable(2, 1)).toThrow(ReadaheadError);
+    expect(() => assertAffordable(1, 1, 0, Infinity)).not.toThrow();
+    // The open has spent the last request: what came with it must be all.
+    expect(() => assertAffordable(1, 0, 100, 100)).not.toThrow();
+    expect(() => assertAffordable(1, 0, 100, 101)).toThrow(ReadaheadError);
+    expect(() => assertAffordable(2, 1, 0, Infinity)).toThrow(ReadaheadError);
   });
 
   it("says how many are needed and how many there are", () => {
-    expect(() => assertAffordable(45_000, 10_000)).toThrow(/45000 .* 9000 /);
+    expect(() => assertAffordable(45_000, 10_000, 0, Infinity)).toThrow(/45000 .* 9000 /);
   });
 });
