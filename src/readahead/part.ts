@@ -15,7 +15,7 @@ import type { ByteRange } from "./byte-range.ts";
 import type { Engine } from "./engine.ts";
 import { PartBuffer } from "./part-buffer.ts";
 import { Outrun, Race, type RaceTrack } from "./race.ts";
-import { delay, nextMove } from "./retry.ts";
+import { delay, isTransient, nextMove } from "./retry.ts";
 import type { HeadProgress } from "./slow-tail.ts";
 import { absolve, isSuspect, suspect } from "./suspects.ts";
 
@@ -348,6 +348,8 @@ export class Part implements RaceTrack {
       this.#refreshed = true;
       const changed = await object.refresh?.(this.piece, engine.context);
       if (changed === true) delayMs = 0;
+      // A refusal stands when nothing has changed since.
+      else if (!isTransient(error.kind)) throw engine.explain(error);
     }
     if (this.#meagre > engine.limits.attempts) {
       const pause = PAUSE_BASE_MS * 2 ** (this.#meagre - engine.limits.attempts);

@@ -55,10 +55,11 @@ export function nextMove(error: unknown, troubles: Troubles, random: number): Ne
     if (isReset(error) && !troubles.graceUsed) return { move: "same" };
     if (error.alternatives) return { move: "other" };
   }
+  if (isVerdict(error)) return { move: "fail" };
   const delayMs = backoffMs(error, troubles.failures, random);
   if (delayMs === undefined) return { move: "fail" };
   if (replicaMayBeWrong && troubles.canRefresh) return { move: "refresh", delayMs };
-  return isTransient(kind) && !isVerdict(error) ? { move: "wait", delayMs } : { move: "fail" };
+  return isTransient(kind) ? { move: "wait", delayMs } : { move: "fail" };
 }
 
 /** A 400, or a redirect that is not followed: the same question gets the same answer. */

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { ReadaheadError } from "../../src/errors.ts";
 import { Budget } from "../../src/readahead/budget.ts";
 import { createDownload } from "../../src/readahead/download.ts";
 import { openObject } from "../../src/readahead/open.ts";
@@ -6,6 +7,9 @@ import { createHttpSource } from "../../src/sources/http.ts";
 import { ramp } from "../support/object-bytes.ts";
 import { createStoreFetch } from "../support/store-fetch.ts";
 import { StoreSpace } from "../support/store-space.ts";
+import { MemoryStore } from "./support/memory-store.ts";
+import { readRamp } from "./support/read-stream.ts";
+import { expectSettled, watchDownload } from "./support/watched-download.ts";
 
 describe("a store that breaks every answer after a few bytes", () => {
   beforeEach(() => {
@@ -44,4 +48,29 @@ describe("a store that breaks every answer after a few bytes", () => {
     expect(vi.getTimerCount()).toBe(0);
     expect(space.stats().openBodies).toBe(0);
   });
+});
+
+describe("a store that refuses a part", () => {
+  it.for([
+    { status: 403, refresh: "unchanged", asked: 1 },
+    { status: 404, refresh: "unchanged", asked: 1 },
+    { status: 403, refresh: "changed", asked: 2 },
+  ] as const)(
+    "with $status is asked $asked times where looking again says $refresh",
+    async (row) => {
+      const { status, refresh, asked } = row;
+      const size = 100_000;
+      const faults = [{ at: 1, fault: { kind: "status", status } as const }];
+      const store = new MemoryStore({ size, refresh, faults });
+      const watched = watchDownload({ limits: { partBytes: 50_000, windowParts: 1 } });
+      const stream = await watched.stream(store.source);
+      const ended = await readRamp(stream).then(
+        () => "complete",
+        (error: unknown) => (error instanceof ReadaheadError ? error.kind : "another"),
+      );
+      expect(ended).toBe(asked === 2 ? "complete" : status === 404 ? "changed" : "denied");
+      expect(store.reads.filter(({ range }) => range.start === 50_000)).toHaveLength(asked);
+      expectSettled(watched);
+    },
+  );
 });

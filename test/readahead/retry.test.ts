@@ -56,6 +56,7 @@ describe("nextMove", () => {
   it("does not repeat a question that the store calls wrong, unless another replica may see it otherwise", () => {
     for (const status of [302, 400, 416]) {
       expect(move("protocol", { status })).toEqual({ move: "fail" });
+      expect(move("protocol", { status }, { canRefresh: true })).toEqual({ move: "fail" });
       expect(move("protocol", { status, alternatives: true })).toEqual({ move: "other" });
     }
     expect(move("protocol", { status: 206 }).move).toBe("wait");
