@@ -165,12 +165,16 @@ class RunningDownload implements Download {
     this.#allowance.close(reason);
     this.#controller.abort(reason);
     for (const controller of this.#requests) controller.abort(reason);
-    for (const attempt of [...this.#live]) attempt.end("aborted", reason);
+    const open = [...this.#live];
+    for (const attempt of open) attempt.end("aborted", reason);
     for (const id of this.#openLookups) this.#lookupAnswered(id, false);
     this.#readahead?.close(endedBy, reason);
     this.#lease.release();
     const totals = this.#totals;
-    totals.openAfterClose = this.#live.size;
+    // Counted, not assumed: what was open and has not been told to end.
+    totals.openAfterClose =
+      open.filter(({ signal }) => !signal.aborted).length +
+      [...this.#requests].filter(({ signal }) => !signal.aborted).length;
     totals.subrequests = this.#allowance.spent;
     totals.abortMs = performance.now() - at;
     const final: Totals = { ...totals };
