@@ -3,9 +3,9 @@
  * the Worker, with its tokens, anywhere else. Pure.
  *
  * Without a list the rule is: the hosts of the configured filers and masters themselves (any port), and what is visibly
- * of their network: other addresses of the same private IPv4 block or the same loopback, other single-label names
- * beside a single-label one (a compose network), other names under the same parent domain of two labels or more. All
- * else is refused; `allowed_hosts` replaces the rule.
+ * of their network: other addresses of the same private IPv4 block, the loopback by any of its names beside one of them
+ * (`localhost`, 127.0.0.0/8, `[::1]`), other single-label names beside a single-label one (a compose network), other
+ * names under the same parent domain of two labels or more. All else is refused; `allowed_hosts` replaces the rule.
  */
 
 /** Says whether an address may be connected to. */
@@ -38,16 +38,13 @@ export function createHostCheck(
 type Rule = (address: Address) => boolean;
 
 function networkOf(own: Address): Rule {
-  const ip = ipv4(own.name);
-  const block = ip === undefined ? undefined : privateBlock(ip);
+  const block = privateBlock(own.name);
   const labels = own.name.split(".");
   const parent = labels.slice(1).join(".");
   return ({ name }) => {
     if (name === own.name) return true;
-    const other = ipv4(name);
-    if (ip !== undefined)
-      return block !== undefined && other !== undefined && privateBlock(other) === block;
-    if (other !== undefined || name.includes(":")) return false;
+    if (block !== undefined && privateBlock(name) === block) return true;
+    if (isAddress(own.name) || isAddress(name)) return false;
     if (labels.length === 1) return !name.includes(".");
     return labels.length > 2 && name.endsWith(`.${parent}`);
   };
@@ -104,12 +101,21 @@ function ipv4(name: string): number | undefined {
   return parts.reduce((sum, part) => sum * 256 + Number(part), 0);
 }
 
-/** RFC 1918 blocks, and loopback; `undefined` for public and link-local addresses. */
-function privateBlock(ip: number): string | undefined {
+/** An IPv4 or (bracketed) IPv6 address, no name. */
+function isAddress(name: string): boolean {
+  return name.includes(":") || ipv4(name) !== undefined;
+}
+
+/** RFC 1918 blocks, and loopback; `undefined` for public and link-local addresses, and for names. */
+function privateBlock(name: string): string | undefined {
+  // A local cluster calls itself by one name, and is configured by another: the most likely first try.
+  if (name === "localhost" || name === "[::1]") return "loopback";
+  const ip = ipv4(name);
+  if (ip === undefined) return undefined;
   const first = Math.floor(ip / 2 ** 24);
   const second = Math.floor(ip / 2 ** 16) % 256;
   if (first === 10) return "10/8";
-  if (first === 127) return "127/8";
+  if (first === 127) return "loopback";
   if (first === 172 && second >= 16 && second < 32) return "172.16/12";
   if (first === 192 && second === 168) return "192.168/16";
   return undefined;

@@ -26,6 +26,18 @@ describe("createHostCheck without a list", () => {
     expect(allows("internal.example")).toBe(false);
   });
 
+  it.each(["localhost:8888", "127.0.0.1:8888", "[::1]:8888"])(
+    "beside %s, takes the loopback by any of its names, and nothing else for it",
+    (configured) => {
+      const allows = byDefault(configured);
+      for (const host of ["localhost:8080", "LOCALHOST:8080", "127.0.0.1:8080", "127.3.2.1:8080"])
+        expect(allows(host), host).toBe(true);
+      expect(allows("[::1]:8080")).toBe(true);
+      for (const host of ["10.0.0.1:8080", "169.254.169.254", "[::2]:8080", "localhost.example"])
+        expect(allows(host), host).toBe(false);
+    },
+  );
+
   it("allows names beside a single-label name, and names under a parent domain of two labels", () => {
     const compose = byDefault("filer:8888");
     expect(compose("volume-1:8080")).toBe(true);
