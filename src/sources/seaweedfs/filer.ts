@@ -57,6 +57,7 @@ export class Filer {
       const { fetch } = this.#options;
       const url = urlOf(base, target);
       for (let attempt = 1; ; attempt++) {
+        const authorization = await this.#authorization();
         const answer = await sendForAll(
           fetch,
           {
@@ -64,14 +65,14 @@ export class Filer {
             replica: base.host,
             purpose,
             alternatives,
-            headers: { ...(await this.#authorization()), accept: "application/json" },
+            headers: { ...authorization, accept: "application/json" },
           },
           context,
           limitBytes,
         );
         if (answer.status === 404) return undefined;
         if (answer.status === 200) return new TextDecoder().decode(answer.bytes);
-        if (answer.status === 401 && attempt === 1 && this.#clockCorrected(answer.headers))
+        if (answer.status === 401 && attempt === 1 && this.#isOffClock(answer, authorization))
           continue;
         throw statusError(answer, { replica: base.host });
       }
@@ -131,13 +132,16 @@ export class Filer {
     }));
   }
 
-  async #authorization(): Promise<Record<string, string>> {
+  async #authorization(): Promise<{ readonly authorization?: string }> {
     const token = await this.#options.signer?.forFiler();
     return token === undefined ? {} : { authorization: `Bearer ${token}` };
   }
 
-  #clockCorrected(headers: Headers): boolean {
-    return this.#options.signer?.refused(headers) === true;
+  #isOffClock(
+    refusal: { readonly headers: Headers },
+    { authorization }: { readonly authorization?: string },
+  ): boolean {
+    return this.#options.signer?.refused(refusal.headers, authorization) === true;
   }
 }
 

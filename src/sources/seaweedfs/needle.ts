@@ -62,7 +62,11 @@ export async function readNeedle(
   const { door, range, alternatives } = request;
   const { replica } = door;
   let response = await sendTo(door, request, options, context);
-  if (response.status === 401 && options.doors.signer?.refused(response.headers) === true) {
+  const { authorization } = door.headers;
+  if (
+    response.status === 401 &&
+    options.doors.signer?.refused(response.headers, authorization) === true
+  ) {
     // Our clock was wrong: a token by the server's clock may do.
     discard(response);
     const { headers } = await volumeDoor(replica, request.fid, options.doors, undefined);

@@ -2,7 +2,8 @@
  * Read tokens (JWT, HS256): one per file id for volume servers, one for the filer.
  *
  * A token is signed for each request; nothing secret is kept but the imported key. Clocks differ: when a server refuses
- * a fresh token, its `Date` corrects ours for the tokens that follow.
+ * a fresh token, its `Date` corrects ours for the tokens that follow. Several may be refused at once: one corrects the
+ * clock, and all of them are worth another try.
  */
 import { SignJWT } from "jose";
 
@@ -17,31 +18,35 @@ export interface TokenSigner {
   forFile(fid: string): Promise<string>;
   /** For the filer: opens every path, for reading. */
   forFiler(): Promise<string>;
-  /** A server refused a token: takes its clock into account. @returns true when the next token will differ */
-  refused(headers: Headers): boolean;
+  /**
+   * A server refused a token: takes its clock into account.
+   *
+   * @param headers The refusal's
+   * @param authorization What was refused, as it was sent
+   * @returns true when the next token will differ by more than the moment that has passed
+   */
+  refused(headers: Headers, authorization: string | undefined): boolean;
 }
 
 /** @param secret The cluster's read key (`jwt.signing.read.key` or `jwt.filer_signing.read.key`) */
 export function createTokenSigner(secret: string, now: () => number = Date.now): TokenSigner {
   const key = new TextEncoder().encode(secret);
   let skewMs = 0;
-  const sign = (claims: Record<string, unknown>) => {
-    const seconds = Math.floor((now() + skewMs) / 1000);
-    return new SignJWT(claims)
+  const expirySeconds = () => Math.floor((now() + skewMs) / 1000) + lifetimeSeconds;
+  const sign = (claims: Record<string, unknown>) =>
+    new SignJWT(claims)
       .setProtectedHeader({ alg: "HS256", typ: "JWT" })
-      .setExpirationTime(seconds + lifetimeSeconds)
+      .setExpirationTime(expirySeconds())
       .sign(key);
-  };
   return {
     forFile: (fid) => sign({ fid }),
     forFiler: () => sign({}),
-    refused(headers) {
-      const theirs = Date.parse(headers.get("date") ?? "");
-      if (Number.isNaN(theirs)) return false;
-      const skew = theirs - now();
-      if (Math.abs(skew - skewMs) < skewToleranceMs) return false;
-      skewMs = skew;
-      return true;
+    refused(headers, authorization) {
+      const skew = Date.parse(headers.get("date") ?? "") - now();
+      if (Math.abs(skew - skewMs) >= skewToleranceMs) skewMs = skew;
+      // Judged by the token, not by whether the clock was corrected just now: another refusal may have done that.
+      const ended = tokenExpiry(authorization ?? "");
+      return ended !== undefined && Math.abs(expirySeconds() * 1000 - ended) >= skewToleranceMs;
     },
   };
 }

@@ -7,6 +7,7 @@ import {
 import type { Source } from "../../../src/sources/source.ts";
 import { contentBytes, ramp } from "../../support/object-bytes.ts";
 import { FakeCluster, type FakeClusterOptions } from "../../support/seaweedfs/cluster.ts";
+import { downloadKey } from "../../support/seaweedfs/download-object.ts";
 import { putObject } from "../../support/seaweedfs/objects.ts";
 import { readKey } from "../../support/seaweedfs/read-object.ts";
 
@@ -52,6 +53,21 @@ describe("tokens", () => {
     const behind = () => Date.now() - 3_600_000;
     const secrets = { filerTokenSecret: "filer", volumeTokenSecret: "volume" };
     await expectReadable(sourceOf({ ...secrets, now: behind }));
+  });
+
+  it("are corrected for all requests that a clock ten minutes behind had refused at once", async () => {
+    const size = 10_000;
+    putObject(cluster, "/buckets/b/o", { size, chunkBytes: 1_000 });
+    const source = sourceOf({
+      root: "/buckets",
+      filerTokenSecret: "filer",
+      volumeTokenSecret: "volume",
+      now: () => Date.now() - 600_000,
+    });
+    // The bucket and the key are asked for side by side, and so are the first parts of every reader.
+    const readers = Array.from({ length: 4 }, () => downloadKey(source, "b/o"));
+    for (const { bytes } of await Promise.all(readers))
+      expect(Buffer.compare(bytes, contentBytes(ramp, 0, size))).toBe(0);
   });
 
   it("that are missing or wrong are a clear refusal", async () => {
