@@ -42,7 +42,6 @@ import { Planner, type Stretch } from "./planner.ts";
 
 /** Fillers at most queued behind parts: manifests with a hole after every chunk must not be walked to their end. */
 const MAX_QUEUED = 256;
-
 /** A head that is waited for is judged this often at most. */
 const SHORTEST_RACE_WATCH_MS = 10;
 
@@ -87,6 +86,8 @@ export class Readahead {
   /** Opens the first parts; resolves when bytes can follow headers. Rejects when the download was closed before. */
   async start(): Promise<void> {
     const { object, allowance, signal } = this.#engine;
+    // A source knows what its pieces cost when it has found the first: their list may have to be read.
+    await this.#planner.peek();
     let pieces = 0;
     let stored = 0;
     for (const segment of this.#layout) {

@@ -155,7 +155,10 @@ export interface OpenObject<P extends StoredPiece = StoredPiece> {
   readonly reserveBytes?: number | undefined;
   /** The object's own stretches that meet `range`, in order, without gaps. Absent: the object is one piece. */
   pieces?(range: ByteRange, context: CallContext): AsyncIterable<P | KnownPiece>;
-  /** Upper bound of the number of pieces in `range`, without reading anything. */
+  /**
+   * Upper bound of the requests that the pieces in `range` need, without sending any: one for each piece, and what must
+   * be asked before it can be read (lookups, manifests, keys). Asked for when the first piece has been found.
+   */
   pieceCount?(range: ByteRange): number;
   /**
    * Reads `range`, which lies inside `piece`, from one replica.

@@ -10,6 +10,7 @@ import type { ByteRange } from "../../readahead/byte-range.ts";
 import type { Chunk } from "./chunk.ts";
 import { type Interval, visibleIntervals } from "./intervals.ts";
 import type { ClusterContext } from "./request.ts";
+import { type CountedNeeds, countRequests } from "./request-count.ts";
 
 /** Reads the chunks a manifest lists. */
 export type ManifestReader = (manifest: Chunk, context: ClusterContext) => Promise<Chunk[]>;
@@ -22,10 +23,6 @@ export interface ListWindow {
 
 // Writers nest manifests not at all, readers must; a list that contains itself must not go on for ever.
 const maxDepth = 8;
-/** A writer folds 10,000 chunks into one manifest. */
-const manifestChunks = 10_000;
-/** Smaller chunks than this in a manifest are rare; used for an estimate only. */
-const smallChunkBytes = 1024 * 1024;
 /** Manifests kept after a walk has passed, for the next range of the same request. */
 const maxRecent = 3;
 
@@ -56,23 +53,10 @@ export class ChunkList {
     }
   }
 
-  /** About how many stored pieces the range has: exact for plain lists, a bound for ordinary manifests. Reads nothing. */
-  pieceCount(range: ByteRange): number {
-    let count = 0;
-    let overlaps = false;
-    let furthest = 0;
-    let lastOffset = 0;
-    for (const chunk of this.#top) {
-      const bytes = meeting(chunk, range);
-      if (bytes <= 0) continue;
-      if (chunk.offset < furthest || chunk.offset < lastOffset) overlaps = true;
-      furthest = Math.max(furthest, chunk.offset + chunk.size);
-      lastOffset = chunk.offset;
-      count += chunk.manifest
-        ? Math.min(manifestChunks, Math.ceil(bytes / smallChunkBytes) + 1)
-        : 1;
-    }
-    return overlaps ? 2 * count : count;
+  /** Most requests that the range can cost, as far as the list is known. Reads nothing. See request-count.ts. */
+  requestCount(range: ByteRange, firstAsked: CountedNeeds["firstAsked"]): number {
+    const opened = (manifest: Chunk) => this.#recent.get(manifest.fid);
+    return countRequests(this.#top, range, { opened, firstAsked });
   }
 
   async #collect(
@@ -125,8 +109,4 @@ interface Found {
   readonly chunks: Chunk[];
   /** Where the next manifest begins: nothing is known of what is visible from there on. */
   end: number;
-}
-
-function meeting(chunk: Chunk, range: ByteRange): number {
-  return Math.min(chunk.offset + chunk.size, range.end) - Math.max(chunk.offset, range.start);
 }

@@ -26,6 +26,7 @@ import { ReplicaWalk } from "./replica-walk.ts";
 import type { ClusterContext } from "./request.ts";
 import { s3PartOf } from "./s3-part.ts";
 import { ObjectKeys } from "./sse/object-keys.ts";
+import { sealedKeyName } from "./sse/record.ts";
 
 /** The whole of an object that only the filer can fetch. */
 interface RemotePiece extends StoredPiece {
@@ -137,7 +138,8 @@ class SeaweedfsObject implements OpenObject<SeaweedfsPiece> {
 
   pieceCount(range: ByteRange): number {
     if (this.#content !== undefined) return 0;
-    return isRemoteOnly(this.#entry) ? 1 : this.#list.pieceCount(range);
+    if (isRemoteOnly(this.#entry)) return 1;
+    return this.#list.requestCount(range, (chunk) => this.#firstAsked(chunk));
   }
 
   async read(piece: SeaweedfsPiece, range: ByteRange, request: ReadRequest): Promise<Answer> {
@@ -151,6 +153,15 @@ class SeaweedfsObject implements OpenObject<SeaweedfsPiece> {
 
   async replicas(piece: SeaweedfsPiece, context: CallContext): Promise<readonly string[]> {
     return "remote" in piece ? ["filer"] : this.#walk.names(piece.chunk, context);
+  }
+
+  /** Where the chunk's volume (or its token) must be looked up, and which data key must be opened by a key service. */
+  *#firstAsked(chunk: Chunk): Generator<string> {
+    const { locator } = this.#cluster;
+    const key = locator?.keyOf(chunk.fid);
+    if (key !== undefined && locator?.known(key) === undefined) yield `lookup ${key}`;
+    const sealed = chunk.sse === "sse-kms" ? sealedKeyName(chunk.sseMetadata ?? "") : undefined;
+    if (sealed !== undefined) yield `key ${sealed}`;
   }
 
   #piece({ start, end, chunk, offsetInChunk }: Interval<Chunk>): ChunkPiece {
