@@ -192,6 +192,7 @@ const seaweedfsSchema = table({
   etag: v.optional(choice(["s3", "filer"])),
   pass_headers: v.optional(listOf(text)),
   verify: v.optional(flag),
+  versioned: v.optional(flag),
   via: v.optional(bindingName),
   kms_via: v.optional(bindingName),
 });

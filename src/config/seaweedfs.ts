@@ -37,6 +37,7 @@ export function seaweedfsOptions(
     etag: table.etag,
     passHeaders: table.pass_headers,
     verify: table.verify,
+    versioned: table.versioned,
     fetch: fetchThrough(variable, "via", table, bindings),
     kmsFetch: fetchThrough(variable, "kms_via", table, bindings),
   };

@@ -198,8 +198,8 @@ class Walk {
   }
 
   async #rulesOf(path: string): Promise<ItemRules> {
-    const { bucketsFolder, s3Names, etag, now } = this.#options;
-    const bucket = s3Names ? bucketOfPath(bucketsFolder, `${path}/x`) : undefined;
+    const { bucketsFolder, s3Names, versioned, etag, now } = this.#options;
+    const bucket = s3Names && versioned ? bucketOfPath(bucketsFolder, `${path}/x`) : undefined;
     const entry =
       bucket === undefined ? undefined : await this.#reader.entry(bucket.bucket, this.#request);
     const versioning = entry === undefined ? "" : (extendedText(entry, versioningName) ?? "");

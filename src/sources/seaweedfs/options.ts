@@ -65,6 +65,11 @@ export interface SeaweedfsOptions {
   readonly metadataBytes?: number | undefined;
   /** Check CRC32C of chunks read whole that nothing else authenticates: about 1.3 s of CPU a GiB. Default false. */
   readonly verify?: boolean | undefined;
+  /**
+   * Whether buckets may keep versions: their entries are then asked for it. False reads keys as they lie, with one
+   * request less, also from a filer that shows no directories (`-disableDirListing`). Default true.
+   */
+  readonly versioned?: boolean | undefined;
   /** Entity tags as the filer or the S3 gateway names them. Default: S3 with a `root` in the buckets folder. */
   readonly etag?: EtagStyle | undefined;
   /** Where buckets lie (`filer.options.buckets_folder`). Default `/buckets`. */
@@ -90,6 +95,8 @@ export interface ResolvedOptions {
   readonly bucketsFolder: string;
   /** Keys are S3 keys: the latest version is meant. */
   readonly s3Names: boolean;
+  /** Buckets are asked whether they keep versions. */
+  readonly versioned: boolean;
   readonly access: "direct" | "filer";
   readonly protocol: "http:" | "https:";
   readonly allows: HostCheck;
@@ -127,6 +134,7 @@ export function resolveOptions(given: SeaweedfsOptions): ResolvedOptions {
     root,
     bucketsFolder,
     s3Names: inBuckets,
+    versioned: given.versioned ?? true,
     access,
     protocol: protocol === "https:" ? "https:" : "http:",
     allows: createHostCheck(

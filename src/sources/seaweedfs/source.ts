@@ -95,9 +95,9 @@ class SeaweedfsSource implements Source {
    * of that very path goes first.
    */
   async #resolve(path: string, request: OpenRequest): Promise<Entry | undefined> {
-    const { bucketsFolder, s3Names } = this.#cluster.options;
+    const { bucketsFolder, s3Names, versioned } = this.#cluster.options;
     const bucket = bucketOfPath(bucketsFolder, path);
-    if (bucket === undefined || bucket.key === "") return this.#entry(path, request);
+    if (!versioned || bucket === undefined || bucket.key === "") return this.#entry(path, request);
     if (!s3Names && request.version === undefined) {
       const plain = await this.#entry(path, request);
       if (plain !== undefined) return unlessDeleted(plain);

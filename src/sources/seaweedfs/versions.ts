@@ -95,9 +95,19 @@ async function both(
     reader.entry(path, context),
   ]);
   const [bucketEntry, plain] = results;
-  if (bucketEntry.status === "rejected") throw bucketEntry.reason;
+  if (bucketEntry.status === "rejected") throw bucketFailure(bucketEntry.reason);
   if (plain.status === "rejected") throw plain.reason;
   return [bucketEntry.value, plain.value];
+}
+
+/** Every key of the bucket fails then, so the message names the remedy. */
+function bucketFailure(error: unknown): unknown {
+  if (!(error instanceof ReadaheadError) || error.status !== 403) return error;
+  return new ReadaheadError(
+    "denied",
+    "The filer does not show the bucket (-disableDirListing?), so whether it keeps versions is not known: set versioned = false if it does not",
+    { cause: error, replica: error.replica, status: error.status },
+  );
 }
 
 /** A delete marker is an entry like any other, and means that there is nothing. */

@@ -2,8 +2,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createSeaweedfsSource } from "../../../src/sources/seaweedfs/source.ts";
 import type { Source } from "../../../src/sources/source.ts";
+import { contentBytes, ramp } from "../../support/object-bytes.ts";
 import { createTestDownload } from "../../support/permits.ts";
 import { FakeCluster } from "../../support/seaweedfs/cluster.ts";
+import { putObject } from "../../support/seaweedfs/objects.ts";
 import { readKey } from "../../support/seaweedfs/read-object.ts";
 import { cook } from "../../support/seaweedfs/recipe.ts";
 import { addRecording, loadRecordings } from "../../support/seaweedfs/recordings.ts";
@@ -131,6 +133,32 @@ describe("a bucket without versions", () => {
     });
     const bytes = await readKey(plain, "small.bin", undefined, { version: "abc" });
     expect(Buffer.compare(bytes, expected("s3-small"))).toBe(0);
+  });
+
+  it("is read from a filer that shows no directories, where the mount says that it keeps no versions", async () => {
+    const cluster = await FakeCluster.start();
+    try {
+      putObject(cluster, "/buckets/b/o", { size: 3_000, chunkBytes: 1_000 });
+      const [filer] = cluster.filers;
+      if (filer !== undefined)
+        filer.fault = ({ target }) =>
+          /^\/buckets(\/b)?\/?(\?|$)/.test(target)
+            ? { do: "reply", reply: { status: 403 } }
+            : undefined;
+      const urls = { filer: cluster.filerUrl, master: cluster.masterUrl };
+      const open = (versioned: boolean, root: string, key: string) =>
+        readKey(createSeaweedfsSource({ ...urls, root, versioned }), key);
+      const bytes = contentBytes(ramp, 0, 3_000);
+      expect(Buffer.compare(await open(false, "/buckets", "b/o"), bytes)).toBe(0);
+      expect(Buffer.compare(await open(false, "/buckets/b", "o"), bytes)).toBe(0);
+      await expect(open(false, "", "buckets/b/none")).rejects.toMatchObject({ kind: "not-found" });
+      await expect(open(true, "/buckets", "b/o")).rejects.toMatchObject({
+        kind: "denied",
+        message: expect.stringContaining("versioned = false"),
+      });
+    } finally {
+      await cluster.close();
+    }
   });
 
   it("names parts as they were uploaded", async () => {
