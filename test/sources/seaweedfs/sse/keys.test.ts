@@ -237,5 +237,10 @@ describe("key services", () => {
 
   it("writes an encryption context as Go does", () => {
     expect(goJson({ z: "<&>", a: "1" })).toBe('{"a":"1","z":"\\u003c\\u0026\\u003e"}');
+    // Names sort as text, also where they look like numbers.
+    expect(goJson({ a: "", 9: "y", 10: "x", 0: "z" })).toBe('{"0":"z","10":"x","9":"y","a":""}');
+    // By their UTF-8: U+FFFF goes before what is beyond it.
+    expect(goJson({ "\u{10000}": "b", "\uffff": "a" })).toBe('{"\uffff":"a","\u{10000}":"b"}');
+    expect(goJson({})).toBe("{}");
   });
 });
