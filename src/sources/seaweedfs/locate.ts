@@ -9,6 +9,7 @@ import { parseExactJson } from "./exact-json.ts";
 import { asFields, textField } from "./field.ts";
 import { type ClusterContext, type SeaweedfsFetch, sendForAll } from "./request.ts";
 import { Servers } from "./servers.ts";
+import { SharedAsks } from "./shared-asks.ts";
 import { tokenExpiry } from "./token.ts";
 
 /** One server that has the volume. */
@@ -160,58 +161,24 @@ export class Locator {
   }
 }
 
-interface Running {
-  readonly result: Promise<Placement>;
-  /** The asker's own signal: when it ended the lookup, others who wait must ask again. */
-  readonly signal: AbortSignal;
-}
-
 /** The lookups of one open object: shares those under way between its parts. */
 export class Lookups {
   readonly #locator: Locator;
-  readonly #running = new Map<string, Running>();
+  readonly #asks = new SharedAsks<Placement>();
 
   constructor(locator: Locator) {
     this.#locator = locator;
   }
 
   /** The placement of a chunk: known, or looked up, at most one lookup at a time for each volume. */
-  async find(fid: string, context: ClusterContext): Promise<Placement> {
-    const key = this.#locator.keyOf(fid);
-    for (;;) {
-      context.signal.throwIfAborted();
-      const known = this.#locator.known(key);
-      if (known !== undefined) return known;
-      const running = this.#running.get(key);
-      if (running === undefined) return this.#ask(key, context);
-      try {
-        return await orAbort(running.result, context.signal);
-      } catch (error) {
-        // The part that asked was put back or let go: its end is not ours.
-        if (context.signal.aborted || !running.signal.aborted) throw error;
-      }
-    }
+  find(fid: string, context: ClusterContext): Promise<Placement> {
+    const locator = this.#locator;
+    const key = locator.keyOf(fid);
+    return this.#asks.find(
+      key,
+      context,
+      () => locator.known(key),
+      () => locator.ask(key, context),
+    );
   }
-
-  #ask(key: string, context: ClusterContext): Promise<Placement> {
-    const result = this.#locator.ask(key, context);
-    this.#running.set(key, { result, signal: context.signal });
-    const forget = () => {
-      this.#running.delete(key);
-    };
-    result.then(forget, forget);
-    return result;
-  }
-}
-
-/** Waits for a promise or for the signal, whichever comes first. Leaves no listener. */
-function orAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason as Error);
-    signal.addEventListener("abort", onAbort, { once: true });
-    promise
-      .then(resolve, reject)
-      .finally(() => signal.removeEventListener("abort", onAbort))
-      .then(undefined, () => {});
-  });
 }

@@ -10,6 +10,7 @@ import type { Source } from "../../../src/sources/source.ts";
 import { contentBytes, ramp } from "../../support/object-bytes.ts";
 import { FakeCluster } from "../../support/seaweedfs/cluster.ts";
 import { downloadKey } from "../../support/seaweedfs/download-object.ts";
+import { createKeyServices, kmsAccess } from "../../support/seaweedfs/key-services.ts";
 import { customerKeyHeaders, putObject, sseKeyText } from "../../support/seaweedfs/objects.ts";
 import { until } from "../../support/until.ts";
 
@@ -35,6 +36,8 @@ function sourceOf(options: Partial<SeaweedfsOptions> = {}): Source {
     filer: cluster.filerUrl,
     master: cluster.masterUrl,
     sseKeySecret: sseKeyText,
+    ...kmsAccess,
+    kmsFetch: createKeyServices().fetch,
     ...options,
   });
 }
@@ -57,6 +60,17 @@ describe("a download of every stored form", () => {
     "cipher over SSE-C": { form: "cipher", sse: "sse-c" },
     "cipher over gzip over SSE-S3": { form: "cipher-gzip", sse: "sse-s3" },
     "gzip over SSE-S3": { form: "gzip", sse: "sse-s3" },
+    "SSE-C in S3 parts": { sse: "sse-c", s3PartBytes: 1_500_007 },
+    "SSE-S3 in S3 parts": { sse: "sse-s3", s3PartBytes: 1_500_007 },
+    "SSE-KMS": { sse: "sse-kms" },
+    "SSE-KMS in S3 parts": { sse: "sse-kms", s3PartBytes: 1_500_007 },
+    "SSE-KMS in S3 parts by a vault": {
+      sse: "sse-kms",
+      s3PartBytes: 1_500_007,
+      kmsProvider: "openbao",
+    },
+    "gzip over SSE-KMS in S3 parts": { form: "gzip", sse: "sse-kms", s3PartBytes: 1_500_007 },
+    "cipher over gzip over SSE-KMS": { form: "cipher-gzip", sse: "sse-kms" },
   } as const;
 
   it.each(Object.entries(shapes))("%s: whole and in part", async (_name, shape) => {
@@ -77,6 +91,25 @@ describe("a download of every stored form", () => {
     }
     expect(whole.totals.openAfterClose).toBe(0);
   });
+
+  it.each(["aws", "openbao"] as const)(
+    "asks %s for each S3 part's data key once, and for none outside of the range but the first",
+    async (kmsProvider) => {
+      const size = 4 * MiB;
+      const shape = { sse: "sse-kms", s3PartBytes: MiB, kmsProvider } as const;
+      putObject(cluster, "/o", { size, chunkBytes: 300_000, ...shape });
+      const asked = async (range: { start: number; end: number }) => {
+        const services = createKeyServices();
+        const { bytes } = await downloadKey(sourceOf({ kmsFetch: services.fetch }), "o", { range });
+        expectRamp(bytes, range.start, range.end);
+        return services.asked.length;
+      };
+      // Opening makes sure of the first part's key, whatever the range.
+      expect(await asked({ start: 2 * MiB + 17, end: 2 * MiB + 900_001 })).toBe(2);
+      expect(await asked({ start: 0, end: 300_001 })).toBe(1);
+      expect(await asked({ start: 0, end: size })).toBe(4);
+    },
+  );
 
   it("reads a compressed chunk whole and once, never by ranges", async () => {
     putObject(cluster, "/o", { size: 2 * MiB, chunkBytes: 2 * MiB, form: "gzip" });

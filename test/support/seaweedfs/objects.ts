@@ -1,10 +1,11 @@
 /**
  * Generated objects of a fake cluster, in every stored form: chunk lists and manifests, gzip, volume cipher, SSE-C,
- * SSE-S3. Contents default to a ramp of prime period 251, which costs nothing to make: large objects share one buffer.
+ * SSE-S3, SSE-KMS, in one S3 part or several. Contents default to a ramp of prime period 251, which costs nothing to make: large objects share one buffer.
  */
 import { createCipheriv, createHash, createHmac, hkdfSync } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import type { FakeCluster, FakeNeedle } from "./cluster.ts";
+import { type KmsProvider, kmsContext, kmsKeyIds, sealDataKey } from "./key-services.ts";
 import { encodeManifest, type ManifestChunk } from "./manifest-bytes.ts";
 import { once, rampBytes, seal, streamCipher } from "./recipe.ts";
 
@@ -15,7 +16,11 @@ export interface FakeObjectOptions {
   /** Default 1 MiB. */
   readonly chunkBytes?: number;
   readonly form?: StoredForm;
-  readonly sse?: "sse-c" | "sse-s3" | undefined;
+  readonly sse?: "sse-c" | "sse-s3" | "sse-kms" | undefined;
+  /** Which service sealed the data keys of `sse-kms`; default AWS. */
+  readonly kmsProvider?: KmsProvider;
+  /** Uploaded in S3 parts of so many bytes: each a stream of its own under its own data key. Default: one part. */
+  readonly s3PartBytes?: number;
   /** Bytes `[start, end)` of the object; default: the ramp. */
   readonly content?: (start: number, end: number) => Buffer;
   readonly mime?: string;
@@ -56,20 +61,25 @@ export function putObject(
   options: FakeObjectOptions,
 ): FakeObject {
   removeObject(cluster, path);
-  const { size, form = "plain", sse, foldEvery = 0, volumes = 1, firstVolume = 1 } = options;
+  const { size, form = "plain", foldEvery = 0, volumes = 1, firstVolume = 1 } = options;
   const chunkBytes = options.chunkBytes ?? 1024 * 1024;
   const content = options.content ?? rampContent(chunkBytes);
   const chunks: ManifestChunk[] = [];
   const fids: string[] = [];
-  for (let offset = 0, index = 0; offset < size; offset += chunkBytes, index++) {
+  const s3PartBytes = options.s3PartBytes ?? size;
+  for (let start = 0, index = 0; start < size; index++) {
+    const offset = start;
+    const partOffset = offset % s3PartBytes;
+    const end = Math.min(size, offset + chunkBytes, offset - partOffset + s3PartBytes);
     const volume = firstVolume + (index % volumes);
     const id = takeId(volume);
-    const end = Math.min(size, offset + chunkBytes);
     const clear = () => content(offset, end);
-    const { needle, ...facts } = storeChunk(clear, offset, form, sse);
+    const layer = encryption(options, offset, partOffset);
+    const { needle, ...facts } = storeChunk(clear, offset, form, layer);
     cluster.needles.set(id.fid, needle);
     fids.push(id.fid);
     chunks.push({ ...id, offset, size: end - offset, timestamp: (clock += 1000n), ...facts });
+    start = end;
   }
   const list: ManifestChunk[] = [];
   for (let at = 0; foldEvery > 0 && at < chunks.length; at += foldEvery) {
@@ -111,13 +121,13 @@ export function entryJson(
   path: string,
   size: number,
   chunks: readonly ManifestChunk[],
-  options: Pick<FakeObjectOptions, "mime" | "extended" | "ttlSeconds" | "sse"> = {},
+  options: Pick<FakeObjectOptions, "mime" | "extended" | "ttlSeconds" | "sse" | "kmsProvider"> = {},
 ): string {
   const now = new Date().toISOString().replace(/\.\d+Z$/, "");
   // Nanoseconds tell two writes of the same second apart, as they do in the filer.
   const mtime = `${now}.${String((clock += 1n) % 1_000_000_000n).padStart(9, "0")}Z`;
   const extended: Record<string, string> = {};
-  const headers = { ...sseHeaders(options.sse), ...options.extended };
+  const headers = { ...sseHeaders(options), ...options.extended };
   for (const [name, value] of Object.entries(headers))
     extended[name] = Buffer.from(value).toString("base64");
   const fields = {
@@ -175,10 +185,9 @@ function storeChunk(
   clear: () => Buffer,
   offset: number,
   form: StoredForm,
-  sse: FakeObjectOptions["sse"],
+  layer: Layer,
 ): ChunkFacts & { readonly needle: FakeNeedle } {
   const key = createHash("sha256").update(`chunk ${offset}`).digest();
-  const layer = encryption(sse, offset);
   const { facts } = layer;
   const bytes = () => layer.encrypt(clear());
   if (form === "plain") return { ...facts, needle: { stored: bytes } };
@@ -202,22 +211,33 @@ function storeChunk(
   };
 }
 
-function encryption(
-  sse: FakeObjectOptions["sse"],
-  offset: number,
-): { encrypt(bytes: Buffer): Buffer; facts: ChunkFacts } {
-  const iv = createHash("md5").update("iv").digest();
+interface Layer {
+  encrypt(bytes: Buffer): Buffer;
+  readonly facts: ChunkFacts;
+}
+
+function encryption(options: FakeObjectOptions, offset: number, partOffset: number): Layer {
+  const { sse } = options;
   if (sse === undefined) return { encrypt: (bytes) => bytes, facts: {} };
+  const part = offset - partOffset;
   if (sse === "sse-c") {
+    const iv = createHash("md5").update(`iv ${part}`).digest();
     const record = {
       algorithm: "AES256",
       iv: iv.toString("base64"),
       keyMD5: customerKeyHeaders.keyMd5,
-      partOffset: offset,
+      partOffset,
     };
     return {
-      encrypt: (bytes) => streamCipher(customerKey, iv, offset, bytes),
+      encrypt: (bytes) => streamCipher(customerKey, iv, partOffset, bytes),
       facts: { sseType: 1, sseMetadata: JSON.stringify(record) },
+    };
+  }
+  if (sse === "sse-kms") {
+    const { dataKey, iv, record } = kmsRecord(options, part);
+    return {
+      encrypt: (bytes) => streamCipher(dataKey, iv, partOffset, bytes),
+      facts: { sseType: 2, sseMetadata: JSON.stringify({ ...record, partOffset }) },
     };
   }
   const dataKey = createHash("sha256").update("data key").digest();
@@ -240,8 +260,38 @@ function encryption(
   };
 }
 
-function sseHeaders(sse: FakeObjectOptions["sse"]): Record<string, string> {
+/** The parts of an upload share the base counter; each has a data key of its own. */
+function kmsRecord(
+  { kmsProvider = "aws" }: Pick<FakeObjectOptions, "kmsProvider">,
+  part: number,
+): { dataKey: Buffer; iv: Buffer; record: Readonly<Record<string, unknown>> } {
+  const iv = createHash("md5").update("base iv").digest();
+  const dataKey = createHash("sha256").update(`data key ${part}`).digest();
+  const commitment = createHmac("sha256", dataKey).update(iv).update("aws:kms").digest("base64");
+  const record = {
+    algorithm: "aws:kms",
+    keyId: kmsKeyIds[kmsProvider],
+    encryptedDataKey: Buffer.from(sealDataKey(kmsProvider, dataKey)).toString("base64"),
+    encryptionContext: kmsContext,
+    bucketKeyEnabled: false,
+    iv: iv.toString("base64"),
+    // Copies have one, what a gateway puts has none.
+    ...(part % 2 === 0 ? { keyCommitment: commitment } : {}),
+  };
+  return { dataKey, iv, record };
+}
+
+function sseHeaders(
+  options: Pick<FakeObjectOptions, "sse" | "kmsProvider">,
+): Record<string, string> {
+  const { sse, kmsProvider = "aws" } = options;
   if (sse === "sse-s3") return { "X-Amz-Server-Side-Encryption": "AES256" };
+  if (sse === "sse-kms")
+    return {
+      "X-Amz-Server-Side-Encryption": "aws:kms",
+      "X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id": kmsKeyIds[kmsProvider],
+      "x-seaweedfs-sse-kms-key": JSON.stringify(kmsRecord(options, 0).record),
+    };
   if (sse === undefined) return {};
   return {
     "X-Amz-Server-Side-Encryption-Customer-Algorithm": "AES256",

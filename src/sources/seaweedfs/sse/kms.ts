@@ -8,6 +8,7 @@
 import { ReadaheadError } from "../../../errors.ts";
 import { asFields, decodeBase64, type Fields, textField } from "../field.ts";
 import type { ClusterContext, SeaweedfsFetch } from "../request.ts";
+import { SharedAsks } from "../shared-asks.ts";
 import { type AwsKmsOptions, decryptWithAws } from "./kms-aws.ts";
 import { decryptWithVault, type VaultOptions } from "./kms-vault.ts";
 import type { KmsRecord } from "./record.ts";
@@ -42,20 +43,32 @@ export class Kms {
   }
 
   /**
+   * @param asks Those of the open object: its parts ask once for a key that they share
    * @throws ReadaheadError `unsupported` for a provider that nobody outside can use, `key-missing` where the mount has
    * no access, `key-wrong` where the service refuses the key, `denied` where it refuses us
    */
-  async open(record: KmsRecord, context: ClusterContext): Promise<Uint8Array<ArrayBuffer>> {
+  async open(
+    record: KmsRecord,
+    context: ClusterContext,
+    asks = new SharedAsks<Uint8Array<ArrayBuffer>>(),
+  ): Promise<Uint8Array<ArrayBuffer>> {
     const envelope = parseEnvelope(record.encryptedKey);
     const name = JSON.stringify([record.keyId, envelope, record.context]);
-    const kept = this.#kept.get(name);
-    if (kept !== undefined && kept.until > this.#now()) return kept.key;
-    const key = await this.#ask(record, envelope, context);
-    if (key.byteLength !== dataKeyBytes)
-      throw new ReadaheadError("key-wrong", "The key service answered with a key of another size");
-    if (this.#kept.size >= maxKept) this.#kept.clear();
-    this.#kept.set(name, { key, until: this.#now() + keepMs });
-    return key;
+    const known = () => {
+      const kept = this.#kept.get(name);
+      return kept !== undefined && kept.until > this.#now() ? kept.key : undefined;
+    };
+    return asks.find(name, context, known, async () => {
+      const key = await this.#ask(record, envelope, context);
+      if (key.byteLength !== dataKeyBytes)
+        throw new ReadaheadError(
+          "key-wrong",
+          "The key service answered with a key of another size",
+        );
+      if (this.#kept.size >= maxKept) this.#kept.clear();
+      this.#kept.set(name, { key, until: this.#now() + keepMs });
+      return key;
+    });
   }
 
   #ask(

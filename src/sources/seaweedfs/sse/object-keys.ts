@@ -11,6 +11,7 @@ import { type Entry, extendedBytes, extendedText } from "../entry.ts";
 import { decodeBase64, encodeHex } from "../field.ts";
 import type { ClusterContext } from "../request.ts";
 import type { SecretKey } from "../secret-key.ts";
+import { SharedAsks } from "../shared-asks.ts";
 import { verifyCommitment } from "./commitment.ts";
 import { type CustomerKey, checkCustomerKey } from "./customer-key.ts";
 import {
@@ -37,6 +38,7 @@ export class ObjectKeys {
   readonly #sources: KeySources;
   readonly #byEntry: boolean;
   readonly #customer: CustomerKey | undefined;
+  readonly #kmsAsks = new SharedAsks<Uint8Array<ArrayBuffer>>();
   readonly #imported = new Map<string, Promise<SecretKey>>();
 
   private constructor(
@@ -164,7 +166,7 @@ export class ObjectKeys {
 
   async #kmsCipher(text: string, at: number, context: ClusterContext): Promise<StreamCipher> {
     const record = parseKmsRecord(text);
-    const key = await this.#sources.kms.open(record, context);
+    const key = await this.#sources.kms.open(record, context, this.#kmsAsks);
     const { requireCommitment } = this.#sources;
     await verifyCommitment(key, record.iv, "aws:kms", record.commitment, requireCommitment);
     return { key: await this.#import(key), iv: record.iv, position: record.partOffset + at };
