@@ -8,7 +8,6 @@
 import { afterAll, compareUtf8 } from "../key-order.ts";
 import type { ListEntry, ListPage, ListRequest } from "../source.ts";
 import { Directory } from "./directory.ts";
-import { extendedText } from "./entry.ts";
 import {
   type Item,
   type ItemRules,
@@ -19,7 +18,7 @@ import {
 } from "./listed-entry.ts";
 import { bucketOfPath } from "./name.ts";
 import type { ResolvedOptions } from "./options.ts";
-import { type EntryReader, versioningName } from "./versions.ts";
+import { type EntryReader, keepsVersions } from "./versions.ts";
 
 /** Fits the 50 subrequests of the smallest plan, with some left for the answer's other needs. */
 const questionsPerPage = 40;
@@ -202,8 +201,7 @@ class Walk {
     const bucket = s3Names && versioned ? bucketOfPath(bucketsFolder, `${path}/x`) : undefined;
     const entry =
       bucket === undefined ? undefined : await this.#reader.entry(bucket.bucket, this.#request);
-    const versioning = entry === undefined ? "" : (extendedText(entry, versioningName) ?? "");
     const ofBuckets = s3Names && path === bucketsFolder;
-    return { s3Names, versioned: versioning !== "", ofBuckets, etag, now };
+    return { s3Names, versioned: keepsVersions(entry), ofBuckets, etag, now };
   }
 }

@@ -24,7 +24,9 @@ export interface EntryReader {
 }
 
 /** On a bucket: its versioning state. Absent where it never had one. */
-export const versioningName = "Seaweed-X-Amz-Versioning";
+const versioningName = "Seaweed-X-Amz-Versioning";
+/** On a bucket made for object locks, which cannot be without versions; the state need not be there beside it. */
+const objectLockName = "Seaweed-X-Amz-Object-Lock-Enabled";
 const latestFileName = "Seaweed-X-Amz-Latest-Version-File-Name";
 const versionIdName = "Seaweed-X-Amz-Version-Id";
 /** On an entry: "true" for a delete marker. */
@@ -33,6 +35,13 @@ export const deleteMarkerName = "Seaweed-X-Amz-Delete-Marker";
 export const versionsSuffix = ".versions";
 /** Scanned only when the pointer leads nowhere; more versions than this are not looked through. */
 const scanLimit = 1000;
+
+/** Whether keys of the bucket may have versions. @param bucket Its entry, where it has one */
+export function keepsVersions(bucket: Entry | undefined): boolean {
+  if (bucket === undefined) return false;
+  if ((extendedText(bucket, versioningName) ?? "") !== "") return true;
+  return ["enabled", "true"].includes((extendedText(bucket, objectLockName) ?? "").toLowerCase());
+}
 
 /**
  * @param bucket Path of the bucket's entry
@@ -48,8 +57,7 @@ export async function resolveVersion(
   context: ClusterContext,
 ): Promise<Entry | undefined> {
   const [bucketEntry, plain] = await both(reader, bucket, path, context);
-  const versioned = bucketEntry !== undefined && extendedText(bucketEntry, versioningName);
-  if (!versioned) return plain;
+  if (!keepsVersions(bucketEntry)) return plain;
   if (version === "null") return plain;
   const folder = path + versionsSuffix;
   if (version !== undefined && version !== "") {

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createSeaweedfsSource } from "../../../src/sources/seaweedfs/source.ts";
 import { createEndpoint } from "../../http/s3/support.ts";
 import { FakeCluster } from "../../support/seaweedfs/cluster.ts";
+import { directoryJson } from "../../support/seaweedfs/directories.ts";
 import { putObject } from "../../support/seaweedfs/objects.ts";
 import { addRecording, loadRecordings } from "../../support/seaweedfs/recordings.ts";
 
@@ -94,21 +95,32 @@ describe("a SeaweedFS bucket through the S3 front", () => {
     expect(told).toEqual(["a-b", "a.txt", "a/", "a0", "é/", "😀"]);
   });
 
-  it("shows of a recorded versioned bucket what can be read: latest versions, no delete markers", async () => {
-    const cases = loadRecordings();
-    for (const one of cases.values()) if (one.cluster === "extra") addRecording(cluster, one);
-    const { endpoint, list } = endpointOf("/buckets/fixt-ver");
-    const page = await list("list-type=2");
-    const told = (page.Contents ?? []).map((entry) => entry.Key);
-    expect(told).toContain("doc.bin");
-    expect(told).toContain("onlyold.bin");
-    expect(told).not.toContain("gone.bin");
-    expect(told.filter((key) => key.includes(".versions"))).toEqual([]);
-    for (const { Key, Size, ETag } of page.Contents ?? []) {
-      const head = await endpoint.ask(`/media/${Key}`, { method: "HEAD" });
-      expect(head.status, Key).toBe(200);
-      expect(head.headers.get("content-length"), Key).toBe(Size);
-      expect(head.headers.get("etag"), Key).toBe(ETag);
-    }
-  });
+  it.each([
+    ["versioned bucket", undefined],
+    // Such a bucket need not say that it is versioned.
+    ["bucket with object locks", { "Seaweed-X-Amz-Object-Lock-Enabled": "Enabled" }],
+  ])(
+    "shows of a recorded %s what can be read: latest versions, no delete markers",
+    async (_what, extended) => {
+      const cases = loadRecordings();
+      for (const one of cases.values()) if (one.cluster === "extra") addRecording(cluster, one);
+      if (extended !== undefined) {
+        const metadata = directoryJson("/buckets/fixt-ver", { extended });
+        cluster.entries.set("/buckets/fixt-ver", { metadata });
+      }
+      const { endpoint, list } = endpointOf("/buckets/fixt-ver");
+      const page = await list("list-type=2");
+      const told = (page.Contents ?? []).map((entry) => entry.Key);
+      expect(told).toContain("doc.bin");
+      expect(told).toContain("onlyold.bin");
+      expect(told).not.toContain("gone.bin");
+      expect(told.filter((key) => key.includes(".versions"))).toEqual([]);
+      for (const { Key, Size, ETag } of page.Contents ?? []) {
+        const head = await endpoint.ask(`/media/${Key}`, { method: "HEAD" });
+        expect(head.status, Key).toBe(200);
+        expect(head.headers.get("content-length"), Key).toBe(Size);
+        expect(head.headers.get("etag"), Key).toBe(ETag);
+      }
+    },
+  );
 });
