@@ -8,8 +8,11 @@
 import { createPassHeaders, type PassHeaders } from "../pass-headers.ts";
 import type { Facts } from "../source.ts";
 import { type Entry, extendedText, isRemoteOnly } from "./entry.ts";
-import { decodeBase64, encodeHex } from "./field.ts";
+import { decodeBase64, encodeBase64, encodeHex } from "./field.ts";
 import { md5 } from "./md5.ts";
+import { kmsRecordName } from "./sse/encryption.ts";
+import { goJson } from "./sse/go-json.ts";
+import { type KmsRecord, parseKmsRecord } from "./sse/record.ts";
 
 /** Which of SeaweedFS's two entity tags an object carries: the filer's, or the S3 gateway's where one is stored. */
 export type EtagStyle = "filer" | "s3";
@@ -29,6 +32,8 @@ export const seaweedfsPassHeaders: readonly string[] = [
   "x-amz-server-side-encryption-customer-algorithm",
   "x-amz-server-side-encryption-customer-key-md5",
   "x-amz-server-side-encryption-aws-kms-key-id",
+  "x-amz-server-side-encryption-context",
+  "x-amz-server-side-encryption-bucket-key-enabled",
 ];
 
 const passHeaders = createPassHeaders(seaweedfsPassHeaders);
@@ -106,8 +111,29 @@ function headersOf(entry: Entry, pass: PassHeaders): Record<string, string> {
     if (value === "" || !/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) continue;
     headers.set(lower, value);
   }
+  for (const [name, value] of Object.entries(kmsHeaders(entry))) headers.set(name, value);
   headers.set("content-type", contentType(entry));
   return pass.pick(headers);
+}
+
+/** What the S3 gateway tells of an SSE-KMS object beside what is stored as headers. */
+function kmsHeaders(entry: Entry): Record<string, string> {
+  const text = extendedText(entry, kmsRecordName);
+  if (text === undefined) return {};
+  let record: KmsRecord;
+  try {
+    record = parseKmsRecord(text);
+  } catch {
+    // Reading is refused for it; facts are told as far as they can be.
+    return {};
+  }
+  const context = new TextEncoder().encode(goJson(record.context));
+  return {
+    ...(Object.keys(record.context).length === 0
+      ? {}
+      : { "x-amz-server-side-encryption-context": encodeBase64(context) }),
+    ...(record.bucketKey ? { "x-amz-server-side-encryption-bucket-key-enabled": "true" } : {}),
+  };
 }
 
 function contentType(entry: Entry): string {

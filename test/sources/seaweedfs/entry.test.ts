@@ -136,6 +136,29 @@ describe("factsOf", () => {
     expect(etag).toBe('"abc"');
   });
 
+  it("tells the context and the bucket key of SSE-KMS, as the S3 gateway does", () => {
+    const record = {
+      keyId: "k1",
+      encryptedDataKey: base64("sealed"),
+      encryptionContext: { z: "1", "aws:s3:arn": "arn:aws:s3:::b/k" },
+      bucketKeyEnabled: true,
+      iv: Buffer.alloc(16).toString("base64"),
+    };
+    const headersOf = (kept: object) => {
+      const text = base64(JSON.stringify(kept));
+      return factsOf(parseEntry(entryText({ Extended: { "x-seaweedfs-sse-kms-key": text } })), "s3")
+        .headers;
+    };
+    expect(headersOf(record)).toMatchObject({
+      "x-amz-server-side-encryption-context": base64('{"aws:s3:arn":"arn:aws:s3:::b/k","z":"1"}'),
+      "x-amz-server-side-encryption-bucket-key-enabled": "true",
+    });
+    const plain = { "content-type": "application/octet-stream" };
+    const without = { ...record, encryptionContext: null, bucketKeyEnabled: false };
+    expect(headersOf(without)).toEqual(plain);
+    expect(headersOf({ nonsense: true })).toEqual(plain);
+  });
+
   it("never makes an entity tag that breaks a header", () => {
     const entry = parseEntry(entryText({ Extended: { "Seaweed-X-Amz-ETag": base64("a b\r\n") } }));
     expect(factsOf(entry, "s3").etag).toBeUndefined();

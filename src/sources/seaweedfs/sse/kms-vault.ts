@@ -1,9 +1,9 @@
 /** The transit engine of OpenBao and HashiCorp Vault: `decrypt`. */
 import { ReadaheadError } from "../../../errors.ts";
 import { statusError } from "../../../readahead/verify.ts";
-import { compareUtf8 } from "../../key-order.ts";
 import { asFields, bytesField, encodeBase64 } from "../field.ts";
 import { type ClusterContext, type SeaweedfsFetch, sendForAll } from "../request.ts";
+import { goJson } from "./go-json.ts";
 import type { SealedKey } from "./kms-aws.ts";
 
 export interface VaultOptions {
@@ -68,17 +68,4 @@ export async function decryptWithVault(
   const key = bytesField(data, "plaintext");
   if (key === undefined) throw new ReadaheadError("protocol", "The key service sent no key");
   return key;
-}
-
-/**
- * A map as Go's encoding/json writes it: keys sorted, `<`, `>`, `&` and two separators escaped. The key hangs on it. The
- * pairs are joined by hand: an object puts names that look like numbers first, in the order of the numbers.
- */
-export function goJson(map: Readonly<Record<string, string>>): string {
-  const pairs = Object.entries(map).toSorted(([a], [b]) => compareUtf8(a, b));
-  const texts = pairs.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`);
-  return `{${texts.join(",")}}`.replace(
-    /[<>&\u2028\u2029]/g,
-    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
 }

@@ -1,6 +1,6 @@
 /** The key records that the S3 gateway stores as JSON text, with an entry or with each chunk. Pure. */
 import { ReadaheadError } from "../../../errors.ts";
-import { asFields, bytesField, countField, type Fields, textField } from "../field.ts";
+import { asFields, bytesField, countField, type Fields, flagField, textField } from "../field.ts";
 
 const ivBytes = 16;
 const wrappedKeyBytes = 48;
@@ -30,6 +30,8 @@ export interface KmsRecord {
   readonly context: Readonly<Record<string, string>>;
   readonly iv: Uint8Array<ArrayBuffer>;
   readonly partOffset: number;
+  /** The bucket's key saves calls of the service; the client is told so. */
+  readonly bucketKey: boolean;
   readonly commitment: Uint8Array<ArrayBuffer> | undefined;
 }
 
@@ -71,6 +73,7 @@ export function parseKmsRecord(text: string): KmsRecord {
     context,
     iv: exactly(bytesField(fields, "iv"), ivBytes, "counter"),
     partOffset: countField(fields, "partOffset"),
+    bucketKey: flagField(fields, "bucketKeyEnabled"),
     commitment: bytesField(fields, "keyCommitment"),
   };
 }
