@@ -13,6 +13,7 @@ import { md5 } from "./md5.ts";
 import { kmsRecordName } from "./sse/encryption.ts";
 import { goJson } from "./sse/go-json.ts";
 import { type KmsRecord, parseKmsRecord } from "./sse/record.ts";
+import { versionIdName } from "./versions.ts";
 
 /** Which of SeaweedFS's two entity tags an object carries: the filer's, or the S3 gateway's where one is stored. */
 export type EtagStyle = "filer" | "s3";
@@ -60,7 +61,7 @@ const typesByExtension: Readonly<Record<string, string>> = {
 
 /** @param pass Which stored headers go to the client; default {@link seaweedfsPassHeaders} */
 export function factsOf(entry: Entry, style: EtagStyle, pass: PassHeaders = passHeaders): Facts {
-  const versionId = extendedText(entry, "Seaweed-X-Amz-Version-Id");
+  const versionId = extendedText(entry, versionIdName);
   return {
     size: entry.size,
     etag: etagOf(entry, style),

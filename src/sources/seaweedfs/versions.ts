@@ -28,7 +28,7 @@ const versioningName = "Seaweed-X-Amz-Versioning";
 /** On a bucket made for object locks, which cannot be without versions; the state need not be there beside it. */
 const objectLockName = "Seaweed-X-Amz-Object-Lock-Enabled";
 const latestFileName = "Seaweed-X-Amz-Latest-Version-File-Name";
-const versionIdName = "Seaweed-X-Amz-Version-Id";
+export const versionIdName = "Seaweed-X-Amz-Version-Id";
 /** On an entry: "true" for a delete marker. */
 export const deleteMarkerName = "Seaweed-X-Amz-Delete-Marker";
 /** A key's versions lie in a folder beside it. */
@@ -58,14 +58,29 @@ export async function resolveVersion(
 ): Promise<Entry | undefined> {
   const [bucketEntry, plain] = await both(reader, bucket, path, context);
   if (!keepsVersions(bucketEntry)) return plain;
-  if (version === "null") return plain;
+  if (version === "null") return asNullVersion(plain);
   const folder = path + versionsSuffix;
   if (version !== undefined && version !== "") {
     if (!/^[0-9A-Za-z_-]{1,128}$/.test(version)) return undefined;
     return unlessDeleted(await reader.entry(`${folder}/v_${version}`, context));
   }
   const pointer = await reader.entry(folder, context);
-  return pointer === undefined ? plain : latestVersion(pointer, plain, reader, context);
+  const latest =
+    pointer === undefined ? plain : await latestVersion(pointer, plain, reader, context);
+  return asNullVersion(latest);
+}
+
+/** Made once of an entry: facts are kept by its identity. */
+const nullVersions = new WeakMap<Entry, Entry>();
+
+/** What was put before the bucket kept versions is the version "null", and says so like the others. */
+function asNullVersion(entry: Entry | undefined): Entry | undefined {
+  if (entry === undefined || (extendedText(entry, versionIdName) ?? "") !== "") return entry;
+  const known = nullVersions.get(entry);
+  if (known !== undefined) return known;
+  const named = { ...entry, extended: { ...entry.extended, [versionIdName]: btoa("null") } };
+  nullVersions.set(entry, named);
+  return named;
 }
 
 /**

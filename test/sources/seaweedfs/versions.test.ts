@@ -75,11 +75,14 @@ describe("a versioned bucket", () => {
     expect(
       Buffer.compare(await readKey(source, "fixt-ver/onlyold.bin"), expected("version-null-only")),
     ).toBe(0);
-    const latest = await source.open("fixt-ver/old.bin", {
-      ...createTestDownload(),
-      want: "facts",
-    });
+    const open = (key: string, version?: string) =>
+      source.open(key, { ...createTestDownload(), want: "facts", version });
+    const latest = await open("fixt-ver/old.bin");
     expect(latest.facts.size).toBe(510);
+    expect(latest.facts.versionId).toMatch(/^[0-9a-f]{32}$/);
+    // What was put before the bucket kept versions has no id stored.
+    expect((await open("fixt-ver/old.bin", "null")).facts.versionId).toBe("null");
+    expect((await open("fixt-ver/onlyold.bin")).facts.versionId).toBe("null");
   });
 
   it("has nothing behind a delete marker but the versions below it", async () => {
@@ -133,6 +136,8 @@ describe("a bucket without versions", () => {
     });
     const bytes = await readKey(plain, "small.bin", undefined, { version: "abc" });
     expect(Buffer.compare(bytes, expected("s3-small"))).toBe(0);
+    const object = await plain.open("small.bin", { ...createTestDownload(), want: "facts" });
+    expect(object.facts.versionId).toBeUndefined();
   });
 
   it("is read from a filer that shows no directories, where the mount says that it keeps no versions", async () => {
