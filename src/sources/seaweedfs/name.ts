@@ -14,6 +14,11 @@ export function pathOfKey(root: string, key: string): string | undefined {
   return `${root}/${segments.join("/")}`;
 }
 
+/** An S3 key as the gateway stores it: backslashes are slashes. Before anything is decided by the key. */
+export function normalizeS3Key(key: string): string {
+  return key.replaceAll("\\", "/");
+}
+
 /** The path, percent-encoded for a request target. */
 export function encodePath(path: string): string {
   return path.split("/").map(encodeURIComponent).join("/");

@@ -18,7 +18,7 @@ import { type Cluster, createCluster } from "./cluster.ts";
 import type { Entry } from "./entry.ts";
 import { isFolderMarker } from "./listed-entry.ts";
 import { listKeys } from "./listing.ts";
-import { bucketOfPath, pathOfKey } from "./name.ts";
+import { bucketOfPath, normalizeS3Key, pathOfKey } from "./name.ts";
 import { openEntry } from "./open-object.ts";
 import { resolveOptions, type SeaweedfsOptions } from "./options.ts";
 import type { ClusterContext } from "./request.ts";
@@ -52,9 +52,10 @@ class SeaweedfsSource implements Source {
     };
   }
 
-  async open(key: string, request: OpenRequest): Promise<OpenObject> {
+  async open(name: string, request: OpenRequest): Promise<OpenObject> {
     request.signal.throwIfAborted();
     const { root, s3Names } = this.#cluster.options;
+    const key = s3Names ? normalizeS3Key(name) : name;
     if (s3Names && key.endsWith("/")) return this.#openMarker(key.slice(0, -1), request);
     const before = this.#opened.get(request.permits);
     if (before !== undefined && isSame(before, key, request)) {

@@ -166,6 +166,26 @@ describe("a bucket without versions", () => {
     }
   });
 
+  it("takes a backslash in a key for a slash, as the gateway does, and never climbs by one", async () => {
+    const cluster = await FakeCluster.start();
+    try {
+      const one = contentBytes(ramp, 0, 500);
+      putObject(cluster, "/buckets/b/a/o", { size: 500 });
+      putObject(cluster, "/files/a\\o", { size: 700 });
+      const urls = { filer: cluster.filerUrl, master: cluster.masterUrl };
+      const bucket = createSeaweedfsSource({ ...urls, root: "/buckets/b" });
+      expect(Buffer.compare(await readKey(bucket, "a\\o"), one)).toBe(0);
+      expect(Buffer.compare(await readKey(bucket, "\\a\\\\o"), one)).toBe(0);
+      for (const key of ["a\\..\\a\\o", "..\\b\\a\\o", "a\\o\\"])
+        await expect(readKey(bucket, key), key).rejects.toMatchObject({ kind: "not-found" });
+      // Paths of the filer itself have them as they are.
+      const files = createSeaweedfsSource({ ...urls, root: "/files" });
+      expect(await readKey(files, "a\\o")).toHaveLength(700);
+    } finally {
+      await cluster.close();
+    }
+  });
+
   it("names parts as they were uploaded", async () => {
     const plain = createSeaweedfsSource({
       filer: main.filerUrl,
