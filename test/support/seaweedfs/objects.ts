@@ -190,7 +190,9 @@ function storeChunk(
   const key = createHash("sha256").update(`chunk ${offset}`).digest();
   const { facts } = layer;
   const bytes = () => layer.encrypt(clear());
-  if (form === "plain") return { ...facts, needle: { stored: bytes } };
+  // The plain ramp costs nothing to make again; encrypting for every ranged read would.
+  if (form === "plain")
+    return { ...facts, needle: { stored: facts.sseType === undefined ? bytes : once(bytes) } };
   if (form === "gzip" || form === "hidden-gzip") {
     const compressed = form === "gzip" ? { compressed: true } : {};
     return {
