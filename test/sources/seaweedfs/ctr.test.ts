@@ -64,6 +64,20 @@ describe("decryption", () => {
     },
   );
 
+  it.each([
+    [0, 1],
+    [0, 100],
+    [5, 101],
+    [17, 18],
+    [10, 51],
+    [1_000, 10_001],
+    [5 * 1024 * 1024 - 1_000, 5 * 1024 * 1024],
+  ])("of a range of 5 MiB, [%i, %i)", async (start, end) => {
+    const bytes = encrypted(5 * 1024 * 1024).slice(start, end);
+    await decryptInPlace({ key: await importStreamKey(key), iv, position: start }, bytes);
+    expect(Buffer.from(bytes)).toEqual(Buffer.from(Array.from(bytes, (_, i) => (start + i) % 256)));
+  });
+
   it("follows a counter that wraps its low half", async () => {
     const end = Uint8Array.from(Buffer.from("0011223344556677fffffffffffffffe", "hex"));
     const bytes = encrypted(200, end).slice(50);

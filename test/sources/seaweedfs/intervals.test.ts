@@ -121,6 +121,96 @@ describe("visibleIntervals", () => {
     expect(shown(chunks)).toBe(expected);
   });
 
+  // The second compaction again, with what the model's loops add: 4 of 12 chunks are kept
+  it("keeps four of twelve chunks", () => {
+    const loops = [0, 1, 2].flatMap((n) => [
+      `fileId${n}[${100 * n},${100 * n + 100})#${n}`,
+      `fileId${n + 3}[${50 * n},${50 * n + 100})#${n + 3}`,
+    ]);
+    const written =
+      "abc[0,100)#50 def[100,200)#100 ghi[200,300)#200 abcf[0,100)#300 fhfh[50,150)#400 yuyu[100,200)#500";
+    const chunks = `${written} ${loops.join(" ")}`;
+    expect(chunksOf(chunks)).toHaveLength(12);
+    expect(shown(chunks)).toBe("[0,50)abcf [50,100)fhfh [100,200)yuyu [200,300)ghi");
+  });
+
+  // TestViewFromVisibleIntervals
+  it.each([
+    [
+      "fid1[0,25)#1 fid2[4096,8192)#2 fid3[16384,18551)#3",
+      0,
+      2 ** 31 - 1,
+      "[0,25)fid1 [4096,8192)fid2 [16384,18551)fid3",
+    ],
+    [
+      "fid1[344064,348160)#1 fid2[348160,356352)#2",
+      0,
+      2 ** 31 - 1,
+      "[344064,348160)fid1 [348160,356352)fid2",
+    ],
+    ["fid1[1000,2000)#1 fid2[3000,4000)#2", 1700, 1500, "[1700,2000)fid1+700 [3000,3200)fid2"],
+  ])("views the visible intervals %s from %i for %i", (chunks, offset, size, expected) => {
+    expect(shown(chunks, offset, offset + size)).toBe(expected);
+  });
+
+  // filechunks2_test.go
+  it("shows a write into the middle of a chunk, as met in the field", () => {
+    const chunks =
+      "6,512f[868352,917585)#5320492 7,5144[884736,901120)#5325928 5,9a[917504,2297856)#5325894";
+    expect(shown(chunks)).toBe(
+      "[868352,884736)6,512f [884736,901120)7,5144 [901120,917504)6,512f+32768 [917504,2297856)5,9a",
+    );
+  });
+
+  /** `0-100#1 50-150#2`, the number being the name; later ones are newer, or, `byTime`, those of higher numbers. */
+  function listed(operations: string, byTime: boolean): string {
+    const chunks = [...operations.matchAll(/(\d+)-(\d+)#(\d+)/g)].map(
+      ([, start = "", end = "", name = ""], index) =>
+        `${name}[${start},${end})#${byTime ? name : index}`,
+    );
+    return visibleIntervals(chunksOf(chunks.join(" ")), { start: 0, end: 1000 })
+      .map(({ start, end, chunk }) => `${start}-${end}#${chunk.name}`)
+      .join(" ");
+  }
+
+  // interval_list_test.go, Overlay: the last call wins
+  const overlaid = "0-100#1 50-150#2 200-250#3 225-250#4 175-210#5 0-25#6";
+  it.each([
+    [overlaid, "0-25#6 25-50#1 50-150#2 175-210#5 210-225#3 225-250#4"],
+    [`${overlaid} 50-150#7`, "0-25#6 25-50#1 50-150#7 175-210#5 210-225#3 225-250#4"],
+    ["50-100#1 0-50#2", "0-50#2 50-100#1"],
+    ["50-100#1 0-60#2", "0-60#2 60-100#1"],
+    ["50-100#1 0-100#2", "0-100#2"],
+    ["50-100#1 0-110#2", "0-110#2"],
+    ["50-100#1 50-110#2", "50-110#2"],
+    ["50-100#1 50-90#2", "50-90#2 90-100#1"],
+    ["50-100#1 60-90#2", "50-60#1 60-90#2 90-100#1"],
+    ["50-100#1 60-100#2", "50-60#1 60-100#2"],
+    ["50-100#1 60-110#2", "50-60#1 60-110#2"],
+    ["0-100#1 100-110#2 0-90#3 0-80#4 0-90#5 90-90#6", "0-90#5 90-100#1 100-110#2"],
+  ])("overlays %s", (operations, expected) => {
+    expect(listed(operations, false)).toBe(expected);
+  });
+
+  // interval_list_test.go, Insert: the higher time wins, whatever the order
+  it.each([
+    ["50-150#2 200-250#3", "50-150#2 200-250#3"],
+    ["50-150#2 0-25#3", "0-25#3 50-150#2"],
+    ["50-150#2 200-250#4 0-75#3", "0-75#3 75-150#2 200-250#4"],
+    ["200-250#4 0-225#3", "0-200#3 200-250#4"],
+    ["200-250#4 0-225#5", "0-225#5 225-250#4"],
+    ["50-150#2 200-250#4 0-275#1", "0-50#1 50-150#2 150-200#1 200-250#4 250-275#1"],
+    ["50-150#2 200-250#4 75-275#1", "50-150#2 150-200#1 200-250#4 250-275#1"],
+    ["50-150#2 200-250#4 75-275#3", "50-75#2 75-200#3 200-250#4 250-275#3"],
+    ["50-150#2 200-250#4 50-150#3", "50-150#3 200-250#4"],
+    ["50-100#2 200-300#4 100-200#5", "50-100#2 100-200#5 200-300#4"],
+    ["0-64#1 72-136#3 64-128#2 68-72#4", "0-64#1 64-68#2 68-72#4 72-136#3"],
+    ["0-64#1 64-72#2 72-136#3 64-68#4", "0-64#1 64-68#4 68-72#2 72-136#3"],
+  ])("inserts %s in any order", (operations, expected) => {
+    expect(listed(operations, true)).toBe(expected);
+    expect(listed(operations.split(" ").toReversed().join(" "), true)).toBe(expected);
+  });
+
   // interval_list_test.go, by time
   it.each([
     ["a[50,150)#2 b[200,250)#3", "[50,150)a [200,250)b"],

@@ -154,6 +154,86 @@ describe("ChunkList", () => {
     );
   });
 
+  // filechunk_manifest_test.go, from the reader's side
+  describe("as the model folds", () => {
+    const chunks = Array.from({ length: 7 }, (_, i) => chunkOf(child(i, 10)));
+
+    /** `0,1 2,3 | 4` and so on: groups are manifests, what is behind the bar stays flat. */
+    async function shownBy(folds: readonly (readonly Chunk[])[], flat: readonly Chunk[]) {
+      const lists = new Map<string, Chunk[]>();
+      const manifests = folds.map((children, index) => {
+        const start = Math.min(...children.map((one) => one.offset));
+        const end = Math.max(...children.map((one) => one.offset + one.size));
+        const id = child(9_000 + index, 1, { offset: start, size: end - start, manifest: true });
+        lists.set(id.fid, [...children]);
+        return chunkOf(id);
+      });
+      const list = new ChunkList(
+        [...manifests, ...flat],
+        async (manifest) => lists.get(manifest.fid) ?? [],
+      );
+      const seen: string[] = [];
+      for await (const window of list.windows({ start: 0, end: 70 }, context))
+        for (const { start, end, chunk } of window.intervals)
+          seen.push(`${start}-${end} ${chunk.fid}`);
+      return seen;
+    }
+
+    const byIndex = (...indexes: number[]) => indexes.flatMap((index) => chunks[index] ?? []);
+    const all = chunks.map((one) => `${one.offset}-${one.offset + one.size} ${one.fid}`);
+
+    it.each([
+      [
+        "seven chunks in batches of three: two manifests and one left",
+        [
+          [0, 1, 2],
+          [3, 4, 5],
+        ],
+        [6],
+      ],
+      [
+        "in batches of two, all folded but the last",
+        [
+          [0, 1],
+          [2, 3],
+          [4, 5],
+        ],
+        [6],
+      ],
+      ["a manifest first, then a pair, then one left", [[0], [1, 2]], [3, 4, 5, 6]],
+      ["a manifest of the second, then a pair around it", [[1], [0, 2]], [3, 4, 5, 6]],
+      ["two manifests, then a pair", [[0], [1], [2, 3]], [4, 5, 6]],
+    ])("shows %s", async (_what, folds, flat) => {
+      expect(
+        await shownBy(
+          folds.map((fold) => byIndex(...fold)),
+          byIndex(...flat),
+        ),
+      ).toEqual(all);
+    });
+
+    function generation(number: number): Chunk[] {
+      return [0, 1, 2].map((i) =>
+        chunkOf(
+          child(100 * number + i, 10, { offset: 10 * i, timestamp: BigInt(10 * number + i) }),
+        ),
+      );
+    }
+
+    it("shows of two overlapping manifests the newer one's chunks", async () => {
+      const newer = generation(1);
+      const expected = newer.map((one) => `${one.offset}-${one.offset + 10} ${one.fid}`);
+      expect(await shownBy([generation(0), newer], [])).toEqual(expected);
+      expect(await shownBy([newer, generation(0)], [])).toEqual(expected);
+    });
+
+    it("shows of five generations only the last", async () => {
+      const generations = [1, 2, 3, 4, 5].map(generation);
+      const expected = generation(5).map((one) => `${one.offset}-${one.offset + 10} ${one.fid}`);
+      expect(await shownBy(generations, [])).toEqual(expected);
+    });
+  });
+
   it("refuses chunks outside of their manifest, and manifests without end", async () => {
     const manifest = chunkOf(child(0, 100, { manifest: true }));
     const outside = new ChunkList([manifest], async () => [chunkOf(child(0, 101))]);

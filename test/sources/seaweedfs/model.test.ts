@@ -1,5 +1,6 @@
 /** The tests of the model: stream_prefetch_test.go (4 parts ahead unless said) and reader_at_test.go, through the engine. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createHandler } from "../../../src/http/handler.ts";
 import { createDownload } from "../../../src/readahead/download.ts";
 import { createSeaweedfsSource } from "../../../src/sources/seaweedfs/source.ts";
 import type { Source } from "../../../src/sources/source.ts";
@@ -92,14 +93,16 @@ describe("reader at", () => {
     size: number,
     visibles: readonly (readonly [number, number, number])[],
   ): void {
-    const chunks = visibles.map(([value, start, end]) => {
-      const fid = `1,${value.toString(16).padStart(2, "0")}00000001`;
+    const chunks = visibles.map(([value, start, end], index) => {
+      // Two visible stretches may have the same value: their cookies differ.
+      const cookie = index + 1;
+      const fid = `1,${value.toString(16).padStart(2, "0")}${cookie.toString(16).padStart(8, "0")}`;
       cluster.needles.set(fid, { stored: () => Buffer.alloc(end - start, value) });
       return {
         fid,
         volume: 1,
         key: BigInt(value),
-        cookie: 1,
+        cookie,
         offset: start,
         size: end - start,
         timestamp: BigInt(value),
@@ -161,6 +164,62 @@ describe("reader at", () => {
     const { bytes } = await downloadKey(source, "o", { range: { start, end } });
     expect(Array.from(bytes)).toEqual(Array.from(expected.subarray(start, end)));
   });
+
+  // The model's reads by offset and length, also past the end; each is a Range of as many bytes.
+  const two = [
+    [1, 2, 5],
+    [2, 7, 9],
+  ] as const;
+  const same = [
+    [1, 2, 3],
+    [1, 7, 9],
+  ] as const;
+  it.each([
+    [10, sparse, 0, 10, 10],
+    [10, sparse, 0, 12, 10],
+    [10, sparse, 2, 8, 8],
+    [10, sparse, 3, 6, 6],
+    [10, two, 0, 10, 10],
+    [10, two, 3, 16, 7],
+    [10, two, 3, 5, 5],
+    [10, two, 11, 5, 0],
+    [10, two, 10, 5, 0],
+    [20, [[1, 2, 5]] as const, 0, 20, 20],
+    [20, [[1, 2, 5]] as const, 1, 7, 7],
+    [20, [[1, 2, 5]] as const, 0, 1, 1],
+    [20, [[1, 2, 5]] as const, 18, 4, 2],
+    [20, [[1, 2, 5]] as const, 12, 4, 4],
+    [20, [[1, 2, 5]] as const, 4, 20, 16],
+    [20, [[1, 2, 5]] as const, 4, 10, 10],
+    [20, [[1, 2, 5]] as const, 1, 10, 10],
+    [9, same, 0, 9, 9],
+    [9, same, 1, 8, 8],
+    [3, [] as const, 0, 3, 3],
+    [3, [] as const, 1, 2, 2],
+  ])(
+    "of %i bytes with %j from %i for %i reads %i",
+    async (size, visibles, offset, length, count) => {
+      putVisibles(size, visibles);
+      const expected = new Uint8Array(size);
+      for (const [value, from, to] of visibles) expected.fill(value, from, to);
+      const handle = createHandler({ mounts: [{ name: "weed", prefix: "/", source }], factsMs: 0 });
+      const waiting: Promise<unknown>[] = [];
+      const range = `bytes=${offset}-${offset + length - 1}`;
+      const answer = await handle(new Request("http://edge.example/o", { headers: { range } }), {
+        waitUntil: (promise) => void waiting.push(promise),
+      });
+      const bytes = new Uint8Array(await answer.arrayBuffer());
+      await Promise.all(waiting);
+      if (count === 0) {
+        expect(answer.status).toBe(416);
+        expect(answer.headers.get("content-range")).toBe(`bytes */${size}`);
+        return;
+      }
+      expect(answer.status).toBe(206);
+      expect(Array.from(bytes)).toEqual(Array.from(expected.subarray(offset, offset + length)));
+      expect(bytes).toHaveLength(count);
+    },
+  );
 
   it("fails when a chunk in the middle fails, after the bytes before it", async () => {
     putVisibles(12, [
