@@ -158,7 +158,7 @@ describe("ChunkList", () => {
   describe("as the model folds", () => {
     const chunks = Array.from({ length: 7 }, (_, i) => chunkOf(child(i, 10)));
 
-    /** `0,1 2,3 | 4` and so on: groups are manifests, what is behind the bar stays flat. */
+    /** What a list of manifests, and of chunks behind them, shows. */
     async function shownBy(folds: readonly (readonly Chunk[])[], flat: readonly Chunk[]) {
       const lists = new Map<string, Chunk[]>();
       const manifests = folds.map((children, index) => {
