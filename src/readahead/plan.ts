@@ -82,7 +82,7 @@ export function partEnd(state: PlanState, limits: PlanLimits): number {
 /**
  * Refuses a plan that cannot end.
  *
- * @param pieces Upper bound of the object's own stretches in the answer; each needs a request of its own
+ * @param pieces Upper bound of the requests that the object's own stretches in the answer need
  * @param left Upstream requests that may still be sent
  * @param atHand Bytes of the answer that came with the open
  * @param stored Bytes of the answer that lie in the store
@@ -98,7 +98,7 @@ export function assertAffordable(
   if (pieces <= Math.max(1, affordable) && (left > 0 || stored <= atHand)) return;
   throw new ReadaheadError(
     "too-many-parts",
-    `The answer needs at least ${pieces} upstream requests, ${Math.max(0, affordable)} can be planned; ask for smaller ranges`,
+    `The answer may need ${pieces} upstream requests, ${Math.max(0, affordable)} can be planned; ask for smaller ranges`,
   );
 }
 
