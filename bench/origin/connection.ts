@@ -6,6 +6,7 @@
  * only one to end a response; the pacer only gives credit.
  */
 import type { Socket } from "node:net";
+import { after } from "./clock.ts";
 import { pace, unpace } from "./pacer.ts";
 import type { ActiveProfile, Fate } from "./profile.ts";
 import { blockBytes, rampBlock } from "./ramp.ts";
@@ -42,7 +43,7 @@ export class Connection {
   #text = "";
   #busy = false;
   #writing = false;
-  #timer: NodeJS.Timeout | undefined;
+  #callOff: (() => void) | undefined;
   #response: Response | undefined;
 
   /** Serves the socket until it closes; nobody else needs to hold the connection. */
@@ -127,7 +128,7 @@ export class Connection {
 
   #after(delayMs: number, act: () => void): void {
     if (delayMs === 0) act();
-    else this.#timer = setTimeout(() => this.#socket.destroyed || act(), delayMs);
+    else this.#callOff = after(delayMs, () => this.#socket.destroyed || act());
   }
 
   #reply(text: string): void {
@@ -195,10 +196,10 @@ export class Connection {
     if (fate.kind === "stall") {
       profile.counters.stalls++;
       this.#writing = true;
-      this.#timer = setTimeout(() => {
+      this.#callOff = after(fate.ms, () => {
         this.#writing = false;
         this.#pump();
-      }, fate.ms);
+      });
       return true;
     }
     if (fate.kind === "trickle") {
@@ -238,7 +239,7 @@ export class Connection {
   }
 
   #closed(): void {
-    clearTimeout(this.#timer);
+    this.#callOff?.();
     if (this.#response !== undefined) {
       this.#response.profile.counters.cutByClient++;
       this.#over();
