@@ -47,6 +47,12 @@ export async function openEntry(
   const part =
     request.s3PartNumber === undefined ? undefined : s3PartOf(entry, request.s3PartNumber);
   const keys = await ObjectKeys.open(entry, request.clientKeys, cluster.keys, request);
+  // The filer removes no encryption: what it fetches from the remote storage would go out as it lies there.
+  if (keys !== undefined && isRemoteOnly(entry))
+    throw new ReadaheadError(
+      "unsupported",
+      "The object is encrypted and lies in remote storage, where only the filer can read it",
+    );
   const lookups = cluster.locator === undefined ? undefined : new Lookups(cluster.locator);
   const facts = cluster.facts.of(entry);
   const object = new SeaweedfsObject(
