@@ -60,7 +60,7 @@ export class ChunkReader {
     const { chunk } = piece;
     const from = piece.offsetInChunk + range.start - piece.range.start;
     const to = from + range.end - range.start;
-    const cipher = await this.#keys?.cipher(chunk, from, request);
+    const cipher = await this.#cipher(chunk, from, request);
     const verify = chunk.cipherKey === undefined && piece.holdBytes !== undefined;
     const stretch = { chunk, from, to, cipher, verify };
     return this.#walk.ask(
@@ -109,6 +109,20 @@ export class ChunkReader {
         await delay(Math.max(waitMs, error.retryAfterMs ?? 0), context.signal);
       }
     }
+  }
+
+  /** Only the top of the list told how the object is encrypted; chunks of a manifest may say otherwise. */
+  async #cipher(
+    chunk: Chunk,
+    from: number,
+    context: ClusterContext,
+  ): Promise<StreamCipher | undefined> {
+    if (this.#keys !== undefined) return this.#keys.cipher(chunk, from, context);
+    if (chunk.sse === "none") return undefined;
+    throw new ReadaheadError(
+      "unsupported",
+      "A chunk is encrypted in an object that does not say that it is",
+    );
   }
 
   async #readPlain(

@@ -44,3 +44,29 @@ describe("an encrypted object of a remote storage", () => {
     expect(cluster.filers[0]?.seen).toHaveLength(1);
   });
 });
+
+describe("encrypted chunks in a manifest", () => {
+  it.each(["sse-c", "sse-s3"] as const)(
+    "with %s are refused where the entry does not say so",
+    async (sse) => {
+      putObject(cluster, "/o", { size: 3000, chunkBytes: 1000, sse, foldEvery: 3 });
+      editEntry("/o", (fields) => {
+        fields["Extended"] = null;
+      });
+      const reading = downloadKey(source, "o", { clientKeys: customerKeyHeaders });
+      await expect(reading).rejects.toMatchObject({ kind: "unsupported" });
+    },
+  );
+
+  it("are read where it does", async () => {
+    putObject(cluster, "/o", { size: 3000, chunkBytes: 1000, sse: "sse-c", foldEvery: 3 });
+    editEntry("/o", (fields) => {
+      fields["Extended"] = {
+        ...(fields["Extended"] as Record<string, string>),
+        "x-seaweedfs-sse-c-iv": Buffer.alloc(16).toString("base64"),
+      };
+    });
+    const { bytes } = await downloadKey(source, "o", { clientKeys: customerKeyHeaders });
+    expect(bytes.every((byte, index) => byte === index % 251)).toBe(true);
+  });
+});

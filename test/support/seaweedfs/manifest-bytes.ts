@@ -30,6 +30,8 @@ function writeChunk(chunk: ManifestChunk, writer: PbfWriter): void {
   if (chunk.cipherKey !== undefined) writer.writeBytesField(9, chunk.cipherKey);
   if (chunk.compressed === true) writer.writeBooleanField(10, true);
   if (chunk.manifest === true) writer.writeBooleanField(11, true);
+  if (chunk.sseType !== undefined) writer.writeVarintField(12, chunk.sseType);
+  if (chunk.sseMetadata !== undefined) writer.writeBytesField(13, Buffer.from(chunk.sseMetadata));
 }
 
 function writeFileId(chunk: ManifestChunk, writer: PbfWriter): void {
