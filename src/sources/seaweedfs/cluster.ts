@@ -44,6 +44,7 @@ export function createCluster(options: ResolvedOptions): Cluster {
     metadataBytes: options.metadataBytes,
     now,
   });
+  const filerFallback = given.filerFallback ?? true;
   const locator =
     access === "filer"
       ? undefined
@@ -54,11 +55,12 @@ export function createCluster(options: ResolvedOptions): Cluster {
           allows: options.allows,
           ttlMs: options.lookupTtlMs,
           tokens: given.volumeTokenFromMaster === true && given.volumeTokenSecret === undefined,
+          dispensable: filerFallback,
           now,
         });
   const doors: DoorOptions = {
     access,
-    filerFallback: given.filerFallback ?? true,
+    filerFallback,
     protocol: options.protocol,
     dataCenter: given.dataCenter,
     signer: signer(given.volumeTokenSecret),

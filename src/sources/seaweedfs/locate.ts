@@ -37,6 +37,8 @@ export interface LocatorOptions {
   readonly ttlMs: number;
   /** Ask for a token with every file id. */
   readonly tokens: boolean;
+  /** Chunks can be read without knowing where they lie: a hung master is then given up after seconds. */
+  readonly dispensable: boolean;
   readonly now: () => number;
 }
 
@@ -81,8 +83,10 @@ export class Locator {
    * is outside of allowed_hosts
    */
   async ask(key: string, context: ClusterContext): Promise<Placement> {
-    const placement = await this.#servers.ask(context, (base, alternatives) =>
-      this.#askOne(base, key, alternatives, context),
+    const placement = await this.#servers.ask(
+      context,
+      (base, alternatives) => this.#askOne(base, key, alternatives, context),
+      this.options.dispensable,
     );
     if (this.#known.size >= maxKept) {
       const oldest = this.#known.keys().next().value;

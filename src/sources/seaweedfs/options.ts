@@ -21,7 +21,7 @@ export interface SeaweedfsOptions {
   /** Which address of a volume server to connect to: the one for outsiders, or the cluster's own. Default `public`. */
   readonly address?: "public" | "internal" | undefined;
   /**
-   * `direct` reads volume servers, and asks the filer to proxy only when none can be reached. `filer` always does the
+   * `direct` reads volume servers, and asks the filer to proxy when none can be reached or no master answers. `filer` always does the
    * latter: one address for everything, at the filer's cost. Default `direct` with a master, else `filer`.
    */
   readonly volumeAccess?: "direct" | "filer" | undefined;

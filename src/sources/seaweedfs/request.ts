@@ -92,15 +92,16 @@ export async function sendForAll(
 ): Promise<SmallAnswer> {
   const { replica, alternatives } = request;
   const deadline = new AbortController();
-  const timer = alternatives ? setTimeout(() => deadline.abort(), knowledgeDeadlineMs) : undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   let response: Response;
   try {
     response = await send(
-      (url, init) =>
-        fetch(url, {
-          ...init,
-          signal: alternatives ? AbortSignal.any([init.signal, deadline.signal]) : init.signal,
-        }),
+      (url, init) => {
+        if (!alternatives) return fetch(url, init);
+        // From here on, not from before the permit: waiting for a place says nothing about the server.
+        timer = setTimeout(() => deadline.abort(), knowledgeDeadlineMs);
+        return fetch(url, { ...init, signal: AbortSignal.any([init.signal, deadline.signal]) });
+      },
       request,
       context,
     );

@@ -11,7 +11,7 @@ const avoidMs = 90_000;
 export class Servers {
   readonly #urls: readonly URL[];
   readonly #now: () => number;
-  readonly #avoided = new Map<string, number>();
+  readonly #avoided = new Map<string, { readonly until: number; readonly silent: boolean }>();
   #good = 0;
 
   constructor(urls: readonly URL[], now: () => number = Date.now) {
@@ -24,39 +24,54 @@ export class Servers {
   }
 
   /** Best first. */
-  order(context: ClusterContext): URL[] {
+  order(context: Pick<ClusterContext, "suspect">): URL[] {
     const preferred = [...this.#urls.slice(this.#good), ...this.#urls.slice(0, this.#good)];
-    const now = this.#now();
     const bad = (url: URL) =>
-      (this.#avoided.get(url.host) ?? 0) > now || context.suspect?.(url.host) === true;
+      this.#avoids(url) !== undefined || context.suspect?.(url.host) === true;
     return [...preferred.filter((url) => !bad(url)), ...preferred.filter(bad)];
   }
 
   /**
    * Asks until one answers; `ask` throws for an answer that another server might give better.
    *
+   * @param dispensable The caller has another way: the last server, too, is given up when it is silent for seconds, and
+   * one that was silent lately is not asked
    * @throws the last server's error
    */
   async ask<T>(
     context: ClusterContext,
     ask: (url: URL, alternatives: boolean) => Promise<T>,
+    dispensable = false,
   ): Promise<T> {
     const urls = this.order(context);
-    let failure: unknown = new ReadaheadError("config", "No server is configured");
+    let failure = new ReadaheadError("config", "No server is configured");
     for (const [index, url] of urls.entries()) {
+      if (dispensable && this.#avoids(url)?.silent === true) {
+        failure = new ReadaheadError("unavailable", "The server was silent a moment ago", {
+          replica: url.host,
+        });
+        continue;
+      }
       try {
-        const answer = await ask(url, index < urls.length - 1);
+        const answer = await ask(url, dispensable || index < urls.length - 1);
         this.#good = this.#urls.indexOf(url);
         this.#avoided.delete(url.host);
         return answer;
       } catch (error) {
-        if (context.signal.aborted || !(error instanceof ReadaheadError)) throw error;
-        if (error.connection) this.#avoided.set(url.host, this.#now() + avoidMs);
+        if (!(error instanceof ReadaheadError)) throw error;
+        // Before the signal is looked at: the engine ends a part whose server missed the first-byte deadline.
+        if (error.connection)
+          this.#avoided.set(url.host, { until: this.#now() + avoidMs, silent: error.silent });
+        if (context.signal.aborted || !isElsewhereBetter(error)) throw error;
         failure = error;
-        if (!isElsewhereBetter(error)) throw error;
       }
     }
     throw failure;
+  }
+
+  #avoids(url: URL): { readonly silent: boolean } | undefined {
+    const avoided = this.#avoided.get(url.host);
+    return avoided !== undefined && avoided.until > this.#now() ? avoided : undefined;
   }
 }
 

@@ -1,0 +1,70 @@
+/** Servers that accept and never answer: masters, filers, volume servers under manifests. A download goes around them. */
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { absolve } from "../../../src/readahead/suspects.ts";
+import {
+  createSeaweedfsSource,
+  type SeaweedfsOptions,
+} from "../../../src/sources/seaweedfs/source.ts";
+import type { Source } from "../../../src/sources/source.ts";
+import { contentBytes, ramp } from "../../support/object-bytes.ts";
+import { FakeCluster, type FakeClusterOptions } from "../../support/seaweedfs/cluster.ts";
+import { downloadKey } from "../../support/seaweedfs/download-object.ts";
+import type { FakeServer } from "../../support/seaweedfs/http-server.ts";
+import { putObject } from "../../support/seaweedfs/objects.ts";
+import { until } from "../../support/until.ts";
+
+const KiB = 1024;
+let cluster: FakeCluster;
+
+async function start(options: FakeClusterOptions): Promise<void> {
+  cluster = await FakeCluster.start(options);
+}
+
+beforeEach(() => start({}));
+afterEach(async () => {
+  try {
+    await until("no body is open", () => cluster.openBodies === 0);
+  } finally {
+    for (const { host } of cluster.servers)
+      for (const name of [host, `filer/${host}`]) absolve(name);
+    await cluster.close();
+  }
+});
+
+function sourceOf(options: Partial<SeaweedfsOptions> = {}): Source {
+  return createSeaweedfsSource({
+    filer: cluster.filers.map((server) => server.url),
+    master: cluster.masters.map((server) => server.url),
+    ...options,
+  });
+}
+
+async function expectDownload(source: Source, size: number): Promise<number> {
+  const before = performance.now();
+  const { bytes } = await downloadKey(source, "o");
+  expect(Buffer.compare(bytes, contentBytes(ramp, 0, size))).toBe(0);
+  return performance.now() - before;
+}
+
+function hang(server: FakeServer | undefined): void {
+  if (server !== undefined) server.fault = () => ({ do: "hang" });
+}
+
+describe("a hung master", () => {
+  it.each([1, 2])(
+    "of %i, all hung: chunks come through the filer, and it is left in peace for a while",
+    async (masters) => {
+      await cluster.close();
+      await start({ masters });
+      const size = 300 * KiB;
+      putObject(cluster, "/o", { size, chunkBytes: 100 * KiB, volumes: 3 });
+      for (const master of cluster.masters) hang(master);
+      const source = sourceOf();
+      expect(await expectDownload(source, size)).toBeLessThan(masters * 3_000 + 1_000);
+      const asked = cluster.masters.map((master) => master.seen.length);
+      expect(await expectDownload(source, size)).toBeLessThan(1_000);
+      expect(cluster.masters.map((master) => master.seen.length)).toEqual(asked);
+    },
+    20_000,
+  );
+});
