@@ -126,8 +126,12 @@ export class Filer {
 
   /** Doors of `?proxyChunkId=`, best first. The filer mints the volume's token itself and wants none of its own. */
   chunkDoors(context: ClusterContext): { readonly replica: string; url(fid: string): string }[] {
-    return this.#servers.order(context).map((base) => ({
-      replica: `filer/${base.host}`,
+    const nameOf = (host: string) => `filer/${host}`;
+    // A filer that is silent for a chunk may answer for metadata: the silence can be that of a volume server.
+    const suspect = (host: string) =>
+      context.suspect?.(host) === true || context.suspect?.(nameOf(host)) === true;
+    return this.#servers.order({ suspect }).map((base) => ({
+      replica: nameOf(base.host),
       url: (fid) => urlOf(base, `/?proxyChunkId=${fid}&readDeleted=true`),
     }));
   }

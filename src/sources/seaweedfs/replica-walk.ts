@@ -75,7 +75,7 @@ export class ReplicaWalk {
         // What the filer would proxy to has just said that it has no such chunk.
         if (gone.size > 0 && !door.direct && placement !== undefined) continue;
         try {
-          return await ask(door, othersOf(doors.slice(index + 1), context));
+          return await ask(door, othersOf(door, doors.slice(index + 1), context));
         } catch (error) {
           if (!isGone(error)) throw error;
           gone.add(door.replica);
@@ -100,14 +100,17 @@ export class ReplicaWalk {
 export interface Others {
   /** Any server: the engine then asks it at once when this one fails. */
   readonly alternatives: boolean;
-  /** Another replica in good standing: only then is a silent one given up after seconds. */
+  /** One as good and in good standing: only then is a silent one given up after seconds. */
   readonly hurry: boolean;
 }
 
-function othersOf(doors: readonly Door[], context: ClusterContext): Others {
+/** A filer would ask the very volume servers that were silent: it is as good as another filer only. */
+function othersOf(door: Door, others: readonly Door[], context: ClusterContext): Others {
   return {
-    alternatives: doors.length > 0,
-    hurry: doors.some((door) => door.direct && context.suspect?.(door.replica) !== true),
+    alternatives: others.length > 0,
+    hurry: others.some(
+      (other) => (other.direct || !door.direct) && context.suspect?.(other.replica) !== true,
+    ),
   };
 }
 

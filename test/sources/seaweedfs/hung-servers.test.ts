@@ -68,3 +68,31 @@ describe("a hung master", () => {
     20_000,
   );
 });
+
+describe("a hung filer", () => {
+  it("of two that proxy every chunk is left in the middle of a download, once in the isolate", async () => {
+    await cluster.close();
+    await start({ filers: 2 });
+    const size = 12 * 1024 * KiB;
+    putObject(cluster, "/o", { size });
+    const source = sourceOf({ volumeAccess: "filer" });
+    const [first] = cluster.filers;
+    const before = performance.now();
+    let hung = false;
+    const { bytes } = await downloadKey(source, "o", {
+      onProgress: (length) => {
+        if (hung || length < size / 3) return;
+        hung = true;
+        hang(first);
+      },
+    });
+    expect(hung).toBe(true);
+    expect(Buffer.compare(bytes, contentBytes(ramp, 0, size))).toBe(0);
+    expect(performance.now() - before).toBeLessThan(5_000);
+    const asked = first?.seen.filter((seen) => seen.target.includes("proxyChunkId")).length;
+    await expectDownload(source, size);
+    expect(first?.seen.filter((seen) => seen.target.includes("proxyChunkId"))).toHaveLength(
+      asked ?? -1,
+    );
+  }, 20_000);
+});
