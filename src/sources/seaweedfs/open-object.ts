@@ -13,6 +13,7 @@ import type {
   OpenRequest,
   ReadRequest,
   StoredPiece,
+  Want,
 } from "../source.ts";
 import type { Chunk } from "./chunk.ts";
 import { ChunkList } from "./chunk-list.ts";
@@ -111,8 +112,10 @@ class SeaweedfsObject implements OpenObject<SeaweedfsPiece> {
     let hold = 0;
     for (const chunk of chunks)
       if (!chunk.manifest) hold = Math.max(hold, this.#holdOf(chunk) ?? 0);
-    if (request.want !== "facts" && chunks.some(isCipheredManifest))
-      hold = Math.max(hold, await this.#holdOfManifests(request));
+    // Where nothing at the top is ciphered or verified, nothing below is: opening then asks nobody.
+    const holds = this.#verifies || chunks.some((chunk) => chunk.cipherKey !== undefined);
+    if (request.want !== "facts" && holds && chunks.some((chunk) => chunk.manifest))
+      hold = Math.max(hold, await this.#holdOfManifests(request.want, request));
     if (hold > 0) this.reserveBytes = hold;
   }
 
@@ -172,8 +175,7 @@ class SeaweedfsObject implements OpenObject<SeaweedfsPiece> {
 
   #piece({ start, end, chunk, offsetInChunk }: Interval<Chunk>): ChunkPiece {
     const whole = offsetInChunk === 0 && end - start === chunk.size;
-    const verify = this.#cluster.options.given.verify === true && whole && !chunk.compressed;
-    const holdBytes = this.#holdOf(chunk) ?? (verify ? 2 * chunk.size : undefined);
+    const holdBytes = whole || chunk.cipherKey !== undefined ? this.#holdOf(chunk) : undefined;
     return {
       kind: "stored",
       range: { start, end },
@@ -185,21 +187,29 @@ class SeaweedfsObject implements OpenObject<SeaweedfsPiece> {
   }
 
   /**
-   * A ciphered chunk is held as stored and as clear bytes. The cipher's own 28 bytes are left out: with them, two
-   * downloads of 8 MiB chunks would miss 32 MiB by 112 bytes, and one would wait for the other.
+   * A ciphered chunk is held as stored and as clear bytes, one that is verified as it came and in the blocks made of it.
+   * The cipher's own 28 bytes are left out: with them, two downloads of 8 MiB chunks would miss 32 MiB by 112 bytes, and
+   * one would wait for the other.
    */
-  #holdOf(chunk: Chunk): number | undefined {
-    return chunk.cipherKey === undefined ? undefined : 2 * chunk.size;
+  #holdOf({ cipherKey, compressed, size }: Chunk): number | undefined {
+    const held = cipherKey !== undefined || (this.#verifies && !compressed);
+    return held ? 2 * size : undefined;
   }
 
-  /** What chunks under a ciphered manifest need is only known from the manifest; the first stands for all. */
-  async #holdOfManifests(request: OpenRequest): Promise<number> {
-    const { want } = request;
+  get #verifies(): boolean {
+    return this.#cluster.options.given.verify === true;
+  }
+
+  /**
+   * What chunks under manifests need is only known from the manifests; the first stands for all. It is read now instead
+   * of a moment later, when the walk reaches it.
+   */
+  async #holdOfManifests(want: Exclude<Want, "facts">, context: ClusterContext): Promise<number> {
     const { size } = this.#entry;
-    const asked = want === "facts" ? 0 : "suffix" in want ? size - want.suffix : want.start;
+    const asked = "suffix" in want ? size - want.suffix : want.start;
     const start = Math.min(Math.max(0, asked), size - 1);
     let hold = 0;
-    for await (const { intervals } of this.#list.windows({ start, end: start + 1 }, request))
+    for await (const { intervals } of this.#list.windows({ start, end: start + 1 }, context))
       for (const { chunk } of intervals) hold = Math.max(hold, this.#holdOf(chunk) ?? 0);
     return hold;
   }
@@ -213,10 +223,6 @@ class SeaweedfsObject implements OpenObject<SeaweedfsPiece> {
       throw new ReadaheadError("changed", "The object changed while it was read");
     throw new ReadaheadError("lost", "A chunk of the object is on no server any more");
   }
-}
-
-function isCipheredManifest(chunk: Chunk): boolean {
-  return chunk.manifest && chunk.cipherKey !== undefined;
 }
 
 function zeros(start: number, end: number): KnownPiece {

@@ -63,7 +63,10 @@ export interface SeaweedfsOptions {
   readonly lookupTtlMs?: number | undefined;
   /** Longest metadata answer, bytes: a chunk costs 250 to 900. Default 33554432. */
   readonly metadataBytes?: number | undefined;
-  /** Check CRC32C of chunks read whole that nothing else authenticates: about 1.3 s of CPU a GiB. Default false. */
+  /**
+   * Check CRC32C of chunks read whole that nothing else authenticates. Default false. Costs about 1.3 s of CPU a GiB, and
+   * twice the largest chunk of `budgetBytes` for each download.
+   */
   readonly verify?: boolean | undefined;
   /**
    * Whether buckets may keep versions: their entries are then asked for it. False reads keys as they lie, with one

@@ -1,6 +1,6 @@
 /** The source under the real engine: failover, change and loss, memory. Stored forms: stored-forms.test.ts. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { Budget, type Ceilings, type Lease } from "../../../src/readahead/budget.ts";
+import { Budget } from "../../../src/readahead/budget.ts";
 import { absolve } from "../../../src/readahead/suspects.ts";
 import {
   createSeaweedfsSource,
@@ -12,6 +12,7 @@ import { FakeCluster } from "../../support/seaweedfs/cluster.ts";
 import { downloadKey } from "../../support/seaweedfs/download-object.ts";
 import { customerKeyHeaders, putObject, sseKeyText } from "../../support/seaweedfs/objects.ts";
 import { until } from "../../support/until.ts";
+import { WatchedBudget } from "../../support/watched-budget.ts";
 
 const MiB = 1024 * 1024;
 let cluster: FakeCluster;
@@ -248,26 +249,6 @@ describe("round trips to the first byte", () => {
     expect(await asked("a")).toBe(1);
   });
 });
-
-/** Remembers the most that was ever held, looking after every taking. */
-class WatchedBudget extends Budget {
-  mostHeld = 0;
-
-  override lease(ceilings?: Ceilings): Lease {
-    const lease = super.lease(ceilings);
-    const watch = (take: (bytes: number) => boolean) => (bytes: number) => {
-      const taken = take(bytes);
-      this.mostHeld = Math.max(this.mostHeld, this.held);
-      return taken;
-    };
-    return {
-      ...lease,
-      take: watch(lease.take),
-      borrow: watch(lease.borrow),
-      reserve: watch(lease.reserve),
-    };
-  }
-}
 
 describe("memory of whole-chunk decoding", () => {
   it("40 downloads of ciphered 8 MiB chunks share 32 MiB, and all complete", async () => {

@@ -32,6 +32,8 @@ export interface FakeObjectOptions {
   readonly firstVolume?: number;
   /** Folds so many chunks into each manifest; 0: a plain list. */
   readonly foldEvery?: number;
+  /** Whether the manifests are ciphered; default: as the chunks are. */
+  readonly cipherManifests?: boolean;
   readonly ttlSeconds?: number;
 }
 
@@ -62,6 +64,7 @@ export function putObject(
 ): FakeObject {
   removeObject(cluster, path);
   const { size, form = "plain", foldEvery = 0, volumes = 1, firstVolume = 1 } = options;
+  const { cipherManifests = form.startsWith("cipher") } = options;
   const chunkBytes = options.chunkBytes ?? 1024 * 1024;
   const content = options.content ?? rampContent(chunkBytes);
   const chunks: ManifestChunk[] = [];
@@ -84,7 +87,7 @@ export function putObject(
   const list: ManifestChunk[] = [];
   for (let at = 0; foldEvery > 0 && at < chunks.length; at += foldEvery) {
     const children = chunks.slice(at, at + foldEvery);
-    const manifest = storeManifest(cluster, children, firstVolume);
+    const manifest = storeManifest(cluster, children, firstVolume, cipherManifests);
     fids.push(manifest.fid);
     list.push(manifest);
   }
@@ -107,13 +110,17 @@ export function storeManifest(
   cluster: FakeCluster,
   children: readonly ManifestChunk[],
   volume: number,
+  ciphered = false,
 ): ManifestChunk {
   const id = takeId(volume);
-  const blob = encodeManifest(children);
+  const clear = encodeManifest(children);
+  const cipherKey = ciphered ? createHash("sha256").update(id.fid).digest() : undefined;
+  const blob = cipherKey === undefined ? clear : seal(cipherKey, cipherKey.subarray(0, 12), clear);
   cluster.needles.set(id.fid, { stored: () => blob });
   const start = Math.min(...children.map((child) => child.offset));
   const end = Math.max(...children.map((child) => child.offset + child.size));
-  return { ...id, offset: start, size: end - start, timestamp: (clock += 1000n), manifest: true };
+  const timestamp = (clock += 1000n);
+  return { ...id, offset: start, size: end - start, timestamp, manifest: true, cipherKey };
 }
 
 /** JSON of `?metadata=true`, with integers beyond 2^53 as they come. */
