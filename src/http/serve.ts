@@ -126,14 +126,18 @@ export async function prepare(
   const open = (want: Want): Promise<OpenObject> =>
     openObject(exchange.mount.source, asked.key, { ...wish, want }, download);
 
-  const want = plan === "facts" ? "facts" : wantOf(specs, firstBytes);
+  let want = plan === "facts" ? "facts" : wantOf(specs, firstBytes);
   const object = await open(want).catch((error: unknown) => {
     // The store refused the first range. Conditions come before ranges (13.2.2), and other ranges may do: ask for facts.
     if (want === "facts" || !mustKnowFacts(error, asked, specs)) throw error;
-    return open("facts");
+    want = "facts";
+    return open(want);
   });
   const decision = decide(question, object);
-  const again = plan === "facts" ? undefined : wantAgain(object, decision, known, firstBytes);
+  // Facts from memory come without bytes on purpose: the engine then starts at full width.
+  const withoutBytes = known !== undefined && want !== "facts";
+  const again =
+    plan === "facts" || withoutBytes ? undefined : wantAgain(object, decision, firstBytes);
   if (again === undefined) return { object, decision };
   discard(object.first?.body);
   const reopened = await open(again);
@@ -263,22 +267,16 @@ function mustKnowFacts(
 
 /**
  * What to open with once more, now that the first byte of the answer is known: where only facts were asked for (a large
- * suffix), and where an object without a size did not start at 0. Without this the store's unwillingness to range
- * would show too late.
+ * suffix), and where an object without a size did not start at 0. Without this the store's unwillingness to range, or
+ * what it must hold in memory there, would show too late.
  */
-function wantAgain(
-  object: OpenObject,
-  decision: Decision,
-  known: Facts | undefined,
-  firstBytes: number,
-): Want | undefined {
+function wantAgain(object: OpenObject, decision: Decision, firstBytes: number): Want | undefined {
   const range: ByteRange | undefined = rangesOf(decision)[0];
   if (range === undefined || range.start === range.end) return undefined;
   if (object.facts.size === undefined) {
     return object.first?.range.start === 0 ? undefined : { start: 0 };
   }
-  // Facts from memory come without bytes on purpose: the engine then starts at full width.
-  if (object.first !== undefined || known !== undefined) return undefined;
+  if (object.first !== undefined) return undefined;
   return { start: range.start, end: Math.min(range.end, range.start + firstBytes) };
 }
 

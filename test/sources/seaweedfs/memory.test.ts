@@ -1,5 +1,6 @@
 /** What is held of whole chunks is taken from the budget before headers, whatever way the object was opened. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createHandler } from "../../../src/http/handler.ts";
 import { Budget } from "../../../src/readahead/budget.ts";
 import {
   createSeaweedfsSource,
@@ -93,6 +94,27 @@ describe("chunks under manifests", () => {
     const { bytes } = await downloadKey(sourceOf(), "o", { budget, range });
     expect(Buffer.compare(bytes, contentBytes(ramp, 0, size))).toBe(0);
     expect(budget.reserved).toEqual([2 * MiB]);
+  });
+
+  it("are reserved for in a large suffix that is asked for again", async () => {
+    const size = 3 * MiB;
+    putObject(cluster, "/o", { size, foldEvery: 3, form: "cipher" });
+    const budget = new WatchedBudget(8 * MiB, 96);
+    const handle = createHandler({
+      mounts: [{ name: "weed", prefix: "/", source: sourceOf() }],
+      budget,
+    });
+    for (let times = 0; times < 2; times++) {
+      const waiting: Promise<unknown>[] = [];
+      const request = new Request("http://edge.example/o", {
+        headers: { range: `bytes=-${2 * MiB}` },
+      });
+      const answer = await handle(request, { waitUntil: (promise) => void waiting.push(promise) });
+      const bytes = new Uint8Array(await answer.arrayBuffer());
+      expect(Buffer.compare(bytes, contentBytes(ramp, MiB, size))).toBe(0);
+      await Promise.all(waiting);
+    }
+    expect(budget.reserved).toEqual([2 * MiB, 2 * MiB]);
   });
 
   it("cost nothing where only facts are wanted", async () => {
