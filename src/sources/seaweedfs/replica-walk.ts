@@ -1,7 +1,7 @@
 /**
  * From replica to replica of a chunk. Failover is the engine's, but for one case: a 404 is no failure of a server. The
- * other replicas are asked at once, then locations are looked up again, then the metadata decides between lost and
- * changed.
+ * other replicas are asked at once (a filer that proxies several times), then locations are looked up again, then the
+ * metadata decides between lost and changed.
  */
 import { ReadaheadError } from "../../errors.ts";
 import type { Chunk } from "./chunk.ts";
@@ -9,6 +9,12 @@ import type { Cluster } from "./cluster.ts";
 import { type Door, findDoors } from "./doors.ts";
 import type { Lookups, Placement } from "./locate.ts";
 import type { ClusterContext } from "./request.ts";
+
+/**
+ * A filer proxies to one replica, picked at random: its 404 says that this one lacks the chunk. Where one of two does, so
+ * many in a row are 1 in 64.
+ */
+const proxyAsks = 6;
 
 export class ReplicaWalk {
   readonly #cluster: Cluster;
@@ -74,12 +80,15 @@ export class ReplicaWalk {
       for (const [index, door] of doors.entries()) {
         // What the filer would proxy to has just said that it has no such chunk.
         if (gone.size > 0 && !door.direct && placement !== undefined) continue;
-        try {
-          return await ask(door, othersOf(door, doors.slice(index + 1), context));
-        } catch (error) {
-          if (!isGone(error)) throw error;
-          gone.add(door.replica);
+        const others = othersOf(door, doors.slice(index + 1), context);
+        for (let asked = 0; asked < (door.direct ? 1 : proxyAsks); asked++) {
+          try {
+            return await ask(door, others);
+          } catch (error) {
+            if (!isGone(error)) throw error;
+          }
         }
+        gone.add(door.replica);
       }
       const direct = found.doors.filter((door) => door.direct);
       const everywhere = direct.every(({ replica }) => gone.has(replica));

@@ -163,6 +163,30 @@ describe("addresses", () => {
   });
 });
 
+describe("a filer that proxies to a replica without the chunk", () => {
+  it("is asked again: it picks another one", async () => {
+    const { fids } = putObject(cluster, "/o", { size: 10_000, chunkBytes: 3_000 });
+    for (const fid of fids) cluster.only.set(fid, [1]);
+    const picked = new Map<string, number>();
+    cluster.pickProxied = (servers, fid) => {
+      const times = picked.get(fid) ?? 0;
+      picked.set(fid, times + 1);
+      return servers[times < 3 ? 0 : 1];
+    };
+    await expectReadable(sourceOf({ volumeAccess: "filer" }));
+    expect([...picked.values()]).toEqual(fids.map(() => 4));
+  });
+
+  it("is believed in the end, where none has it", async () => {
+    const { fids } = putObject(cluster, "/o", { size: 3_000, chunkBytes: 3_000 });
+    cluster.needles.delete(fids[0] ?? "");
+    const source = sourceOf({ volumeAccess: "filer" });
+    await expect(readKey(source, "o")).rejects.toMatchObject({ kind: "lost" });
+    const reads = cluster.filers[0]?.seen.filter((seen) => seen.target.includes("proxyChunkId"));
+    expect(reads).toHaveLength(6);
+  });
+});
+
 describe("answers that cannot be", () => {
   it.each([
     ["no JSON", "nonsense"],

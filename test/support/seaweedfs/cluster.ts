@@ -56,6 +56,8 @@ export class FakeCluster {
   mostListed = Infinity;
   /** Bodies of lookups, as recorded, for volumes that are not here. */
   readonly unknownVolumes = new Set<string>();
+  /** Which of a volume's servers a filer proxies to: any, as the filer does. Seeded; tests may script it. */
+  pickProxied: (servers: readonly number[], fid: string) => number | undefined = createPick();
   /** Needles made on demand: objects too large to be kept. */
   generate: ((fid: string) => FakeNeedle | undefined) | undefined;
   readonly options: FakeClusterOptions;
@@ -146,9 +148,8 @@ export class FakeCluster {
     const volume = fid.split(",", 1)[0] ?? "";
     if (!/^\d+,[0-9a-f]{9,24}$/.test(fid)) return { status: 400 };
     if (this.unknownVolumes.has(volume)) return { status: 500 };
-    const [first] = this.#serversOf(volume);
-    if (first === undefined) return { status: 404 };
-    return this.#needle(seen, fid, first);
+    const picked = this.pickProxied(this.#serversOf(volume), fid);
+    return picked === undefined ? { status: 404 } : this.#needle(seen, fid, picked);
   }
 
   #master(seen: SeenRequest): Reply {
@@ -198,6 +199,15 @@ export class FakeCluster {
   #serversOf(volume: string): readonly number[] {
     return this.placement.get(volume) ?? [...this.volumes.keys()];
   }
+}
+
+/** A linear congruential generator (Numerical Recipes), the same in every run. */
+function createPick(): (servers: readonly number[]) => number | undefined {
+  let state = 20_261_125;
+  return (servers) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return servers[Math.floor((state / 2 ** 32) * servers.length)];
+  };
 }
 
 const wrongJwt: Reply = {
