@@ -13,7 +13,7 @@ import { contentEncoding, parseLength, statusError } from "../../readahead/verif
 import { discard } from "../upstream.ts";
 import type { HostCheck } from "./allowed-hosts.ts";
 import { type Door, type DoorOptions, volumeDoor } from "./doors.ts";
-import { type ClusterContext, type SeaweedfsFetch, send } from "./request.ts";
+import { type ClusterContext, ofReplica, type SeaweedfsFetch, send } from "./request.ts";
 
 /** What is asked of a needle. */
 export interface NeedleRequest {
@@ -91,14 +91,7 @@ export async function readNeedle(
     return { ...judge(response, range, replica), moved };
   } catch (error) {
     discard(response);
-    if (!(error instanceof ReadaheadError)) throw error;
-    throw new ReadaheadError(error.kind, error.message, {
-      replica,
-      alternatives,
-      status: error.status,
-      retryAfterMs: error.retryAfterMs,
-      cause: error.cause,
-    });
+    throw error instanceof ReadaheadError ? ofReplica(error, replica, alternatives) : error;
   }
 }
 
@@ -118,13 +111,7 @@ async function sendTo(
     return await send(fetch, { url, replica, purpose, headers, alternatives: hurry }, context);
   } catch (error) {
     if (!(error instanceof ReadaheadError) || context.signal.aborted) throw error;
-    throw new ReadaheadError(error.kind, error.message, {
-      cause: error.cause,
-      replica,
-      alternatives,
-      connection: error.connection,
-      silent: error.silent,
-    });
+    throw ofReplica(error, replica, alternatives);
   }
 }
 

@@ -72,6 +72,24 @@ export function send(
   });
 }
 
+/** The error as one of a server beside which others can, or cannot, be asked. */
+export function ofReplica(
+  error: ReadaheadError,
+  replica: string,
+  alternatives: boolean,
+): ReadaheadError {
+  const { kind, message, cause, status, retryAfterMs, connection, silent } = error;
+  return new ReadaheadError(kind, message, {
+    cause,
+    replica,
+    alternatives,
+    status,
+    retryAfterMs,
+    connection,
+    silent,
+  });
+}
+
 /** A whole answer. */
 export interface SmallAnswer {
   readonly status: number;
