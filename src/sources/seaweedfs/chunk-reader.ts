@@ -1,6 +1,7 @@
 /** Reads chunks of one open object: asks a replica, checks what came, decodes it. Who is asked: replica-walk.ts. */
 import { ReadaheadError } from "../../errors.ts";
-import { delay } from "../../readahead/retry.ts";
+import { delay, nextMove } from "../../readahead/retry.ts";
+import { absolve, isSuspect, suspect } from "../../readahead/suspects.ts";
 import type { Answer, ReadRequest, StoredPiece } from "../source.ts";
 import { discard } from "../upstream.ts";
 import type { Chunk } from "./chunk.ts";
@@ -12,7 +13,7 @@ import type { Door } from "./doors.ts";
 import { parseManifest } from "./manifest-blob.ts";
 import { type NeedleAnswer, readNeedle } from "./needle.ts";
 import type { Others, ReplicaWalk } from "./replica-walk.ts";
-import { type ClusterContext, readWhole } from "./request.ts";
+import { type ClusterContext, ofReplica, readWhole } from "./request.ts";
 import { sliceBody } from "./slice-body.ts";
 import type { ObjectKeys } from "./sse/object-keys.ts";
 
@@ -27,8 +28,8 @@ export interface ChunkPiece extends StoredPiece {
 const suspectTailBytes = 64;
 /** 10,000 chunks with keys and ids are about 2 MB. */
 const manifestBytes = 16 * 1024 * 1024;
-/** Waits between rounds over all replicas of a manifest, as SeaweedFS waits for lookups. */
-const manifestWaitsMs = [150, 600];
+/** A part's five, and one more: what fails here ends the download, wherever it is. */
+const manifestAttempts = 6;
 
 /** Stretch of a chunk that is wanted, in its clear bytes. */
 interface Stretch {
@@ -74,39 +75,54 @@ export class ChunkReader {
     );
   }
 
-  /** The chunks that a manifest lists. Fails over by itself: no part of the engine's window asks for manifests. */
-  async manifest(chunk: Chunk, context: ClusterContext): Promise<Chunk[]> {
+  /**
+   * The chunks that a manifest lists. Fails over by itself, as a part of the engine's window would: none asks for
+   * manifests.
+   */
+  async manifest(chunk: Chunk, { permits, signal }: ClusterContext): Promise<Chunk[]> {
+    const context = { permits, signal, suspect: isSuspect };
     const tried = new Set<string>();
-    for (let round = 0; ; ) {
-      let failed: string | undefined;
+    let graceUsed = false;
+    let refreshed = false;
+    for (let failures = 1; ; failures++) {
+      let asked: string | undefined;
       try {
         return await this.#walk.ask(
           chunk,
           context,
           (replica) => tried.has(replica),
           async (door, others) => {
-            failed = door.replica;
-            return parseManifest(await this.#wholeBlob(chunk, door, others, context));
+            asked = door.replica;
+            const chunks = await this.#readManifest(chunk, door, others, context);
+            absolve(door.replica);
+            return chunks;
           },
         );
       } catch (error) {
-        if (!(error instanceof ReadaheadError) || context.signal.aborted) throw error;
-        if (
-          error.kind !== "unavailable" &&
-          error.kind !== "truncated" &&
-          error.kind !== "throttled"
-        )
-          throw error;
-        if (failed !== undefined && error.alternatives) {
-          tried.add(failed);
+        if (!(error instanceof ReadaheadError) || signal.aborted) throw error;
+        const move = nextMove(
+          error,
+          {
+            failures,
+            allowed: manifestAttempts,
+            graceUsed,
+            canRefresh: !refreshed,
+            resumable: true,
+          },
+          Math.random(),
+        );
+        if (move.move === "fail") throw error;
+        if (move.move === "same") {
+          graceUsed = true;
           continue;
         }
-        const waitMs = manifestWaitsMs[round];
-        if (waitMs === undefined) throw error;
-        round += 1;
+        if (asked !== undefined) tried.add(asked);
+        if (asked !== undefined && error.connection) suspect(asked);
+        if (move.move === "other") continue;
         tried.clear();
-        this.#cluster.locator?.forget(this.#cluster.locator.keyOf(chunk.fid));
-        await delay(Math.max(waitMs, error.retryAfterMs ?? 0), context.signal);
+        const changed = move.move === "refresh" && (await this.#walk.refresh(chunk, context));
+        refreshed ||= move.move === "refresh";
+        if (!changed) await delay(move.delayMs, signal);
       }
     }
   }
@@ -186,7 +202,7 @@ export class ChunkReader {
     others: Others,
     request: ReadRequest,
   ): Promise<Answer> {
-    const bytes = await this.#wholeBody(answer, chunk.size, door, request);
+    const bytes = await this.#wholeBody(answer, chunk.size, door, others, request);
     if (bytes.byteLength !== chunk.size || !matchesEtag(bytes, answer.response.headers.get("etag")))
       throw new ReadaheadError("protocol", "A chunk does not match its checksum", {
         replica: door.replica,
@@ -206,7 +222,7 @@ export class ChunkReader {
   ): Promise<Answer> {
     const { fid, size } = chunk;
     const answer = await this.#ask({ fid, door, purpose: "read", ...others }, request);
-    const stored = await this.#wholeBody(answer, storedLimit(chunk), door, request);
+    const stored = await this.#wholeBody(answer, storedLimit(chunk), door, others, request);
     const clear = await this.#decipher(stored, chunk, cipherKey, size, door, others);
     request.signal.throwIfAborted();
     if (clear.byteLength < size)
@@ -217,6 +233,22 @@ export class ChunkReader {
     const wasted = size - bytes.byteLength;
     if (wasted > 0) request.observe({ type: "wasted", at: performance.now(), bytes: wasted });
     return { body: bytes, replica: door.replica };
+  }
+
+  async #readManifest(
+    chunk: Chunk,
+    door: Door,
+    others: Others,
+    context: ClusterContext,
+  ): Promise<Chunk[]> {
+    const blob = await this.#wholeBlob(chunk, door, others, context);
+    try {
+      return parseManifest(blob);
+    } catch (error) {
+      // Another replica may have it undamaged.
+      if (!(error instanceof ReadaheadError)) throw error;
+      throw ofReplica(error, door.replica, others.alternatives);
+    }
   }
 
   async #wholeBlob(
@@ -231,7 +263,7 @@ export class ChunkReader {
       { fid, door, acceptGzip, purpose: "manifest", ...others },
       context,
     );
-    const blob = await this.#wholeBody(answer, manifestBytes, door, context);
+    const blob = await this.#wholeBody(answer, manifestBytes, door, others, context);
     if (cipherKey === undefined) return blob;
     return this.#decipher(blob, chunk, cipherKey, manifestBytes, door, others);
   }
@@ -262,6 +294,7 @@ export class ChunkReader {
     { body, needleBytes, gzip }: NeedleAnswer,
     limitBytes: number,
     { replica }: Door,
+    { alternatives }: Others,
     context: ClusterContext,
   ): Promise<Uint8Array<ArrayBuffer>> {
     const expectedBytes = gzip ? undefined : needleBytes;
@@ -272,7 +305,7 @@ export class ChunkReader {
       return bytes;
     } catch (error) {
       if (context.signal.aborted) throw context.signal.reason;
-      throw error;
+      throw error instanceof ReadaheadError ? ofReplica(error, replica, alternatives) : error;
     }
   }
 

@@ -1,0 +1,104 @@
+/** Manifests are read from whichever replica has them whole: hung, damaged and refusing ones are gone around. */
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { absolve } from "../../../src/readahead/suspects.ts";
+import {
+  createSeaweedfsSource,
+  type SeaweedfsOptions,
+} from "../../../src/sources/seaweedfs/source.ts";
+import type { Source } from "../../../src/sources/source.ts";
+import { contentBytes, ramp } from "../../support/object-bytes.ts";
+import { FakeCluster, type Fault } from "../../support/seaweedfs/cluster.ts";
+import { downloadKey } from "../../support/seaweedfs/download-object.ts";
+import type { SeenRequest } from "../../support/seaweedfs/http-server.ts";
+import { putObject } from "../../support/seaweedfs/objects.ts";
+import { until } from "../../support/until.ts";
+
+const size = 3_000;
+let cluster: FakeCluster;
+
+beforeEach(async () => {
+  cluster = await FakeCluster.start({ volumeServers: 2 });
+});
+afterEach(async () => {
+  try {
+    await until("no body is open", () => cluster.openBodies === 0);
+  } finally {
+    for (const server of cluster.servers) absolve(server.host);
+    await cluster.close();
+  }
+});
+
+/** Asks the first server first: the order of equals is not shuffled. */
+function sourceOf(options: Partial<SeaweedfsOptions> = {}): Source {
+  return createSeaweedfsSource({
+    filer: cluster.filerUrl,
+    master: cluster.masterUrl,
+    random: () => 0.99,
+    filerFallback: false,
+    ...options,
+  });
+}
+
+/** A folded object; faults of the first server for its manifest alone. */
+function putFolded(key: string, fault?: (seen: SeenRequest, times: number) => Fault | undefined) {
+  const { fids } = putObject(cluster, `/${key}`, { size, chunkBytes: 1_000, foldEvery: 3 });
+  const manifest = fids.at(-1) ?? "";
+  let times = 0;
+  if (fault !== undefined)
+    cluster.volume(0).fault = (seen) =>
+      seen.target.includes(manifest) ? fault(seen, times++) : undefined;
+}
+
+async function expectReadable(source: Source, key: string): Promise<void> {
+  const { bytes } = await downloadKey(source, key);
+  expect(Buffer.compare(bytes, contentBytes(ramp, 0, size))).toBe(0);
+}
+
+describe("a manifest", () => {
+  it("on a hung replica is read from the other, which every later read then asks first", async () => {
+    const source = sourceOf();
+    putFolded("a");
+    putFolded("b");
+    cluster.volume(0).fault = () => ({ do: "hang" });
+    await expectReadable(source, "a");
+    expect(cluster.volume(0).seen).toHaveLength(1);
+    const before = performance.now();
+    await expectReadable(source, "b");
+    expect(cluster.volume(0).seen).toHaveLength(1);
+    expect(performance.now() - before).toBeLessThan(1_000);
+  }, 20_000);
+
+  it("is asked for again where a kept connection was reset, before the replica is left", async () => {
+    putFolded("o", (_, times) => (times === 0 ? { do: "reset" } : undefined));
+    await expectReadable(sourceOf(), "o");
+    expect(cluster.volume(1).seen).toHaveLength(0);
+  });
+
+  it.each<[string, Fault]>([
+    ["damaged", { do: "reply", reply: { status: 200, body: "\u000a\u00ffnonsense" } }],
+    ["cut off", { do: "cut", bytes: 10 }],
+    ["with a status that cannot be", { do: "reply", reply: { status: 204 } }],
+    ["refused", { do: "reply", reply: { status: 401 } }],
+  ])("that is %s by one replica is read from the other", async (_what, fault) => {
+    putFolded("o", () => fault);
+    await expectReadable(sourceOf(), "o");
+  });
+
+  it("that is refused once is asked for with another token", async () => {
+    cluster.placement.set("1", [0]);
+    putFolded("o", (_, times) =>
+      times === 0 ? { do: "reply", reply: { status: 401 } } : undefined,
+    );
+    await expectReadable(sourceOf(), "o");
+    expect(cluster.masters[0]?.seen.length).toBe(2);
+  });
+
+  it("that every replica has damaged is an error, and asked for a few times only", async () => {
+    putFolded("o");
+    const reply = { status: 200, body: "\u000a\u00ffnonsense" };
+    for (const server of cluster.volumes) server.fault = () => ({ do: "reply", reply });
+    await expect(downloadKey(sourceOf(), "o")).rejects.toMatchObject({ kind: "protocol" });
+    const reads = cluster.volumes.flatMap((server) => server.seen);
+    expect(reads).toHaveLength(6);
+  });
+});
