@@ -6,11 +6,17 @@ import { ReadaheadError } from "../../errors.ts";
 import type { ByteRange } from "../../readahead/byte-range.ts";
 import { parseContentRange } from "../../readahead/content-range.ts";
 import { parseHttpDate, statusError } from "../../readahead/verify.ts";
-import type { Facts } from "../source.ts";
+import type { Facts, ReadRequest } from "../source.ts";
 import { discard } from "../upstream.ts";
 import { type Entry, parseEntry } from "./entry.ts";
 import { encodePath } from "./name.ts";
-import { type ClusterContext, type SeaweedfsFetch, send, sendForAll } from "./request.ts";
+import {
+  type ClusterContext,
+  ofReplica,
+  type SeaweedfsFetch,
+  send,
+  sendForAll,
+} from "./request.ts";
 import { Servers } from "./servers.ts";
 import type { TokenSigner } from "./token.ts";
 
@@ -79,15 +85,37 @@ export class Filer {
     });
   }
 
-  /** Bytes of an entry through the filer, for objects that only it can fetch. */
+  /**
+   * Bytes of an entry through a filer that was not tried, for objects that only it can fetch.
+   *
+   * @throws ReadaheadError with `replica` and `alternatives`: `changed`, `unavailable`, `denied`, `protocol`
+   */
   async read(
+    path: string,
+    range: ByteRange,
+    facts: Pick<Facts, "size" | "lastModified">,
+    request: ReadRequest,
+  ): Promise<{ readonly body: ReadableStream<Uint8Array>; readonly replica: string }> {
+    const [base, ...others] = this.#servers
+      .order(request)
+      .filter(({ host }) => !request.tried(host));
+    if (base === undefined)
+      throw new ReadaheadError("unavailable", "Every filer was asked in vain");
+    try {
+      return await this.#readFrom(base, path, range, facts, request);
+    } catch (error) {
+      if (!(error instanceof ReadaheadError) || request.signal.aborted) throw error;
+      throw ofReplica(error, base.host, others.length > 0);
+    }
+  }
+
+  async #readFrom(
+    base: URL,
     path: string,
     range: ByteRange,
     { size, lastModified }: Pick<Facts, "size" | "lastModified">,
     context: ClusterContext,
   ): Promise<{ readonly body: ReadableStream<Uint8Array>; readonly replica: string }> {
-    const [base, ...others] = this.#servers.order(context);
-    if (base === undefined) throw new ReadaheadError("config", "No filer is configured");
     const replica = base.host;
     const response = await send(
       this.#options.fetch,
@@ -95,7 +123,8 @@ export class Filer {
         url: urlOf(base, encodePath(path)),
         replica,
         purpose: "read",
-        alternatives: others.length > 0,
+        // It may be fetching the object for up to 10 s: no sign of a hung server, and another filer would begin anew.
+        alternatives: false,
         headers: {
           ...(await this.#authorization()),
           range: `bytes=${range.start}-${range.end - 1}`,

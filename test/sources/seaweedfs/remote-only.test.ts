@@ -1,0 +1,70 @@
+/** Objects that lie in a mounted remote storage: only filers can fetch them, and may take a while. */
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { delay } from "../../../src/readahead/retry.ts";
+import { absolve } from "../../../src/readahead/suspects.ts";
+import {
+  createSeaweedfsSource,
+  type SeaweedfsOptions,
+} from "../../../src/sources/seaweedfs/source.ts";
+import type { Source } from "../../../src/sources/source.ts";
+import { contentBytes, ramp } from "../../support/object-bytes.ts";
+import { FakeCluster } from "../../support/seaweedfs/cluster.ts";
+import { downloadKey } from "../../support/seaweedfs/download-object.ts";
+import { until } from "../../support/until.ts";
+
+const size = 100_000;
+const content = Buffer.from(contentBytes(ramp, 0, size));
+let cluster: FakeCluster;
+
+beforeEach(async () => {
+  cluster = await FakeCluster.start({ filers: 2 });
+  const metadata = JSON.stringify({
+    FullPath: "/o",
+    FileSize: size,
+    Remote: { remote_e_tag: "t", remote_size: size },
+  });
+  cluster.entries.set("/o", { metadata, content });
+});
+afterEach(async () => {
+  try {
+    await until("no body is open", () => cluster.openBodies === 0);
+  } finally {
+    for (const server of cluster.servers) absolve(server.host);
+    await cluster.close();
+  }
+});
+
+function sourceOf(options: Partial<SeaweedfsOptions> = {}): Source {
+  return createSeaweedfsSource({
+    filer: cluster.filers.map((server) => server.url),
+    master: cluster.masterUrl,
+    ...options,
+  });
+}
+
+function contentReads(index: number): number {
+  return cluster.filers[index]?.seen.filter((seen) => seen.target === "/o").length ?? 0;
+}
+
+it("is read from the other filer at once where one fails", async () => {
+  const [first] = cluster.filers;
+  if (first !== undefined)
+    first.fault = (seen) =>
+      seen.target === "/o" ? { do: "reply", reply: { status: 500 } } : undefined;
+  const { bytes, totals } = await downloadKey(sourceOf(), "o");
+  expect(Buffer.compare(bytes, content)).toBe(0);
+  expect(totals.retries).toBe(1);
+  expect([contentReads(0), contentReads(1)]).toEqual([1, 1]);
+});
+
+it("is waited for while a filer fetches it, whatever other filers there are", async () => {
+  const source = sourceOf({
+    fetch: async (url, init) => {
+      if (url.endsWith("/o")) await delay(3_500, init.signal);
+      return fetch(url, init);
+    },
+  });
+  const { bytes, totals } = await downloadKey(source, "o");
+  expect(Buffer.compare(bytes, content)).toBe(0);
+  expect(totals.retries).toBe(0);
+}, 20_000);
