@@ -67,7 +67,8 @@ function isVerdict({ kind, status }: ReadaheadError): boolean {
   return kind === "protocol" && status !== undefined && status >= 300 && status < 500;
 }
 
-function isReset(error: ReadaheadError): boolean {
+/** True where a kept-alive connection may have died under us: the address deserves another try. */
+export function isReset(error: ReadaheadError): boolean {
   return error.connection && !error.silent;
 }
 

@@ -3,6 +3,7 @@
  * first, those that were silent or refused lately last. Plain data, shared by all requests of the isolate.
  */
 import { ReadaheadError } from "../../errors.ts";
+import { isReset } from "../../readahead/retry.ts";
 import type { ClusterContext } from "./request.ts";
 
 /** A hung server is noticed by nobody else for over a minute (76 s seen at a master). */
@@ -53,7 +54,7 @@ export class Servers {
         continue;
       }
       try {
-        const answer = await ask(url, dispensable || index < urls.length - 1);
+        const answer = await twice(context, () => ask(url, dispensable || index < urls.length - 1));
         this.#good = this.#urls.indexOf(url);
         this.#avoided.delete(url.host);
         return answer;
@@ -72,6 +73,19 @@ export class Servers {
   #avoids(url: URL): { readonly silent: boolean } | undefined {
     const avoided = this.#avoided.get(url.host);
     return avoided !== undefined && avoided.until > this.#now() ? avoided : undefined;
+  }
+}
+
+/** Idle connections die (after 10 s at a filer): what a fresh one meets is the server's own doing. */
+async function twice<T>(
+  { signal }: Pick<ClusterContext, "signal">,
+  ask: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (!(error instanceof ReadaheadError) || !isReset(error) || signal.aborted) throw error;
+    return ask();
   }
 }
 

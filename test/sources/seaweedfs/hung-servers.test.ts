@@ -1,4 +1,4 @@
-/** Servers that accept and never answer: masters, filers, volume servers under manifests. A download goes around them. */
+/** Masters and filers that accept and never answer, or reset a kept connection. A download goes around them. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { absolve } from "../../../src/readahead/suspects.ts";
 import {
@@ -95,4 +95,21 @@ describe("a hung filer", () => {
       asked ?? -1,
     );
   }, 20_000);
+});
+
+describe("a connection that died while it was idle", () => {
+  it.each(["filers", "masters"] as const)("is no fault of one of two %s", async (which) => {
+    await cluster.close();
+    await start({ filers: 2, masters: 2 });
+    putObject(cluster, "/a", { size: 1000 });
+    putObject(cluster, "/o", { size: 1000, firstVolume: 2 });
+    const [first, second] = cluster[which];
+    const source = sourceOf();
+    await downloadKey(source, "a");
+    let resets = 0;
+    if (first !== undefined) first.fault = () => (resets++ === 0 ? { do: "reset" } : undefined);
+    await expectDownload(source, 1000);
+    expect(resets).toBe(2);
+    expect(second?.seen).toHaveLength(0);
+  });
 });
