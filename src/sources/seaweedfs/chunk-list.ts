@@ -39,7 +39,7 @@ export class ChunkList {
   /**
    * Walks the range in order, without gaps between windows.
    *
-   * @throws ReadaheadError `protocol` for a manifest whose chunks lie outside of it, and what reading one throws
+   * @throws ReadaheadError `protocol` for a manifest whose chunks begin before it, and what reading one throws
    */
   async *windows(range: ByteRange, context: ClusterContext): AsyncGenerator<ListWindow> {
     const open = new Map<string, Chunk[]>();
@@ -91,11 +91,7 @@ export class ChunkList {
       throw new ReadaheadError("protocol", `Chunk manifests are nested ${depth} deep`);
     const recent = this.#recent.get(manifest.fid);
     if (recent !== undefined) return recent;
-    const children = await this.#readManifest(manifest, context);
-    for (const { offset, size } of children) {
-      if (offset < manifest.offset || offset + size > manifest.offset + manifest.size)
-        throw new ReadaheadError("protocol", "A chunk manifest lists chunks outside of its span");
-    }
+    const children = withinSpan(await this.#readManifest(manifest, context), manifest);
     this.#recent.set(manifest.fid, children);
     for (const oldest of this.#recent.keys()) {
       if (this.#recent.size <= maxRecent) break;
@@ -109,4 +105,20 @@ interface Found {
   readonly chunks: Chunk[];
   /** Where the next manifest begins: nothing is known of what is visible from there on. */
   end: number;
+}
+
+/**
+ * A mount that truncates a file shortens the chunks at the top of its list, manifests among them, and rewrites nothing:
+ * what a manifest lists past its span is gone.
+ */
+function withinSpan(children: readonly Chunk[], manifest: Chunk): Chunk[] {
+  const end = manifest.offset + manifest.size;
+  const kept: Chunk[] = [];
+  for (const child of children) {
+    if (child.offset < manifest.offset)
+      throw new ReadaheadError("protocol", "A chunk manifest lists chunks before its span");
+    if (child.offset >= end) continue;
+    kept.push(child.offset + child.size <= end ? child : { ...child, size: end - child.offset });
+  }
+  return kept;
 }

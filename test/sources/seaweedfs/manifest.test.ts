@@ -234,10 +234,29 @@ describe("ChunkList", () => {
     });
   });
 
-  it("refuses chunks outside of their manifest, and manifests without end", async () => {
+  it("cuts chunks at the end of a manifest that was truncated", async () => {
     const manifest = chunkOf(child(0, 100, { manifest: true }));
-    const outside = new ChunkList([manifest], async () => [chunkOf(child(0, 101))]);
-    await expect(walk(outside.windows({ start: 0, end: 100 }, context))).rejects.toMatchObject({
+    const nested = chunkOf(child(1, 60, { manifest: true, fid: "1,0900000001" }));
+    const list = new ChunkList([manifest], async ({ fid }) =>
+      fid === nested.fid
+        ? [chunkOf(child(2, 30)), chunkOf(child(3, 30))]
+        : [chunkOf(child(0, 60)), nested, chunkOf(child(2, 60))],
+    );
+    const seen: unknown[] = [];
+    for await (const { intervals } of list.windows({ start: 0, end: 200 }, context))
+      for (const { start, end, chunk } of intervals) seen.push([start, end, chunk.size]);
+    expect(seen).toEqual([
+      [0, 60, 60],
+      [60, 90, 30],
+      [90, 100, 10],
+    ]);
+  });
+
+  it("refuses chunks before their manifest, and manifests without end", async () => {
+    const manifest = chunkOf(child(0, 100, { manifest: true }));
+    const later = chunkOf(child(1, 100, { manifest: true }));
+    const outside = new ChunkList([later], async () => [chunkOf(child(0, 101))]);
+    await expect(walk(outside.windows({ start: 100, end: 200 }, context))).rejects.toMatchObject({
       kind: "protocol",
     });
     let depth = 0;
