@@ -28,6 +28,8 @@ export interface ChunkPiece extends StoredPiece {
 const suspectTailBytes = 64;
 /** 10,000 chunks with keys and ids are about 2 MB. */
 const manifestBytes = 16 * 1024 * 1024;
+/** When memory may be free again. */
+const retryAfterMs = 5_000;
 /** A part's five, and one more: what fails here ends the download, wherever it is. */
 const manifestAttempts = 6;
 
@@ -166,7 +168,8 @@ export class ChunkReader {
     );
     if (answer.gzip) this.#cluster.gzipped.add(fid);
     else this.#checkLength(answer, size, door, others);
-    if (stretch.verify && full && !answer.gzip)
+    // The checksum is of the whole needle, which a mount that truncates a file leaves longer than its chunk.
+    if (stretch.verify && full && !answer.gzip && (answer.needleBytes ?? size) === size)
       return this.#verified(answer, stretch, door, others, request);
     // Of a whole compressed chunk the length is not known before the end; the engine counts it.
     const exact = full && (answer.gzip || answer.needleBytes === size);
@@ -222,17 +225,31 @@ export class ChunkReader {
   ): Promise<Answer> {
     const { fid, size } = chunk;
     const answer = await this.#ask({ fid, door, purpose: "read", ...others }, request);
-    const stored = await this.#wholeBody(answer, storedLimit(chunk), door, others, request);
-    const clear = await this.#decipher(stored, chunk, cipherKey, size, door, others);
-    request.signal.throwIfAborted();
-    if (clear.byteLength < size)
-      throw new ReadaheadError("lost", "A chunk of the object is shorter than it should be");
-    const bytes = clear.subarray(from, to);
-    if (cipher !== undefined) await decryptInPlace(cipher, bytes);
-    request.signal.throwIfAborted();
-    const wasted = size - bytes.byteLength;
-    if (wasted > 0) request.observe({ type: "wasted", at: performance.now(), bytes: wasted });
-    return { body: bytes, replica: door.replica };
+    const limit = storedLimit(chunk);
+    // A mount that truncates a file shortens the chunk, not its needle: the surplus goes through memory twice, too.
+    const surplus = Math.max(0, (answer.needleBytes ?? 0) - limit);
+    if (surplus > 0 && !request.permits.take(2 * surplus)) {
+      discard(answer.response);
+      throw new ReadaheadError("overloaded", "No memory was free to decode a truncated chunk", {
+        retryAfterMs,
+      });
+    }
+    try {
+      const stored = await this.#wholeBody(answer, limit + surplus, door, others, request);
+      const clear = await this.#decipher(stored, chunk, cipherKey, size, door, others);
+      request.signal.throwIfAborted();
+      if (clear.byteLength < size)
+        throw new ReadaheadError("lost", "A chunk of the object is shorter than it should be");
+      const bytes = surplus > 0 ? clear.slice(from, to) : clear.subarray(from, to);
+      if (surplus > 0) free(clear);
+      if (cipher !== undefined) await decryptInPlace(cipher, bytes);
+      request.signal.throwIfAborted();
+      const wasted = size - bytes.byteLength;
+      if (wasted > 0) request.observe({ type: "wasted", at: performance.now(), bytes: wasted });
+      return { body: bytes, replica: door.replica };
+    } finally {
+      request.permits.give(2 * surplus);
+    }
   }
 
   async #readManifest(
@@ -265,7 +282,7 @@ export class ChunkReader {
     );
     const blob = await this.#wholeBody(answer, manifestBytes, door, others, context);
     if (cipherKey === undefined) return blob;
-    return this.#decipher(blob, chunk, cipherKey, manifestBytes, door, others);
+    return this.#decipher(blob, chunk, cipherKey, manifestBytes, door, others, "refused");
   }
 
   async #decipher(
@@ -275,11 +292,12 @@ export class ChunkReader {
     limitBytes: number,
     door: Door,
     { alternatives }: Others,
+    surplus: "refused" | "dropped" = "dropped",
   ): Promise<Uint8Array<ArrayBuffer>> {
     try {
       const opened = await openCiphered(stored, cipherKey);
       if (!chunk.compressed || !looksGzipped(opened)) return opened;
-      const clear = await inflate(opened, limitBytes);
+      const clear = await inflate(opened, limitBytes, surplus);
       free(opened);
       return clear;
     } catch (error) {

@@ -44,12 +44,14 @@ export function looksGzipped(bytes: Uint8Array): boolean {
 /**
  * Inflates bytes in memory.
  *
- * @param limitBytes Longer contents are refused; they would not fit what was reserved
+ * @param limitBytes Longer contents would not fit what was reserved
+ * @param surplus What becomes of what is longer
  * @throws ReadaheadError `lost` for damaged contents
  */
 export async function inflate(
   compressed: Uint8Array<ArrayBuffer>,
   limitBytes: number,
+  surplus: "refused" | "dropped",
 ): Promise<Uint8Array<ArrayBuffer>> {
   const source = new ReadableStream<Uint8Array<ArrayBuffer>>({
     start(controller) {
@@ -59,7 +61,8 @@ export async function inflate(
   });
   try {
     const body = source.pipeThrough(new DecompressionStream("gzip"));
-    return await readWhole(body, { limitBytes, expectedBytes: limitBytes });
+    const dropSurplus = surplus === "dropped";
+    return await readWhole(body, { limitBytes, dropSurplus, expectedBytes: limitBytes });
   } catch (error) {
     throw new ReadaheadError("lost", "A chunk of the object does not inflate: it is damaged", {
       cause: error,

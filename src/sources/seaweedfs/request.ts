@@ -141,8 +141,10 @@ export async function sendForAll(
 }
 
 export interface WholeBody {
-  /** More bytes than this are refused. */
+  /** More bytes than this are refused, or dropped. */
   readonly limitBytes: number;
+  /** What is past the limit belongs to nobody: it is let go. Default: it is refused. */
+  readonly dropSurplus?: boolean | undefined;
   /** How many are expected; saves a copy. */
   readonly expectedBytes?: number | undefined;
   readonly replica?: string | undefined;
@@ -155,7 +157,7 @@ export interface WholeBody {
  */
 export async function readWhole(
   body: Body | null,
-  { limitBytes, expectedBytes, replica }: WholeBody,
+  { limitBytes, dropSurplus, expectedBytes, replica }: WholeBody,
 ): Promise<Uint8Array<ArrayBuffer>> {
   if (body === null) return new Uint8Array(0);
   const reader = createBodyReader(body);
@@ -166,17 +168,22 @@ export async function readWhole(
   try {
     for (;;) {
       const { view, done } = await inTime(reader.read(new Uint8Array(block), 1), replica);
-      if (length + view.byteLength > limitBytes)
+      const taken = dropSurplus === true ? view.subarray(0, limitBytes - length) : view;
+      if (length + taken.byteLength > limitBytes)
         throw new ReadaheadError("unsupported", `An answer is longer than ${limitBytes} bytes`, {
           replica,
         });
-      if (length + view.byteLength > bytes.byteLength) {
+      if (length + taken.byteLength > bytes.byteLength) {
         const larger = new Uint8Array(Math.min(limitBytes, bytes.byteLength * 2 + blockBytes));
         larger.set(bytes);
         bytes = larger;
       }
-      bytes.set(view, length);
-      length += view.byteLength;
+      bytes.set(taken, length);
+      length += taken.byteLength;
+      if (taken.byteLength < view.byteLength) {
+        reader.cancel(undefined);
+        return bytes.subarray(0, length);
+      }
       if (done || view.byteLength === 0) return bytes.subarray(0, length);
       block = view.buffer.byteLength === blockBytes ? view.buffer : new ArrayBuffer(blockBytes);
     }
