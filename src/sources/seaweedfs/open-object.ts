@@ -176,12 +176,14 @@ class SeaweedfsObject implements OpenObject<SeaweedfsPiece> {
   #piece({ start, end, chunk, offsetInChunk }: Interval<Chunk>): ChunkPiece {
     const whole = offsetInChunk === 0 && end - start === chunk.size;
     const holdBytes = whole || chunk.cipherKey !== undefined ? this.#holdOf(chunk) : undefined;
+    // Every part of a compressed chunk would fetch it whole.
+    const gzip = chunk.compressed || this.#cluster.gzipped.has(chunk.fid);
     return {
       kind: "stored",
       range: { start, end },
       chunk,
       offsetInChunk,
-      ...(holdBytes !== undefined || chunk.compressed ? { atomic: true } : {}),
+      ...(holdBytes !== undefined || gzip ? { atomic: true } : {}),
       ...(holdBytes === undefined ? {} : { holdBytes }),
     };
   }

@@ -10,6 +10,7 @@ import { FakeCluster } from "../../support/seaweedfs/cluster.ts";
 import { downloadKey } from "../../support/seaweedfs/download-object.ts";
 import { createKeyServices, kmsAccess } from "../../support/seaweedfs/key-services.ts";
 import { customerKeyHeaders, putObject, sseKeyText } from "../../support/seaweedfs/objects.ts";
+import { readKey } from "../../support/seaweedfs/read-object.ts";
 import { until } from "../../support/until.ts";
 
 const MiB = 1024 * 1024;
@@ -114,6 +115,17 @@ describe("a download of every stored form", () => {
     expect(reads).toHaveLength(1);
     expect(reads[0]?.headers.range).toBeUndefined();
     expect(reads[0]?.headers["accept-encoding"]).toBe("gzip");
+  });
+
+  it("reads a chunk whole and once that has turned out to be compressed", async () => {
+    const size = 4 * MiB;
+    putObject(cluster, "/o", { size, chunkBytes: 2 * MiB, form: "hidden-gzip" });
+    const source = sourceOf();
+    await readKey(source, "o");
+    for (const server of cluster.volumes) server.seen.length = 0;
+    expectRamp((await downloadKey(source, "o")).bytes, 0, size);
+    const reads = cluster.volumes.flatMap((server) => server.seen);
+    expect(reads.map((seen) => seen.headers.range)).toEqual([undefined, undefined]);
   });
 
   it("does not trust a range of compressed bytes, and reads the chunk whole", async () => {
