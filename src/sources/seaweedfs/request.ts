@@ -78,15 +78,14 @@ export function ofReplica(
   replica: string,
   alternatives: boolean,
 ): ReadaheadError {
-  const { kind, message, cause, status, retryAfterMs, connection, silent } = error;
-  return new ReadaheadError(kind, message, {
-    cause,
+  return new ReadaheadError(error.kind, error.message, {
+    cause: error.cause,
     replica,
     alternatives,
-    status,
-    retryAfterMs,
-    connection,
-    silent,
+    status: error.status,
+    retryAfterMs: error.retryAfterMs,
+    connection: error.connection,
+    silent: error.silent,
   });
 }
 
