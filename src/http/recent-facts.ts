@@ -2,8 +2,9 @@
  * Facts seen moments ago in this isolate, so that the next request for the object starts at full width at once.
  *
  * Only facts that pin a version are kept: every read is then tied to it, and a changed object shows as `changed` before
- * headers, upon which the handler forgets and opens again. Plain data only: bodies and promises belong to the request
- * that made them (a request that waits on another request's promise is killed as hung).
+ * headers, upon which the handler forgets and opens again. An empty object is never read, so nothing would notice that
+ * it changed: it is always opened anew. Plain data only: bodies and promises belong to the request that made them (a
+ * request that waits on another request's promise is killed as hung).
  */
 import type { Facts } from "../sources/source.ts";
 
@@ -40,11 +41,11 @@ export class RecentFacts {
     return undefined;
   }
 
-  /** Keeps facts that pin a version of known size; drops all others. */
+  /** Keeps facts that pin a version of known size, not empty; drops all others. */
   remember(name: string, facts: Facts): void {
     this.#seen.delete(name);
     if (this.#factsMs <= 0 || facts.pin === undefined || facts.unversioned !== undefined) return;
-    if (facts.size === undefined) return;
+    if (facts.size === undefined || facts.size === 0) return;
     this.#seen.set(name, { facts, until: this.#now() + this.#factsMs });
     if (this.#seen.size <= this.#entries) return;
     for (const oldest of this.#seen.keys()) {

@@ -113,6 +113,19 @@ describe("facts seen lately", () => {
     expect(harness.source.opens.map(({ known }) => known).filter(Boolean)).toEqual([]);
   });
 
+  it("are not kept of an empty object, which no read would find changed", async () => {
+    const handle = harness.handlerFor({}, { factsMs: 60_000 });
+    const path = "/files/film.mp4";
+    harness.source.objects.set("film.mp4", { ...film, size: 0 });
+    expect((await harness.ask(handle, path)).bytes).toHaveLength(0);
+    harness.source.objects.set("film.mp4", { ...film, etag: '"v2"' });
+    expectRamp((await harness.ask(handle, path)).bytes, 0, film.size);
+    harness.source.objects.set("film.mp4", { ...film, size: 0, etag: '"v3"' });
+    expect((await harness.ask(handle, path)).headers.get("etag")).toBe('"v3"');
+    harness.source.objects.delete("film.mp4");
+    expect((await harness.ask(handle, path)).status).toBe(404);
+  });
+
   it("are not kept of an object that cannot be pinned", async () => {
     harness.source.objects.set("film.mp4", {
       ...film,

@@ -19,6 +19,7 @@ describe("RecentFacts", () => {
   it.each<[string, Facts]>([
     ["no pin", { size: 10, headers: {} }],
     ["no size", { ...pinned, size: undefined }],
+    ["no bytes, whose pin no read would check", { ...pinned, size: 0 }],
     ["a reason not to resume", { ...pinned, unversioned: "weak tag" }],
   ])("keeps nothing with %s, and drops what it had", (_name, facts) => {
     const recent = new RecentFacts({ now: () => 0 });
