@@ -52,16 +52,34 @@ export function evaluateConditions(
   return "proceed";
 }
 
-/** Whether the request carries a condition on which a store, or facts seen earlier, must not answer blindly. */
-export function hasConditions(headers: Headers): boolean {
-  return conditionNames.some((name) => headers.has(name)) || headers.has("if-range");
+/**
+ * Whether a store's verdict goes against the validator that it showed with it: it judged by other rules than those of
+ * RFC 9110 (the date where a tag counts, say). Without that validator its verdict stands.
+ */
+export function contradicts(
+  verdict: "not-modified" | "precondition-failed",
+  headers: Headers,
+  facts: Validators,
+): boolean {
+  const [tags] = conditionPairs[verdict];
+  const compared = headers.has(tags) ? facts.etag : facts.lastModified;
+  return compared !== undefined && evaluateConditions(headers, facts, false, 0) === "proceed";
 }
 
-/** The conditions that travel to the source (not If-Range: it chooses bytes, and is judged here). */
+/** Whether the request carries a condition on which a store, or facts seen earlier, must not answer blindly. */
+export function hasConditions(headers: Headers): boolean {
+  return conditionsOf(headers) !== undefined || headers.has("if-range");
+}
+
+/**
+ * The conditions that travel to the source: not If-Range, which chooses bytes and is judged here, and no date beside the
+ * tags it must be ignored for (13.1.3, 13.1.4): many an origin looks at the date all the same, or at nothing else.
+ */
 export function conditionsOf(headers: Headers): Headers | undefined {
   const conditions = new Headers();
   let any = false;
-  for (const name of conditionNames) {
+  for (const [tags, date] of Object.values(conditionPairs)) {
+    const name = headers.has(tags) ? tags : date;
     const value = headers.get(name);
     if (value === null) continue;
     conditions.set(name, value);
@@ -70,12 +88,11 @@ export function conditionsOf(headers: Headers): Headers | undefined {
   return any ? conditions : undefined;
 }
 
-const conditionNames = [
-  "if-match",
-  "if-none-match",
-  "if-modified-since",
-  "if-unmodified-since",
-] as const;
+/** The verdict that a failed condition brings -> the field with tags, and the one with a date that counts without it. */
+const conditionPairs = {
+  "precondition-failed": ["if-match", "if-unmodified-since"],
+  "not-modified": ["if-none-match", "if-modified-since"],
+} as const;
 
 /** If-Range holds on a strong match of the tag, or on exactly the date, when that date is strong (13.1.5). */
 function rangeApplies(text: string, facts: Validators, now: number): boolean {

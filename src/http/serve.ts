@@ -13,7 +13,7 @@ import { openObject } from "../readahead/open.ts";
 import { firstPartBytes } from "../readahead/plan.ts";
 import type { ClientKeys, Facts, OpenObject, Want } from "../sources/source.ts";
 import { clientAcceptEncoding } from "./accept-encoding.ts";
-import { conditionsOf, hasConditions } from "./conditional.ts";
+import { conditionsOf, contradicts, hasConditions } from "./conditional.ts";
 import { type Decision, decide, rangesOf } from "./decision.ts";
 import { discard, withoutFirst } from "./discard.ts";
 import type { Exchange } from "./exchange.ts";
@@ -120,11 +120,17 @@ export async function prepare(
     s3PartNumber: asked.s3PartNumber,
     clientKeys: asked.clientKeys,
     checksums: asked.checksums,
-    conditions: conditionsOf(asked.headers),
     known,
   };
-  const open = (want: Want): Promise<OpenObject> =>
-    openObject(exchange.mount.source, asked.key, { ...wish, want }, download);
+  const openWith = (want: Want, conditions: Headers | undefined): Promise<OpenObject> =>
+    openObject(exchange.mount.source, asked.key, { ...wish, conditions, want }, download);
+  const open = async (want: Want): Promise<OpenObject> => {
+    const { headers } = asked;
+    const opened = await openWith(want, conditionsOf(headers));
+    const { verdict, facts } = opened;
+    if (verdict === undefined || !contradicts(verdict, headers, facts)) return opened;
+    return unjudged(await openWith(want, undefined));
+  };
 
   let want = plan === "facts" ? "facts" : wantOf(specs, firstBytes);
   const object = await open(want).catch((error: unknown) => {
@@ -278,6 +284,12 @@ function wantAgain(object: OpenObject, decision: Decision, firstBytes: number): 
   }
   if (object.first !== undefined) return undefined;
   return { start: range.start, end: Math.min(range.end, range.start + firstBytes) };
+}
+
+/** What was opened without conditions: a verdict would then keep what the client has stored alive for no reason. */
+function unjudged(object: OpenObject): OpenObject {
+  if (object.verdict === undefined) return object;
+  throw new ReadaheadError("protocol", "Store judged conditions that it was not asked");
 }
 
 function unsatisfiable(size: number): ReadaheadError {

@@ -233,19 +233,10 @@ const tagList = /^\s*(\*|(W\/)?"[^"]*"(\s*,\s*(W\/)?"[^"]*")*)\s*$/;
 /** The client's conditions that R2 can read: a malformed tag makes it throw, without a code to know it by. */
 function usableConditions(conditions: Headers | undefined): Headers | undefined {
   if (conditions === undefined) return undefined;
-  const usable = new Headers();
-  let count = 0;
-  for (const name of ["if-match", "if-none-match", "if-modified-since", "if-unmodified-since"]) {
-    const value = conditions.get(name);
-    if (value === null) continue;
-    const readable = name.endsWith("match")
-      ? tagList.test(value)
-      : !Number.isNaN(Date.parse(value));
-    if (!readable) return undefined;
-    usable.set(name, value);
-    count += 1;
-  }
-  return count === 0 ? undefined : usable;
+  const readable = [...conditions].every(([name, value]) =>
+    name.endsWith("match") ? tagList.test(value) : !Number.isNaN(Date.parse(value)),
+  );
+  return readable ? conditions : undefined;
 }
 
 function cancelBody(object: R2ObjectHead | R2ObjectWithBody | null): void {

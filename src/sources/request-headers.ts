@@ -24,14 +24,7 @@ export function pinHeaders(facts: Facts): Record<string, string> {
   }
 }
 
-const conditionNames = ["if-match", "if-none-match", "if-modified-since", "if-unmodified-since"];
-
 /** The client's conditions: the origin judges them by the same rules, with its own validators. */
 export function conditionHeaders(request: OpenRequest): Record<string, string> {
-  const headers: Record<string, string> = {};
-  for (const name of conditionNames) {
-    const value = request.conditions?.get(name);
-    if (value !== null && value !== undefined) headers[name] = value;
-  }
-  return headers;
+  return Object.fromEntries(request.conditions ?? []);
 }

@@ -59,7 +59,10 @@ export interface OpenRequest extends CallContext {
   readonly clientKeys?: ClientKeys | undefined;
   /** Asks a store that keeps checksums (S3) to name them among the facts' headers. */
   readonly checksums?: boolean | undefined;
-  /** The client's If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since; a store may judge them early. */
+  /**
+   * The client's If-Match, else If-Unmodified-Since, and its If-None-Match, else If-Modified-Since; no other field. A
+   * store may judge them early.
+   */
   readonly conditions?: Headers | undefined;
   /**
    * Facts seen moments ago in this isolate. A source that can pin them returns at once, without a request and without

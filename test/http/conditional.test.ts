@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import {
   type ConditionalVerdict,
   conditionsOf,
+  contradicts,
   evaluateConditions,
   hasConditions,
   type Validators,
@@ -142,22 +143,27 @@ describe("evaluateConditions", () => {
 });
 
 describe("conditionsOf", () => {
-  it("hands on the four conditions and nothing else", () => {
+  const dates = { "if-modified-since": "c", "if-unmodified-since": "d" };
+
+  it("hands on tags alone, since dates beside them must be ignored", () => {
     const headers = new Headers({
       "if-match": "a",
       "if-none-match": "b",
-      "if-modified-since": "c",
-      "if-unmodified-since": "d",
+      ...dates,
       "if-range": "e",
       range: "bytes=0-",
       cookie: "secret",
     });
     expect([...(conditionsOf(headers) ?? [])]).toEqual([
       ["if-match", "a"],
-      ["if-modified-since", "c"],
       ["if-none-match", "b"],
-      ["if-unmodified-since", "d"],
     ]);
+  });
+
+  it("hands on a date where there are no tags of its kind", () => {
+    expect(Object.fromEntries(conditionsOf(new Headers(dates)) ?? [])).toEqual(dates);
+    const match = { "if-match": "a", "if-modified-since": "c" };
+    expect(Object.fromEntries(conditionsOf(new Headers(match)) ?? [])).toEqual(match);
   });
 
   it("is absent without conditions, though If-Range counts as one for what must not be answered blindly", () => {
@@ -165,5 +171,22 @@ describe("conditionsOf", () => {
     expect(hasConditions(new Headers({ "if-range": "e" }))).toBe(true);
     expect(hasConditions(new Headers({ "if-match": "e" }))).toBe(true);
     expect(hasConditions(new Headers({ range: "bytes=0-" }))).toBe(false);
+  });
+});
+
+describe("contradicts", () => {
+  it.each<[string, "not-modified" | "precondition-failed", Fields, Validators, boolean]>([
+    ["304, the tag is another", "not-modified", { "if-none-match": '"v0"' }, strong, true],
+    ["304, the tag is listed", "not-modified", { "if-none-match": 'W/"v1"' }, strong, false],
+    ["304 without a tag", "not-modified", { "if-none-match": '"v0"' }, bare, false],
+    ["304, changed since", "not-modified", { "if-modified-since": before }, strong, true],
+    ["304, unchanged since", "not-modified", { "if-modified-since": same }, strong, false],
+    ["304 without a date", "not-modified", { "if-modified-since": before }, bare, false],
+    ["412, the tag is listed", "precondition-failed", { "if-match": '"v1"' }, strong, true],
+    ["412, the tag is another", "precondition-failed", { "if-match": '"v0"' }, strong, false],
+    ["412 without a tag", "precondition-failed", { "if-match": '"v1"' }, bare, false],
+    ["412, unchanged since", "precondition-failed", { "if-unmodified-since": same }, strong, true],
+  ])("%s", (_name, verdict, fields, facts, expected) => {
+    expect(contradicts(verdict, new Headers(fields), facts)).toBe(expected);
   });
 });

@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { ReadaheadError } from "../../src/errors.ts";
+import { createHttpSource } from "../../src/sources/http.ts";
+import { ramp } from "./fake-source.ts";
 import { expectRamp, film, problemOf, useHarness } from "./harness.ts";
 
 const harness = useHarness();
@@ -46,6 +48,62 @@ describe("conditions", () => {
       authorization: "x",
     });
     expect([...(harness.source.opens[0]?.conditions ?? [])]).toEqual([["if-none-match", '"v0"']]);
+  });
+
+  describe("at an origin with rules of its own", () => {
+    const date = "Thu, 15 Jan 2026 00:00:00 GMT";
+    const validators = { etag: '"v1"', "last-modified": date };
+    const tags = { "if-none-match": '"v0"', "if-match": '"v1"' };
+
+    /** An origin with an object of ten bytes; `judge` answers what it judges by itself. */
+    function origin(judge: (headers: Headers) => 304 | 412 | undefined) {
+      const fetch = async (_url: string, init: { readonly headers: Record<string, string> }) => {
+        const headers = new Headers(init.headers);
+        const verdict = judge(headers);
+        if (verdict !== undefined)
+          return new Response(null, { status: verdict, headers: validators });
+        const [first = 0, last = 9] = (headers.get("range")?.match(/\d+/g) ?? []).map(Number);
+        const end = Math.min(10, last + 1);
+        return new Response(ramp(first, end), {
+          status: 206,
+          headers: { ...validators, "content-range": `bytes ${first}-${end - 1}/10` },
+        });
+      };
+      const source = createHttpSource({ url: "https://origin.example/", fetch });
+      return harness.handlerFor({ source });
+    }
+
+    it.each([
+      ["if-modified-since", "if-none-match", 304],
+      ["if-unmodified-since", "if-match", 412],
+    ] as const)("that looks at %s alone, %s decides", async (name, tag, verdict) => {
+      const handle = origin((headers) => (headers.has(name) ? verdict : undefined));
+      const headers = { [name]: date, [tag]: tags[tag] };
+      const { status, bytes } = await harness.ask(handle, "/files/a", { headers });
+      expect(status).toBe(200);
+      expectRamp(bytes, 0, 10);
+    });
+
+    it.each([
+      ["if-none-match", 304],
+      ["if-match", 412],
+    ] as const)("that misjudges %s, its own validators decide", async (name, verdict) => {
+      const handle = origin((headers) => (headers.has(name) ? verdict : undefined));
+      const headers = { [name]: tags[name], range: "bytes=2-4" };
+      const { status, bytes } = await harness.ask(handle, "/files/a", { headers });
+      expect(status).toBe(206);
+      expectRamp(bytes, 2, 5);
+    });
+
+    it("that judges without being asked, nothing is believed", async () => {
+      const headers = { "if-none-match": '"v0"' };
+      const { status } = await harness.ask(
+        origin(() => 304),
+        "/files/a",
+        { headers },
+      );
+      expect(status).toBe(502);
+    });
   });
 
   it("repeats validators and freshness in a 304", async () => {
