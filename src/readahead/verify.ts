@@ -37,7 +37,7 @@ export type Checked =
   | { readonly kind: "part"; readonly range: ByteRange; readonly size: number | undefined }
   /** A 200: the store ignored Range, the body is the whole object. */
   | { readonly kind: "whole"; readonly size: number | undefined }
-  /** A 416 that says the object has no bytes, to a question that an empty object can answer. */
+  /** A 416 that names no bytes, or no size, to a question that only an object without bytes cannot answer. */
   | { readonly kind: "empty" }
   | { readonly kind: "not-modified" }
   | { readonly kind: "precondition-failed" };
@@ -114,7 +114,8 @@ function verifyRefusal(asked: Asked, headers: Headers): Checked {
     if (size !== undefined) compareSize(asked, 416, size);
     throw fault(asked, 416, "protocol", "Upstream refused a range inside the object");
   }
-  if (size === 0 && ("suffix" in asked.want || asked.want.start === 0)) return { kind: "empty" };
+  if ((size ?? 0) === 0 && ("suffix" in asked.want || asked.want.start === 0))
+    return { kind: "empty" };
   throw fault(asked, 416, "unsatisfiable", "The range starts past the end of the object", { size });
 }
 

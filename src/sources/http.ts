@@ -120,12 +120,12 @@ class HttpSource implements Source {
     const { status, headers } = head.response;
     discard(head.response);
     if (status === 304 || status === 412) return this.#verdict(base, head, status);
-    const size = parseLength(headers.get("content-length"));
+    const size = headSize(head.response);
     // Links signed for GET answer HEAD with 403, others refuse it with 400, 405 or 501: the GET has the last word.
     if (![200, 400, 401, 403, 405, 501].includes(status)) throw this.#statusError(head);
     // Without Accept-Ranges only a ranged GET tells whether later reads can range.
     const says = headers.get("accept-ranges")?.toLowerCase() === "bytes";
-    if (status === 200 && size !== undefined && (says || size === 0)) {
+    if (size !== undefined && says) {
       this.#refuseEncoding(headers, head.address);
       const facts = this.#facts(headers, size);
       return this.#object({ base, address: head.address, facts });
@@ -151,8 +151,9 @@ class HttpSource implements Source {
       case "whole":
         return this.#openWhole(base, answer, checked.size);
       case "empty":
+        // A 416 carries no headers of the object, a plain GET does: of nothing, or of all of an object that cannot range.
         discard(answer.response);
-        return this.#openEmpty(base, request);
+        return this.#openPlain(base, request);
       case "not-modified":
       case "precondition-failed":
         discard(answer.response);
@@ -220,18 +221,17 @@ class HttpSource implements Source {
   async #headSize(address: Address, request: OpenRequest): Promise<number | undefined> {
     const { response } = await this.#send(address, "HEAD", {}, request, "facts");
     discard(response);
-    return response.status === 200
-      ? parseLength(response.headers.get("content-length"))
-      : undefined;
+    return headSize(response);
   }
 
   /** The origin ignored Range, or cannot say how long the object is: its body is the one stream. */
   #openWhole(base: Address, answer: Upstream, size: number | undefined): OpenObject {
     const { response, address } = answer;
     const known = this.#facts(response.headers, size);
+    // Nothing to range over: an empty object is an ordinary one.
     if (size === 0) {
       discard(response);
-      return { ...this.#object({ base, address, facts: known }), rangeable: false };
+      return this.#object({ base, address, facts: known });
     }
     const { pin: _, ...facts } = known;
     const unversioned = facts.unversioned ?? "the origin ignores Range";
@@ -241,17 +241,6 @@ class HttpSource implements Source {
     };
     const range: ByteRange = { start: 0, end: size ?? Infinity };
     return { ...object, first: { range, body: bodyOf(response), replica: address.replica } };
-  }
-
-  /** A 416 carries no headers of the object: a plain GET of nothing does. */
-  async #openEmpty(base: Address, request: OpenRequest): Promise<OpenObject> {
-    const object = await this.#openPlain(base, request);
-    if (object.facts.size === 0) {
-      const { rangeable: _, ...rest } = object;
-      return rest;
-    }
-    if (object.first !== undefined) discardBody(object.first.body, undefined);
-    throw new ReadaheadError("changed", "The object was empty a moment ago");
   }
 
   async #openPlain(base: Address, request: OpenRequest): Promise<OpenObject> {
@@ -347,6 +336,11 @@ class HttpSource implements Source {
       permits: context.permits,
     });
   }
+}
+
+/** The size by a HEAD. A 0 says nothing: origins send it that do not know the length before they make the body. */
+function headSize({ status, headers }: Response): number | undefined {
+  return (status === 200 && parseLength(headers.get("content-length"))) || undefined;
 }
 
 function lowerCaseNames(headers: Readonly<Record<string, string>>): Record<string, string> {

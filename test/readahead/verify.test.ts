@@ -144,6 +144,7 @@ describe("verifyAnswer when opening", () => {
     ],
     ["416 past the end", { start: 100 }, 416, range("bytes */100"), { unsatisfiable: 100 }],
     ["416 that names no size", { start: 100 }, 416, {}, "unsatisfiable"],
+    ["416 without a size from the start", { start: 0, end: 9 }, 416, {}, { kind: "empty" }],
     ["304", { start: 0 }, 304, {}, { kind: "not-modified" }],
     ["412", { start: 0 }, 412, {}, { kind: "precondition-failed" }],
     ["401", { start: 0 }, 401, {}, "denied"],

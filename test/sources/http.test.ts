@@ -213,6 +213,31 @@ describe("createHttpSource: origins with habits", () => {
       expect(space.seen[1]?.headers["range"]).toBe("bytes=0-0");
     });
 
+  it("gets facts with one byte where HEAD says 0 bytes of an object that has some", async () => {
+    const { space, open } = setup(leaks, { headLength: 0 });
+    const { facts, rangeable } = await open("facts");
+    expect([facts.size, rangeable]).toEqual([size, undefined]);
+    expect(space.seen.map(({ method }) => method)).toEqual(["HEAD", "GET"]);
+  });
+
+  it("tells an empty object by GET alone, three requests where HEAD came first", async () => {
+    const { space, open } = setup(leaks, { size: 0 });
+    expect((await open("facts")).facts).toMatchObject({ size: 0, pin: { by: "etag" } });
+    expect(space.seen.map(({ method }) => method)).toEqual(["HEAD", "GET", "GET"]);
+  });
+
+  for (const stored of [0, size])
+    it(`opens ${stored} bytes where a range from the start is refused without a size`, async () => {
+      const fault: Fault = { kind: "status", status: 416 };
+      const script = { faults: [{ at: 0, fault }] };
+      const { space, open } = setup(leaks, { size: stored, headStatus: 405 }, script);
+      const object = await open({ start: 0, end: 10 });
+      expect(object.facts.size).toBe(stored);
+      if (stored > 0) expect(object.first?.range).toEqual({ start: 0, end: stored });
+      await discardBody(object.first?.body);
+      expect(space.seen.map(({ headers }) => headers["range"])).toEqual(["bytes=0-9", undefined]);
+    });
+
   it("opens an empty object of an origin that refuses HEAD", async () => {
     const { open } = setup(leaks, { size: 0, headStatus: 405 });
     const object = await open({ start: 0, end: 10 });

@@ -74,6 +74,8 @@ function withoutFault(
     return empty(416, { date: headers["date"] ?? "", "content-range": `bytes */${size}` });
   const { start, end } = wanted ?? { start: 0, end: size };
   if (object.lengths !== false) headers["content-length"] = String(end - start);
+  if (request.method === "HEAD" && object.headLength !== undefined)
+    headers["content-length"] = String(object.headLength);
   if (wanted === undefined) return { status: 200, headers, content, start, end };
   headers["content-range"] = `bytes ${start}-${end - 1}/${total}`;
   return { status: 206, headers, content, start, end };

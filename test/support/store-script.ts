@@ -20,6 +20,8 @@ export interface StoredObject {
   readonly lengths?: boolean | undefined;
   /** False: If-Match and the like are ignored, as many dynamic origins do. Default true. */
   readonly conditions?: boolean | undefined;
+  /** Content-Length of every HEAD, where the origin does not know it before it makes the body. */
+  readonly headLength?: number | undefined;
   /** Status of every HEAD, where the origin refuses it. */
   readonly headStatus?: number | undefined;
 }
