@@ -33,7 +33,10 @@ export interface Asked {
 
 /** An answer that may be used. All but `part` come only when opening. */
 export type Checked =
-  /** A 206 with exactly these bytes. `size` is unknown where Content-Range has a star. */
+  /**
+   * A 206 with exactly these bytes. `size` is unknown where Content-Range has a star; when opening the range may then
+   * end early, and is right only if {@link isAnswer} says so of the size found out.
+   */
   | { readonly kind: "part"; readonly range: ByteRange; readonly size: number | undefined }
   /** A 200: the store ignored Range, the body is the whole object. */
   | { readonly kind: "whole"; readonly size: number | undefined }
@@ -90,8 +93,9 @@ function verifyPart(asked: Asked, headers: Headers): Checked {
     throw fault(asked, 206, "protocol", "Upstream names no size, which the version is pinned by");
   compareEncoding(asked, 206, headers);
   const size = named.size ?? asked.known?.size;
-  const expected = expectedRange(asked.want, size);
-  if (expected === undefined || range.start !== expected.start || range.end !== expected.end)
+  // When opening, nothing but the size, which the source has to settle, can tell a clipped range from a short one.
+  const end = size ?? (asked.known === undefined ? range.end : Infinity);
+  if (!isAnswer(asked.want, range, end))
     throw fault(asked, 206, "protocol", `Upstream answered another range than asked: ${text}`);
   const length = headers.get("content-length");
   if (length !== null && parseLength(length) !== byteLength(range))
@@ -99,12 +103,13 @@ function verifyPart(asked: Asked, headers: Headers): Checked {
   return { kind: "part", range, size };
 }
 
-/** The only range that answers; `undefined` where it cannot be known without the size. */
-function expectedRange(want: Asked["want"], size: number | undefined): ByteRange | undefined {
-  if ("suffix" in want)
-    return size === undefined ? undefined : { start: Math.max(0, size - want.suffix), end: size };
-  const end = Math.min(want.end ?? Infinity, size ?? Infinity);
-  return Number.isFinite(end) ? { start: want.start, end } : undefined;
+/** Whether the range is the one that answers, of an object that ends there. */
+export function isAnswer(want: Asked["want"], range: ByteRange, size: number): boolean {
+  const [start, end] =
+    "suffix" in want
+      ? [Math.max(0, size - want.suffix), size]
+      : [want.start, Math.min(want.end ?? Infinity, size)];
+  return range.start === start && range.end === end;
 }
 
 function verifyRefusal(asked: Asked, headers: Headers): Checked {

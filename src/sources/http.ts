@@ -15,7 +15,13 @@ import { discardBody } from "../readahead/body-reader.ts";
 import type { ByteRange } from "../readahead/byte-range.ts";
 import type { Ask } from "../readahead/permits.ts";
 import type { Checked } from "../readahead/verify.ts";
-import { contentEncoding, parseLength, statusError, verifyAnswer } from "../readahead/verify.ts";
+import {
+  contentEncoding,
+  isAnswer,
+  parseLength,
+  statusError,
+  verifyAnswer,
+} from "../readahead/verify.ts";
 import { inWorkerd } from "../runtime.ts";
 import { objectUrl, parseBaseUrl } from "./object-url.ts";
 import type { PassHeaders } from "./pass-headers.ts";
@@ -147,7 +153,7 @@ class HttpSource implements Source {
     const checked = await this.#check(answer, want, request);
     switch (checked.kind) {
       case "part":
-        return this.#openPart(base, answer, checked, request);
+        return this.#openPart(base, answer, want, checked, request);
       case "whole":
         return this.#openWhole(base, answer, checked.size);
       case "empty":
@@ -197,6 +203,7 @@ class HttpSource implements Source {
   async #openPart(
     base: Address,
     answer: Upstream,
+    want: Exclude<Want, "facts">,
     part: Extract<Checked, { kind: "part" }>,
     request: OpenRequest,
   ): Promise<OpenObject> {
@@ -206,10 +213,14 @@ class HttpSource implements Source {
       // Content-Range with a star: the plan needs the size, so HEAD is asked before the bytes are used.
       try {
         size = await this.#headSize(address, request);
-      } finally {
-        if (size === undefined) discard(response);
+      } catch (error) {
+        discard(response);
+        throw error;
       }
-      if (size === undefined) return this.#openPlain(base, request);
+      if (size === undefined || !isAnswer(want, part.range, size)) {
+        discard(response);
+        return this.#openPlain(base, request);
+      }
     }
     const facts = this.#facts(response.headers, size);
     return {

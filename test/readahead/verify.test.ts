@@ -28,6 +28,8 @@ const trusting: Asked = {
   known: { size: 100, etag: 'W/"a"', headers: {} },
 };
 
+type Headed = Record<string, string>;
+
 function outcome(asked: Asked, status: number, headers: Record<string, string> = {}) {
   try {
     return verifyAnswer(asked, answer(status, headers));
@@ -40,7 +42,7 @@ function outcome(asked: Asked, status: number, headers: Record<string, string> =
 describe("verifyAnswer when opening", () => {
   const open = (want: Asked["want"]): Asked => ({ want });
   const range = (text: string) => ({ "content-range": text });
-  const table: [string, Asked["want"], number, Record<string, string>, unknown][] = [
+  const table: [string, Asked["want"], number, Headed, unknown][] = [
     [
       "the exact range",
       { start: 0, end: 10 },
@@ -83,8 +85,24 @@ describe("verifyAnswer when opening", () => {
       range("bytes 0-9/*"),
       { kind: "part", range: { start: 0, end: 10 }, size: undefined },
     ],
-    ["an unknown size with less", { start: 0, end: 10 }, 206, range("bytes 0-8/*"), "protocol"],
-    ["an unknown size to an open end", { start: 0 }, 206, range("bytes 0-8/*"), "protocol"],
+    ...(
+      [
+        ["less", { start: 0, end: 10 }, { start: 0, end: 9 }],
+        ["an open end", { start: 3 }, { start: 3, end: 9 }],
+        ["a suffix", { suffix: 5 }, { start: 4, end: 9 }],
+        ["a suffix longer than the object", { suffix: 10 }, { start: 0, end: 9 }],
+      ] as const
+    ).map(([what, want, answered]): [string, Asked["want"], number, Headed, unknown] => [
+      `an unknown size, ${what}: the source has to settle it`,
+      want,
+      206,
+      range(`bytes ${answered.start}-8/*`),
+      { kind: "part", range: answered, size: undefined },
+    ]),
+    ["an unknown size with more", { start: 0, end: 8 }, 206, range("bytes 0-8/*"), "protocol"],
+    ["an unknown size, another start", { start: 1 }, 206, range("bytes 0-8/*"), "protocol"],
+    ["an unknown size, a short suffix", { suffix: 6 }, 206, range("bytes 4-8/*"), "protocol"],
+    ["an unknown size, a long suffix", { suffix: 4 }, 206, range("bytes 4-8/*"), "protocol"],
     ["another start", { start: 1, end: 10 }, 206, range("bytes 0-9/100"), "protocol"],
     ["an end short of the size", { start: 0, end: 10 }, 206, range("bytes 0-8/100"), "protocol"],
     ["more than asked", { start: 0, end: 10 }, 206, range("bytes 0-10/100"), "protocol"],
@@ -180,6 +198,7 @@ describe("verifyAnswer on a later read", () => {
   const table: [string, Asked, number, Record<string, string>, unknown][] = [
     ["the same tag", byTag, 206, good, part],
     ["a star for the size", byTag, 206, { ...good, "content-range": "bytes 10-19/*" }, part],
+    ["less", byTag, 206, { ...good, "content-range": "bytes 10-18/*" }, "protocol"],
     ["another tag", byTag, 206, { ...good, etag: '"b"' }, "changed"],
     ["the tag made weak", byTag, 206, { ...good, etag: 'W/"a"' }, "changed"],
     ["no tag", byTag, 206, { "content-range": "bytes 10-19/100" }, "protocol"],
@@ -218,6 +237,13 @@ describe("verifyAnswer on a later read", () => {
       expect(outcome(asked, status, headers)).toEqual(expected);
     });
   }
+
+  it("takes no less where no size was ever known", () => {
+    const asked: Asked = { want: { start: 10, end: 20 }, known: { size: undefined, headers: {} } };
+    const star = (text: string) => ({ "content-range": `bytes ${text}/*` });
+    expect(outcome(asked, 206, star("10-18"))).toBe("protocol");
+    expect(outcome(asked, 206, star("10-19"))).toEqual({ ...part, size: undefined });
+  });
 
   it("requires the stored encoding on every answer", () => {
     const asked: Asked = {

@@ -6,6 +6,7 @@ import { checkLeaks } from "../support/leak-check.ts";
 import { contentBytes, ramp } from "../support/object-bytes.ts";
 import { createTestDownload } from "../support/permits.ts";
 import type { Fault, StoredObject } from "../support/store-script.ts";
+import { until } from "../support/until.ts";
 import { kindOf, plain, setup, size } from "./http-setup.ts";
 
 const leaks = checkLeaks();
@@ -203,6 +204,39 @@ describe("createHttpSource: origins with habits", () => {
     expect(object.facts.size).toBeUndefined();
     expect(object.rangeable).toBe(false);
     await discardBody(object.first?.body);
+  });
+
+  for (const [what, want, range] of [
+    ["all of it", { start: 0, end: 2 * size }, { start: 0, end: size }],
+    ["from the middle on", { start: 100 }, { start: 100, end: size }],
+    ["a suffix", { suffix: 100 }, { start: size - 100, end: size }],
+    ["a suffix longer than the object", { suffix: 2 * size }, { start: 0, end: size }],
+  ] as const)
+    it(`asks HEAD for the size where Content-Range has a star: ${what}`, async () => {
+      const { space, open } = setup(leaks, { lengths: "star" });
+      const object = await open(want);
+      expect(object.facts.size).toBe(size);
+      expect(object.rangeable).toBeUndefined();
+      expect(object.first?.range).toEqual(range);
+      await discardBody(object.first?.body);
+      expect(space.seen.map(({ method }) => method)).toEqual(["GET", "HEAD"]);
+    });
+
+  for (const want of [{ start: 0, end: 2 * size }, { suffix: 100 }])
+    it(`reads one stream where HEAD names another size: ${JSON.stringify(want)}`, async () => {
+      const { open } = setup(leaks, { lengths: "star", headLength: size + 1 });
+      const object = await open(want);
+      expect(object.rangeable).toBe(false);
+      expect(object.first?.range).toEqual({ start: 0, end: size });
+      await discardBody(object.first?.body);
+    });
+
+  it("does not leave the answer open where HEAD fails", async () => {
+    const { space, open } = setup(leaks, { lengths: "star" });
+    const opening = open({ start: 0, end: 2 * size });
+    await until("the star was seen", () => space.stats().requests > 0);
+    space.always("file", { kind: "reset", after: "before-headers" });
+    expect(await kindOf(opening)).toBe("unavailable");
   });
 
   for (const headStatus of [400, 403, 405, 501])

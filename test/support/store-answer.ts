@@ -67,7 +67,7 @@ function withoutFault(
   const { content, size } = object;
   const ranges = object.ranges !== false && !ignoreRange;
   if (ranges) headers["accept-ranges"] = "bytes";
-  const total = object.lengths === false ? "*" : String(size);
+  const total = (object.lengths ?? true) === true ? String(size) : "*";
   const wanted =
     ranges && request.method === "GET" ? parseRange(request.headers["range"], size) : undefined;
   if (wanted === "unsatisfiable")

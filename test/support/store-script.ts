@@ -16,8 +16,8 @@ export interface StoredObject {
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** False: Range is ignored. Default true. */
   readonly ranges?: boolean | undefined;
-  /** False: no Content-Length, and a star for the size in Content-Range. Default true. */
-  readonly lengths?: boolean | undefined;
+  /** False: no Content-Length, and a star for the size in Content-Range. `star`: the star alone. Default true. */
+  readonly lengths?: boolean | "star" | undefined;
   /** False: If-Match and the like are ignored, as many dynamic origins do. Default true. */
   readonly conditions?: boolean | undefined;
   /** Content-Length of every HEAD, where the origin does not know it before it makes the body. */
