@@ -103,8 +103,8 @@ export class Exchange {
     this.#streaming = download;
   }
 
-  /** Keeps what the record should say of the answer. */
-  note(noted: Noted): void {
+  /** Keeps what the record should say of the answer; `undefined` where that answer is not given after all. */
+  note(noted: Noted | undefined): void {
     this.#noted = noted;
   }
 

@@ -90,6 +90,7 @@ export async function serveObject(
     if (!isStale(error, cold) || exchange.clientLeft) return refused(exchange, dialect, error);
   }
   exchange.recentFacts.forget(factsName(exchange, asked));
+  exchange.note(undefined);
   try {
     return await answer(exchange, asked, dialect, undefined);
   } catch (error) {

@@ -99,6 +99,8 @@ describe("facts seen lately", () => {
     expect(harness.finishes.map(({ status }) => status)).toEqual([200, 206, 200, 404, 404]);
     expect(harness.finishes[2]).toMatchObject({ endedBy: "done" });
     expect(harness.finishes[2]?.error).toBeUndefined();
+    expect(harness.finishes[2]).toMatchObject({ ranges: [{ start: 0, end: 500 }], size: 500 });
+    expect(harness.finishes[3]).toMatchObject({ ranges: [], size: null });
   });
 
   it.each<[string, RequestInit]>([
