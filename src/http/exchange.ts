@@ -11,7 +11,6 @@ import type { ByteRange } from "../readahead/byte-range.ts";
 import { createDownload, type Download } from "../readahead/download.ts";
 import { type EndedBy, noTotals, type Observe, type Totals } from "../readahead/events.ts";
 import type { Limits } from "../readahead/limits.ts";
-import { defaultLimits } from "../readahead/limits.ts";
 import type { Mount } from "./mount.ts";
 import type { Observation, Observer } from "./observer.ts";
 import type { RecentFacts } from "./recent-facts.ts";
@@ -25,8 +24,8 @@ export interface ExchangeOptions {
   readonly rawKey: string;
   /** Decoded, or `undefined` where the path names no key. */
   readonly key: string | undefined;
-  /** The handler's limits; the mount's come on top. */
-  readonly limits?: Partial<Limits> | undefined;
+  /** Defaults, the handler's and the mount's limits together. */
+  readonly limits: Limits;
   readonly budget?: Budget | undefined;
   readonly observer?: Observer | undefined;
   readonly recentFacts: RecentFacts;
@@ -46,7 +45,6 @@ export class Exchange {
   readonly mount: Mount;
   readonly rawKey: string;
   readonly key: string | undefined;
-  /** Defaults, the handler's and the mount's limits together. */
   readonly limits: Limits;
   readonly recentFacts: RecentFacts;
   /** Settles, never rejects, when every download closed and the watcher was told. */
@@ -66,7 +64,7 @@ export class Exchange {
     this.mount = options.mount;
     this.rawKey = options.rawKey;
     this.key = options.key;
-    this.limits = { ...defaultLimits, ...options.limits, ...options.mount.limits };
+    this.limits = options.limits;
     this.recentFacts = options.recentFacts;
     this.#budget = options.budget;
     const finished = Promise.withResolvers<void>();

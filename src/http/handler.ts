@@ -9,7 +9,7 @@
 import { ReadaheadError } from "../errors.ts";
 import type { Budget } from "../readahead/budget.ts";
 import type { Download } from "../readahead/download.ts";
-import type { Limits } from "../readahead/limits.ts";
+import { type Limits, resolveLimits } from "../readahead/limits.ts";
 import { addCorsHeaders, allowedMethods, optionsResponse } from "./cors.ts";
 import { Exchange } from "./exchange.ts";
 import { faviconResponse, frontPage, healthPage } from "./front-page.ts";
@@ -63,11 +63,16 @@ const reservedQuery: readonly string[] = ["download", "explain"];
  *
  * The response's body is the engine's stream: bounded by the limits, ended by cancelling it or by the request's
  * signal. `waitUntil` gets one promise per request that reached a mount; it settles after the record was written.
+ *
+ * @throws RangeError for a limit, of the handler or of a mount, that cannot be
  */
 export function createHandler(options: HandlerOptions): Handler {
   const route = createRouter(options.mounts);
   const names = options.mounts.map((mount) => mount.name);
   const recentFacts = new RecentFacts({ factsMs: options.factsMs });
+  const common = resolveLimits(options.limits);
+  const limitsOf = (mount: Mount) => resolveLimits({ ...common, ...mount.limits });
+  const limits = new Map(options.mounts.map((mount) => [mount, limitsOf(mount)]));
 
   async function handle(
     id: string,
@@ -95,7 +100,7 @@ export function createHandler(options: HandlerOptions): Handler {
   }
 
   function begin(id: string, request: Request, url: URL, mount: Mount, rawKey: string): Exchange {
-    const { limits, budget, observer } = options;
+    const { budget, observer } = options;
     const key = decodeKey(rawKey);
     return new Exchange({
       id,
@@ -104,7 +109,8 @@ export function createHandler(options: HandlerOptions): Handler {
       mount,
       rawKey,
       key,
-      limits,
+      // A front's mounts need not stand among ours.
+      limits: limits.get(mount) ?? limitsOf(mount),
       budget,
       observer,
       recentFacts,

@@ -2,6 +2,8 @@ import { describe, expect, it, vi } from "vitest";
 import { ReadaheadError } from "../../src/errors.ts";
 import type { HandlerOptions } from "../../src/http/handler.ts";
 import type { Mount } from "../../src/http/mount.ts";
+import { createS3Front, type S3Bucket } from "../../src/http/s3/front.ts";
+import { defaultLimits, type Limits } from "../../src/readahead/limits.ts";
 import { film, problemOf, useHarness } from "./harness.ts";
 
 const harness = useHarness();
@@ -35,6 +37,37 @@ describe("mount options", () => {
     expect((await harness.get({}, { cacheControl: "no-store" })).headers.get("cache-control")).toBe(
       "no-store",
     );
+  });
+
+  it("are refused at once where a limit cannot be", () => {
+    const limits = { windowParts: 0 };
+    expect(() => harness.handlerFor({}, { limits })).toThrow(RangeError);
+    expect(() => harness.handlerFor({ limits })).toThrow(/windowParts must be .* got 0$/);
+    const bucket: S3Bucket = {
+      mount: { name: "media", prefix: "/media/", source: harness.source, limits },
+      bucket: "media",
+      access: "public",
+      listAccess: "public",
+      credentials: [],
+      regions: [],
+      hosts: [],
+    };
+    expect(() => createS3Front({ buckets: [bucket] })).toThrow(RangeError);
+  });
+
+  it("bring limits of their own, over those of the handler", async () => {
+    const seen: [string, Limits][] = [];
+    const explain: HandlerOptions["explain"] = async ({ exchange }) => {
+      seen.push([exchange.mount.name, exchange.limits]);
+      return new Response();
+    };
+    const limits = { windowParts: 2, attempts: 3 };
+    const handle = harness.handlerFor(
+      { explain: true, limits: { windowParts: 4 } },
+      { explain, limits },
+    );
+    await harness.ask(handle, "/files/film.mp4?explain");
+    expect(seen).toEqual([["files", { ...defaultLimits, windowParts: 4, attempts: 3 }]]);
   });
 
   it("explains an empty local store, and only that", async () => {

@@ -7,6 +7,7 @@
  * of buckets that the sender may not see (a wrong bucket is told from a forbidden one only to those who signed).
  */
 import { ReadaheadError } from "../../errors.ts";
+import { resolveLimits } from "../../readahead/limits.ts";
 import type { ListPage } from "../../sources/source.ts";
 import { optionsResponse } from "../cors.ts";
 import type { Exchange } from "../exchange.ts";
@@ -43,6 +44,7 @@ export interface S3FrontOptions {
  * Makes the front. Keeps derived signing keys, nothing of a request.
  *
  * @throws TypeError when one access key is given two secrets
+ * @throws RangeError for a mount's limit that cannot be
  */
 export function createS3Front(options: S3FrontOptions): Front {
   return new S3Front(options);
@@ -54,6 +56,7 @@ class S3Front implements Front {
   readonly #authenticator: Authenticator;
 
   constructor(options: S3FrontOptions) {
+    for (const { mount } of options.buckets) resolveLimits(mount.limits);
     this.#buckets = options.buckets;
     this.#others = options.otherPrefixes ?? [];
     this.#authenticator = new Authenticator(options.buckets, options.now);
