@@ -262,10 +262,11 @@ function notFound(): Refusal {
   return refusalOf(new ReadaheadError("not-found", "No mount has this path"));
 }
 
-/** Our own pages are for GET and HEAD. */
+/** Our own pages are as read-only as the mounts. */
 function readOnly(request: Request, id: string, page: (request: Request) => Response): Response {
   if (request.method === "GET" || request.method === "HEAD") return page(request);
-  const refusal = refuse("method-not-allowed", { allow: "GET, HEAD" });
+  if (request.method === "OPTIONS") return optionsResponse(undefined, request);
+  const refusal = refuse("method-not-allowed", { allow: allowedMethods });
   return problemResponse(refusal, id, request.method);
 }
 

@@ -152,7 +152,7 @@ describe("methods", () => {
     for (const path of ["/files/film.mp4", "/", "/healthz"]) {
       const { status, headers } = await harness.ask(harness.handlerFor(), path, { method });
       expect(status).toBe(405);
-      expect(headers.get("allow")).toMatch(/^GET, HEAD/);
+      expect(headers.get("allow")).toBe("GET, HEAD, OPTIONS");
     }
     expect(harness.source.opens).toEqual([]);
   });
@@ -169,6 +169,13 @@ describe("methods", () => {
     expect(preflight.headers.get("access-control-allow-origin")).toBe("https://app.example");
     expect(preflight.headers.get("access-control-allow-headers")).toContain("range");
     expect(harness.source.opens).toEqual([]);
+  });
+
+  it.each(["/", "/healthz", "/favicon.ico"])("answers OPTIONS on %s", async (path) => {
+    const init = { method: "OPTIONS" };
+    const { status, headers, bytes } = await harness.ask(harness.handlerFor(), path, init);
+    expect([status, headers.get("allow")]).toEqual([204, "GET, HEAD, OPTIONS"]);
+    expect(bytes).toHaveLength(0);
   });
 
   it("grants CORS on refusals too", async () => {
