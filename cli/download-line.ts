@@ -47,7 +47,7 @@ export function formatLine(told: Told, paint: Paint): string | undefined {
     clock(told.atMs),
     String(record.status ?? "---"),
     paint(OUTCOME_STYLES[record.outcome] ?? "red", record.outcome.padEnd(15)),
-    `${record.method === "GET" ? "" : `${record.method} `}${printable(`${record.mount}/${record.key}`)}`,
+    `${record.method === "GET" ? "" : `${record.method} `}${printable(`${record.mount}/${record.key ?? "?"}`)}`,
     formatRanges(record.ranges),
     formatBytes(record.bytesSent),
     `in ${formatDuration(record.totalMs)}`,

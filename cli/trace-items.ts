@@ -60,7 +60,7 @@ const record = v.object({
   version: v.literal(1),
   request: v.fallback(v.string(), ""),
   mount: v.fallback(v.string(), ""),
-  key: v.fallback(v.string(), ""),
+  key: v.fallback(v.nullable(v.string()), null),
   method: v.fallback(v.string(), "GET"),
   status: orNull,
   outcome: v.picklist([

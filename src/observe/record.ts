@@ -34,8 +34,8 @@ export interface SummaryRecord {
   /** The ray id where there is one, else random: the same as `x-request-id`. */
   readonly request: string;
   readonly mount: string;
-  /** Decoded key; cut, with an ellipsis, where it is very long. */
-  readonly key: string;
+  /** Decoded key; cut, with an ellipsis, where it is very long. Null where the path names none (`%zz`). */
+  readonly key: string | null;
   readonly method: string;
   /** Null when nothing was sent. */
   readonly status: number | null;
@@ -72,7 +72,7 @@ export interface SummaryRecord {
 export interface RecordedRequest {
   readonly id: string;
   readonly mount: string;
-  /** Null where the path names no key; the record then has an empty one. */
+  /** Null where the path names no key. */
   readonly key: string | null;
   readonly method: string;
 }
@@ -103,7 +103,7 @@ export function createRecorder(
         version: 1,
         request: cut(request.id, SHORT_TEXT_CHARACTERS),
         mount: cut(request.mount, SHORT_TEXT_CHARACTERS),
-        key: cutToJson(request.key ?? "", KEY_BYTES),
+        key: request.key === null ? null : cutToJson(request.key, KEY_BYTES),
         method: cut(request.method, SHORT_TEXT_CHARACTERS),
         status: finish.status,
         outcome: decideOutcome(finish),

@@ -189,7 +189,7 @@ function describe(record: SummaryRecord): Attributes {
   return {
     "readahead.request": record.request,
     "readahead.mount": record.mount,
-    "readahead.key": record.key,
+    "readahead.key": record.key ?? undefined,
     "readahead.ranges": record.ranges.map(([start, end]) => `${start}-${end ?? ""}`).join(","),
     "readahead.size": record.size ?? undefined,
     "readahead.status": record.status ?? undefined,

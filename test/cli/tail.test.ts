@@ -68,6 +68,11 @@ describe("tail", () => {
     expect(err).toBe("3 downloads\n");
   });
 
+  it("marks a path that names no key", async () => {
+    const { out } = await run([], [JSON.stringify(tailItem([[{ ...fast, key: null }]]))]);
+    expect(out).toContain("  files/?  ");
+  });
+
   it("reads bytes that are split anywhere, within a character too", async () => {
     const bytes = new TextEncoder().encode(
       JSON.stringify(tailItem([[{ ...fast, key: "größe-☃.bin" }]])),

@@ -60,8 +60,10 @@ describe("createRecorder", () => {
   });
 
   it("says null for what is not known, and leaves a timeline out where no part was asked for", () => {
-    const record = recordOf([], { status: null, endedBy: "client-signal" });
+    const unread = { ...REQUEST, key: null };
+    const record = recordOf([], { status: null, endedBy: "client-signal" }, unread);
     expect(record).toMatchObject({
+      key: null,
       status: null,
       outcome: "client-left",
       size: null,
