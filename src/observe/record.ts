@@ -1,6 +1,6 @@
 /**
- * The one log record of a download: a pure reducer from the engine's events and a few facts of the request to a plain
- * object under 8 KB. Writing it, once, is the observer's business (`observer.ts`).
+ * The one log record of a request that reached a mount: a pure reducer from the engine's events and a few facts of the
+ * request to a plain object under 8 KB. Writing it, once, is the observer's business (`observer.ts`).
  *
  * The names of the fields are a fixed interface (dashboards and `wrangler tail --search edge-readahead` rely on them);
  * what is unknown is null. `timeline` and `error` are the only fields that may be missing beside `unversioned`.
