@@ -1,5 +1,7 @@
-/** Bytes of an answer that need no request: multipart boundaries, inline content, the zeros of a hole. */
-/** Bytes that need no request, on their turn in the stream. */
+/**
+ * Bytes of an answer that need no request, on their turn in the stream: multipart boundaries, inline content, the zeros
+ * of a hole.
+ */
 export class Filler {
   readonly #bytes: Uint8Array | undefined;
   #left: number;

@@ -1,6 +1,6 @@
 /** One page of an R2 bucket's keys. */
-
 import { orDisowned } from "./disown.ts";
+import { afterAll, compareUtf8 } from "./key-order.ts";
 import type { R2BucketBinding } from "./r2-binding.ts";
 import { r2Error, r2Replica } from "./r2-errors.ts";
 import type { ListPage, ListRequest } from "./source.ts";
@@ -46,24 +46,11 @@ export async function listR2(
 }
 
 /**
- * The key after which the next page starts. After a rolled-up prefix that is past every key under it: U+10FFFF has the
- * highest encoding of UTF-8, and a key that goes on with it is the one thing this would skip.
+ * The key after which the next page starts. After a rolled-up prefix that is past every key under it; a key that goes on
+ * with U+10FFFF is the one thing this would skip.
  */
 function nextStart(key: string | undefined, prefix: string | undefined): string | undefined {
   if (prefix === undefined) return key;
-  const beyond = `${prefix}\u{10ffff}`;
+  const beyond = prefix + afterAll;
   return key === undefined || compareUtf8(key, beyond) < 0 ? beyond : key;
-}
-
-/** Byte order of the UTF-8 forms, which is R2's order; that of UTF-16 differs above U+FFFF. */
-function compareUtf8(a: string, b: string): number {
-  const encoder = new TextEncoder();
-  const left = encoder.encode(a);
-  const right = encoder.encode(b);
-  const length = Math.min(left.length, right.length);
-  for (let i = 0; i < length; i++) {
-    const difference = (left[i] ?? 0) - (right[i] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return left.length - right.length;
 }
