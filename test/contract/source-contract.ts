@@ -11,6 +11,7 @@ import type {
   Want,
 } from "../../src/sources/source.ts";
 import { discardBody, readAll } from "../support/bodies.ts";
+import { checkLeaks } from "../support/leak-check.ts";
 import { contentBytes, ramp } from "../support/object-bytes.ts";
 import type { TestDownload } from "../support/permits.ts";
 import { createTestDownload } from "../support/permits.ts";
@@ -38,6 +39,7 @@ export function describeSourceContract(
   const key = "folder/ramp.bin";
 
   describe(`source contract: ${name}`, () => {
+    checkLeaks();
     let fixture: ContractFixture;
     let download: TestDownload;
 

@@ -1,12 +1,13 @@
 /**
  * A handler over a store in memory, with the real engine: what a test asks, and what must be true after every test
- * (nothing open, nothing held, one end for every beginning, no unhandled rejection).
+ * (nothing open, one end for every beginning, and what the leak check says).
  */
 import { afterEach, beforeEach, expect } from "vitest";
 import { createHandler, type Handler, type HandlerOptions } from "../../src/http/handler.ts";
 import type { Mount } from "../../src/http/mount.ts";
 import type { Finish, RequestFacts } from "../../src/http/observer.ts";
 import { Budget } from "../../src/readahead/budget.ts";
+import { checkLeaks, watchBudget } from "../support/leak-check.ts";
 import { firstDifference } from "../support/object-bytes.ts";
 import { type FakeObject, FakeSource, ramp } from "./fake-source.ts";
 
@@ -46,8 +47,7 @@ export interface Harness {
 
 /** Call once at the top of a test file. */
 export function useHarness(): Harness {
-  const rejections: unknown[] = [];
-  const onRejection = (reason: unknown) => rejections.push(reason);
+  checkLeaks();
   const harness: Harness = {
     source: new FakeSource(),
     budget: new Budget(32 * KIB * KIB, 96),
@@ -93,20 +93,15 @@ export function useHarness(): Harness {
     harness.waiting = [];
     harness.begun = [];
     harness.finishes = [];
-    rejections.length = 0;
-    process.on("unhandledRejection", onRejection);
+    watchBudget(harness.budget);
   });
 
   afterEach(async () => {
-    const { source, budget, begun, finishes } = harness;
+    const { source, begun, finishes } = harness;
     await harness.settled();
-    await new Promise<void>((resolve) => setImmediate(resolve));
-    process.off("unhandledRejection", onRejection);
     expect(source.openBodies, "open bodies").toBe(0);
-    expect(budget.held, "held bytes").toBe(0);
     expect(finishes, "one end for every beginning").toHaveLength(begun.length);
     expect(finishes.filter(({ totals }) => totals.openAfterClose > 0)).toEqual([]);
-    expect(rejections, "unhandled rejections").toEqual([]);
   });
 
   return harness;

@@ -4,9 +4,9 @@ import { Allowance, type AllowanceOptions, PutBack } from "../../src/readahead/a
 import type { Ask } from "../../src/readahead/permits.ts";
 import { checkLeaks } from "../support/leak-check.ts";
 
-checkLeaks();
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
+checkLeaks();
 
 const settle = () => vi.advanceTimersByTimeAsync(0);
 

@@ -6,9 +6,9 @@ import { checkLeaks } from "../support/leak-check.ts";
 import { type MemoryFault, MemoryStore } from "./support/memory-store.ts";
 import { closedEvent, expectSettled, watchDownload } from "./support/watched-download.ts";
 
-checkLeaks();
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
+checkLeaks();
 
 const unavailable: MemoryFault = { kind: "status", status: 503 };
 const reset: MemoryFault = { kind: "reset", after: "before-headers" };

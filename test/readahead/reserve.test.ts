@@ -3,9 +3,9 @@ import { Budget } from "../../src/readahead/budget.ts";
 import { awaitReserve } from "../../src/readahead/reserve.ts";
 import { checkLeaks } from "../support/leak-check.ts";
 
-checkLeaks();
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
+checkLeaks();
 
 const never = new AbortController().signal;
 

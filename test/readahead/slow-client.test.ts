@@ -9,9 +9,9 @@ import { expectSettled, watchDownload } from "./support/watched-download.ts";
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-checkLeaks();
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
+checkLeaks();
 
 const settle = () => vi.advanceTimersByTimeAsync(0);
 

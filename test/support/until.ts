@@ -1,5 +1,8 @@
 /** Waits for something another party does, instead of sleeping. */
 
+/** The timer of the platform, also where a test fakes or watches the global one. */
+export const realTimeout: (then: () => void, ms?: number) => void = globalThis.setTimeout;
+
 /**
  * Resolves once `condition` holds; asks again every millisecond.
  *
@@ -13,6 +16,6 @@ export async function until(
   const deadline = Date.now() + timeoutMs;
   while (!(await condition())) {
     if (Date.now() > deadline) throw new Error(`Waited ${timeoutMs} ms in vain: ${what}`);
-    await new Promise<void>((resolve) => setTimeout(resolve, 1));
+    await new Promise<void>((resolve) => realTimeout(resolve, 1));
   }
 }

@@ -8,6 +8,7 @@ import type { Layout } from "../../../src/readahead/layout.ts";
 import { resolveLimits } from "../../../src/readahead/limits.ts";
 import { firstPartBytes } from "../../../src/readahead/plan.ts";
 import type { OpenObject, Source } from "../../../src/sources/source.ts";
+import { watchBudget } from "../../support/leak-check.ts";
 
 export interface WatchedDownload {
   readonly download: Download;
@@ -30,6 +31,7 @@ export interface WatchedDownload {
 export function watchDownload(options: DownloadOptions = {}): WatchedDownload {
   const limits = resolveLimits({ hedge: false, ...options.limits });
   const budget = options.budget ?? new Budget(limits.budgetBytes, limits.openUpstreams);
+  watchBudget(budget);
   const events: ReadaheadEvent[] = [];
   const download = createDownload({
     ...options,
