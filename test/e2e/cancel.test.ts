@@ -7,19 +7,34 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type Origin, startOrigin } from "../../scripts/origin.ts";
 import { rampSample } from "../../scripts/samples.ts";
+import { ramp as rampContent } from "../support/object-bytes.ts";
+import type { ScriptedFault } from "../support/store-script.ts";
+import { type StoreServer, startStoreServer } from "../support/store-server.ts";
+import type { StoreSpace } from "../support/store-space.ts";
+import { until } from "../support/until.ts";
+import { rawGet } from "./observe-support/raw-client.ts";
 import { startWorkerd, type Workerd } from "./support/workerd.ts";
 
 const ramp = rampSample("ramp.bin", 256 * 1024 ** 2);
 const withinMs = 200;
+const part = 256 * 1024;
+const faultySize = 24 * part + 77;
 
 let origin: Origin;
+let store: StoreServer;
 let worker: Workerd;
 
 beforeAll(async () => {
   origin = await startOrigin({ samples: [ramp] });
+  store = await startStoreServer();
+  const faulty = { source: "http", url: `${store.url}faulty/`, part_bytes: part };
   worker = await startWorkerd({
     keepRecords: true,
-    mounts: { origin: { prefix: "/origin/", source: "http", url: `${origin.url}/` } },
+    mounts: {
+      origin: { prefix: "/origin/", source: "http", url: `${origin.url}/` },
+      faulty: { ...faulty, prefix: "/faulty/", window_parts: 3 },
+      sequential: { ...faulty, prefix: "/sequential/", window_parts: 1 },
+    },
     limits: { facts_ms: 0 },
   });
 });
@@ -29,6 +44,7 @@ afterEach(() => origin.set({ delayMs: 0, rate: 0 }));
 afterAll(async () => {
   await worker?.close();
   await origin?.close();
+  await store?.close();
 });
 
 interface Client {
@@ -37,8 +53,8 @@ interface Client {
   reset(): void;
 }
 
-function open(headers: Readonly<Record<string, string>> = {}): Client {
-  const sending = request(`${worker.url}/origin/ramp.bin`, { agent: false, headers });
+function open(headers: Readonly<Record<string, string>> = {}, path = "/origin/ramp.bin"): Client {
+  const sending = request(`${worker.url}${path}`, { agent: false, headers });
   sending.once("error", () => {});
   sending.end();
   return { sending, reset: () => sending.socket?.resetAndDestroy() };
@@ -70,17 +86,13 @@ function readBytes(response: IncomingMessage, count: number): Promise<void> {
   });
 }
 
-async function waitUntil(holds: () => boolean): Promise<void> {
-  const deadline = performance.now() + 5000;
-  while (!holds()) {
-    if (performance.now() > deadline) throw new Error("It did not come to that within 5 s");
-    await sleep(5);
-  }
-}
-
-/** Resets, and checks the promise: everything ends in time and nothing starts afterwards. */
+/** Resets while requests are open, and checks the promise: everything ends in time and nothing starts afterwards. */
 async function expectEnd(client: Client): Promise<void> {
   expect(origin.counts().open).toBeGreaterThan(0);
+  await expectNothing(client);
+}
+
+async function expectNothing(client: Client): Promise<void> {
   client.reset();
   await origin.idle(withinMs);
   // A request sent before the reset may still lie in the origin's accept queue.
@@ -91,7 +103,7 @@ async function expectEnd(client: Client): Promise<void> {
 }
 
 async function lastRecord(before: number): Promise<Record<string, unknown> | undefined> {
-  await waitUntil(() => worker.records().length > before);
+  await until("it came to that", () => worker.records().length > before);
   return worker.records().at(-1);
 }
 
@@ -100,7 +112,7 @@ describe("a client that resets the connection", () => {
     origin.set({ delayMs: 3000 });
     const before = worker.records().length;
     const client = open();
-    await waitUntil(() => origin.counts().open > 0);
+    await until("it came to that", () => origin.counts().open > 0);
     await expectEnd(client);
     expect(await lastRecord(before)).toMatchObject({ outcome: "client-left", status: null });
   });
@@ -124,24 +136,29 @@ describe("a client that resets the connection", () => {
     origin.set({ delayMs: 3000 });
     await readBytes(response, 100_000);
     response.resume();
-    await waitUntil(() => origin.counts().open >= 2);
+    await until("it came to that", () => origin.counts().open >= 2);
     await expectEnd(client);
   });
 
   it("ends everything while the origin says nothing", async () => {
     origin.set({ rate: 1 });
     const client = open();
-    await waitUntil(() => origin.counts().open > 0);
+    await until("it came to that", () => origin.counts().open > 0);
     await expectEnd(client);
   });
 
   it("ends everything while it reads nothing itself", async () => {
     origin.set({ rate: 20_000_000 });
+    const before = worker.records().length;
     const client = open();
     await readBytes(await answered(client), 500_000);
-    await sleep(300);
-    client.reset();
-    await origin.idle(withinMs);
+    await until("all that may be held was received", () => origin.counts().open === 0);
+    await expectNothing(client);
+    expect(await lastRecord(before)).toMatchObject({
+      outcome: "client-left",
+      status: 200,
+      openAfterClose: 0,
+    });
   });
 
   it("ends everything inside a range and inside a multipart answer", async () => {
@@ -164,7 +181,7 @@ describe("a client that resets the connection", () => {
       }),
     );
     await origin.idle(2000);
-    await waitUntil(() => worker.records().length >= before + clients.length);
+    await until("it came to that", () => worker.records().length >= before + clients.length);
     for (const record of worker.records().slice(before))
       expect(record).toMatchObject({ outcome: "client-left", openAfterClose: 0 });
     origin.set({ rate: 0 });
@@ -173,5 +190,97 @@ describe("a client that resets the connection", () => {
     let read = 0;
     for await (const block of response) if (block instanceof Uint8Array) read += block.byteLength;
     expect(read).toBe(4_000_000);
+  });
+});
+
+/** Makes the store play the faults. */
+function offerFaulty(faults: readonly ScriptedFault[]): StoreSpace {
+  const object = { content: rampContent, size: faultySize };
+  return store.space("faulty", { objects: { "ramp.bin": object }, faults });
+}
+
+/** A client that has begun to read from the faulty store. */
+async function beginFaulty(faults: readonly ScriptedFault[], mount = "faulty") {
+  const space = offerFaulty(faults);
+  const before = worker.records().length;
+  const client = open({}, `/${mount}/ramp.bin`);
+  const response = await answered(client);
+  let read = 0;
+  response.on("data", (block: Buffer) => {
+    read += block.byteLength;
+  });
+  return { space, before, client, response, read: () => read };
+}
+
+/** Resets, and checks that nothing is left of it at the store, and nothing comes for `quietMs`. */
+async function expectQuiet(
+  space: StoreSpace,
+  client: Pick<Client, "reset">,
+  quietMs: number,
+): Promise<void> {
+  client.reset();
+  const over = () => space.stats().openBodies + space.stats().unanswered === 0;
+  await until("every upstream request was over", over, withinMs);
+  const { requests } = space.stats();
+  await sleep(quietMs);
+  expect(space.stats()).toMatchObject({ requests, openBodies: 0, unanswered: 0 });
+}
+
+describe("a client that resets the connection of a faulty store's object", () => {
+  const from = (first: number, fault: ScriptedFault["fault"]): ScriptedFault[] =>
+    Array.from({ length: 50 }, (_, i) => ({ at: first + i, fault }));
+
+  it("ends everything during back-off", async () => {
+    const busy = { kind: "status", status: 503, headers: { "retry-after": "1" } } as const;
+    const { space, before, client, read } = await beginFaulty(from(1, busy));
+    await until("all parts but the first back off", () => {
+      const { requests, openBodies, unanswered } = space.stats();
+      return read() === part && requests >= 4 && openBodies + unanswered === 0;
+    });
+    // Longer than they were told to wait.
+    await expectQuiet(space, client, 2000);
+    const record = await lastRecord(before);
+    expect(record).toMatchObject({ outcome: "client-left", status: 200, openAfterClose: 0 });
+    expect(record?.["retries"]).toBeGreaterThan(0);
+  });
+
+  it("ends everything during a hedge", async () => {
+    // One part at a time: the order in which the store sees requests is then that of the parts.
+    const laggard = { at: 20, fault: { kind: "stall", after: 200 * 1024 } } as const;
+    const silent = { kind: "stall", after: "before-headers" } as const;
+    const { space, before, client } = await beginFaulty(
+      [laggard, ...from(21, silent)],
+      "sequential",
+    );
+    await until("the slow part is asked for twice", () => space.stats().requests === 22);
+    expect(space.stats()).toMatchObject({ openBodies: 1, unanswered: 1 });
+    await expectQuiet(space, client, withinMs);
+    const record = await lastRecord(before);
+    expect(record).toMatchObject({ outcome: "client-left", openAfterClose: 0 });
+    // A pause of the machine may have started one before.
+    expect(record?.["hedges"]).toBeGreaterThanOrEqual(1);
+    expect(space.stats().abortedAt.length).toBeGreaterThanOrEqual(2);
+  });
+
+  it("changes nothing after an error", async () => {
+    const changed = { kind: "status", status: 412 } as const;
+    const { space, before, client, response } = await beginFaulty(from(5, changed));
+    await until("the transfer broke", () => response.destroyed);
+    expect(response.complete).toBe(false);
+    const record = await lastRecord(before);
+    expect(record).toMatchObject({ outcome: "upstream-failed", openAfterClose: 0 });
+    await expectQuiet(space, client, withinMs);
+    expect(worker.records()).toHaveLength(before + 1);
+  });
+
+  it("changes nothing after the end", async () => {
+    const space = offerFaulty([]);
+    const before = worker.records().length;
+    const client = rawGet(`${worker.url}/faulty/ramp.bin`, { connection: "keep-alive" });
+    expect(await lastRecord(before)).toMatchObject({ outcome: "complete", bytesSent: faultySize });
+    await client.received(faultySize);
+    expect(client.socket.destroyed).toBe(false);
+    await expectQuiet(space, client, withinMs);
+    expect(worker.records()).toHaveLength(before + 1);
   });
 });
