@@ -61,7 +61,7 @@ export class ReadaheadError extends Error {
 
   /** @param message Sentence case, no final stop: what could not be done, why, the value received. No host, no secret. */
   constructor(kind: ErrorKind, message: string, options: ReadaheadErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    super(message, options);
     this.kind = kind;
     this.replica = options.replica;
     this.status = options.status;

@@ -45,7 +45,7 @@ export function decide(
   }
   const whole: Decision = {
     kind: "whole",
-    range: { start: 0, end: facts.size ?? Number.POSITIVE_INFINITY },
+    range: { start: 0, end: facts.size ?? Infinity },
   };
   if (specs === undefined || verdict === "whole") return whole;
   // Without a size no Content-Range can be written for sure; an origin that ignores Range can only send it all (14.2).

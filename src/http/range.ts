@@ -78,7 +78,7 @@ export function wantOf(specs: readonly RangeSpec[] | undefined, firstPartBytes: 
   if ("suffix" in first) {
     return first.suffix > 0 && first.suffix <= firstPartBytes ? { suffix: first.suffix } : "facts";
   }
-  const end = Math.min(first.end ?? Number.POSITIVE_INFINITY, first.start + firstPartBytes);
+  const end = Math.min(first.end ?? Infinity, first.start + firstPartBytes);
   // Past 2^53 nothing can be asked for exactly, and no object is that large.
   return Number.isSafeInteger(end) && first.start < end ? { start: first.start, end } : "facts";
 }

@@ -81,7 +81,7 @@ export async function explainPlan(question: PlanQuestion): Promise<ExplainedPlan
   const list: ExplainedPart[] = [];
   const pieces = new Set<StoredPiece>();
   let parts = 0;
-  let smallest = Number.POSITIVE_INFINITY;
+  let smallest = Infinity;
   let largest = 0;
   try {
     for (;;) {
@@ -151,7 +151,7 @@ function endOf(
       remaining: planner.remaining,
       subrequestsLeft: limits.subrequests - parts,
       shareBytes: limits.budgetBytes,
-      askAheadBytes: askAheadBytes(planner.planned, Number.POSITIVE_INFINITY),
+      askAheadBytes: askAheadBytes(planner.planned, Infinity),
     },
     limits,
   );

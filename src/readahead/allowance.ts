@@ -188,7 +188,7 @@ export class Allowance {
       if (claimant.controller.signal.aborted) return;
       if (claimant.rank > (youngest?.claimant.rank ?? rank)) youngest = claim;
     }
-    youngest?.claimant.controller.abort(new PutBack("An older part needs the place"));
+    youngest?.claimant.controller.abort(new PutBack());
   }
 
   #free(claim: Claim): void {

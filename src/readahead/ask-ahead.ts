@@ -23,6 +23,6 @@ const GULP_BYTES = 8 * 1024 * 1024;
  */
 export function askAheadBytes(delivered: number, takingMs: number): number {
   if (takingMs < GULP_MS) return ASK_AHEAD_START;
-  if (delivered > GULP_BYTES) return Number.POSITIVE_INFINITY;
+  if (delivered > GULP_BYTES) return Infinity;
   return ASK_AHEAD_START + delivered / 2;
 }

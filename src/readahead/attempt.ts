@@ -5,7 +5,7 @@
  * 1 MiB loses what already came when the body breaks, and hides a trickle. So the first block, and every block of an
  * upstream slower than a block in 50 ms, is read as it comes; large minimums are for upstreams proven fast.
  */
-import { ReadaheadError } from "../errors.ts";
+import { type ErrorKind, ReadaheadError, type ReadaheadErrorOptions } from "../errors.ts";
 import type { Answer } from "../sources/source.ts";
 import { type BodyReader, createBodyReader, createDecodingReader } from "./body-reader.ts";
 import type { ByteRange } from "./byte-range.ts";
@@ -79,16 +79,8 @@ export class Attempt {
     engine.live.add(this);
     engine.lease.opened();
     engine.totals.attempts += 1;
-    if (engine.listening) {
-      engine.emit({
-        type: "part-requested",
-        at: this.requestedAt,
-        part,
-        attempt: number,
-        range,
-        hedge,
-      });
-    }
+    const at = this.requestedAt;
+    engine.emit?.({ type: "part-requested", at, part, attempt: number, range, hedge });
   }
 
   /** Bytes received. */
@@ -100,6 +92,12 @@ export class Attempt {
   abort(reason: unknown): void {
     this.controller.abort(reason);
     this.#reader?.cancel(reason);
+  }
+
+  /** An error of the replica that was asked. */
+  fault(kind: ErrorKind, message: string, more?: ReadaheadErrorOptions): ReadaheadError {
+    const { replica, alternatives } = this;
+    return new ReadaheadError(kind, message, { replica, alternatives, ...more });
   }
 
   /** Headers are there and checked. */
@@ -116,15 +114,13 @@ export class Attempt {
     this.answeredAt = at;
     this.#engine.slowTail.answered(at - this.requestedAt);
     this.#engine.watch();
-    if (this.#engine.listening) {
-      this.#engine.emit({
-        type: "part-answered",
-        at,
-        part: this.#part,
-        attempt: this.number,
-        replica: answer.replica,
-      });
-    }
+    this.#engine.emit?.({
+      type: "part-answered",
+      at,
+      part: this.#part,
+      attempt: this.number,
+      replica: answer.replica,
+    });
   }
 
   /**
@@ -164,19 +160,17 @@ export class Attempt {
       this.#bytes += read;
       this.#engine.totals.bytesFetched += read;
       // An unfinished body may end in the text of an error: its last bytes wait until more has come.
-      const whole = missing === 0 || (ended && missing === Number.POSITIVE_INFINITY);
+      const whole = missing === 0 || (ended && missing === Infinity);
       const held = whole ? 0 : Math.min(tail, carry.byteLength + read);
       this.#carried = held;
       const filled = new Uint8Array(result.view.buffer, 0, carry.byteLength + read);
-      carry = held === 0 ? new Uint8Array(0) : filled.slice(filled.byteLength - held);
+      carry = filled.slice(filled.byteLength - held);
       if (ended && missing === 0) sink.ends?.(this);
       const kept = sink.accept(filled.subarray(0, filled.byteLength - held), room);
       spare = kept ? undefined : result.view.buffer;
-      if (ended && missing > 0) {
-        if (missing === Number.POSITIVE_INFINITY) return;
-        throw this.#truncated(missing);
-      }
-      if (ended) return;
+      if (!ended) continue;
+      if (missing === 0 || missing === Infinity) return;
+      throw this.#truncated(missing);
     }
     await this.#readEnd(reader);
   }
@@ -192,10 +186,9 @@ export class Attempt {
     engine.lease.ended();
     engine.totals.bytesWasted += this.#carried;
     if (end === "complete") this.#learn();
-    else this.abort(error ?? new LetGo(`The attempt ended: ${end}`));
-    if (!engine.listening) return;
+    else this.abort(error ?? new LetGo(end));
     const failure = error instanceof ReadaheadError ? error : undefined;
-    engine.emit({
+    engine.emit?.({
       type: "attempt-ended",
       at: performance.now(),
       part: this.#part,
@@ -231,10 +224,8 @@ export class Attempt {
       // What came within the pending read is lost: the next one must not wait for as much again.
       speed.broke();
       if (this.signal.aborted) throw this.signal.reason;
-      throw new ReadaheadError("unavailable", "The store broke its answer off", {
+      throw this.fault("unavailable", "The store broke its answer off", {
         cause: error,
-        replica: this.replica,
-        alternatives: this.alternatives,
         connection: true,
       });
     } finally {
@@ -243,10 +234,7 @@ export class Attempt {
   }
 
   #truncated(missing: number): ReadaheadError {
-    return new ReadaheadError("truncated", `The store's answer ended ${missing} bytes early`, {
-      replica: this.replica,
-      alternatives: this.alternatives,
-    });
+    return this.fault("truncated", `The store's answer ended ${missing} bytes early`);
   }
 
   /** Reads past the last byte, so that a kept-alive connection is free again; surplus is cancelled. */

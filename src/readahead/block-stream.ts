@@ -38,7 +38,7 @@ export class BlockStream {
       start: (controller: Controller) => {
         this.#controller = controller;
       },
-      pull: () => pull(),
+      pull,
       cancel: (reason: unknown) => {
         // The runtime cancels with an error when a write to the client failed, and with nothing when it closed.
         cancel(reason instanceof Error && reason.name !== "AbortError", reason);
@@ -55,10 +55,10 @@ export class BlockStream {
   }
 
   close(): void {
-    const controller = this.#controller;
-    controller?.close();
+    const controller = this.#controller as Partial<ReadableByteStreamController> | undefined;
+    controller?.close?.();
     // A reader that brought its own buffer waits until it is told that nothing follows.
-    if (controller !== undefined && "byobRequest" in controller) controller.byobRequest?.respond(0);
+    controller?.byobRequest?.respond(0);
   }
 
   error(reason: unknown): void {

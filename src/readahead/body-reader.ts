@@ -27,9 +27,9 @@ export interface BodyReader {
 }
 
 export function createBodyReader(body: Body): BodyReader {
-  if (body instanceof Uint8Array) return readBytes(body);
+  if (body instanceof Uint8Array) return readBlocks(body);
   const byob = byobReader(body);
-  return byob === undefined ? readByDefault(body) : readByob(byob);
+  return byob === undefined ? readBlocks(new Uint8Array(0), body.getReader()) : readByob(byob);
 }
 
 /** Cancels a body that nobody reads; one that has a reader is left to it. */
@@ -44,13 +44,12 @@ export function createDecodingReader(
   decode: (bytes: Uint8Array<ArrayBuffer>) => Promise<void>,
 ): BodyReader {
   return {
-    endsShort: reader.endsShort,
+    ...reader,
     async read(view, min) {
       const result = await reader.read(view, min);
       if (result.view.byteLength > 0) await decode(result.view);
       return result;
     },
-    cancel: (reason) => reader.cancel(reason),
   };
 }
 
@@ -96,17 +95,20 @@ function readByob(reader: ReadableStreamBYOBReader): BodyReader {
   };
 }
 
-function readByDefault(body: ReadableStream<Uint8Array>): BodyReader {
-  const reader = body.getReader();
-  let rest: Uint8Array = new Uint8Array(0);
+/** Copies what is here into the view, then what the reader brings, if there is one. */
+function readBlocks(
+  here: Uint8Array,
+  reader?: ReadableStreamDefaultReader<Uint8Array>,
+): BodyReader {
+  let rest = here;
   return {
     endsShort: true,
     async read(view, min) {
       let filled = 0;
       while (filled < min) {
         if (rest.byteLength === 0) {
-          const { value, done } = await reader.read();
-          if (done) return { view: view.subarray(0, filled), done: true };
+          const { value, done } = (await reader?.read()) ?? { done: true };
+          if (done || value === undefined) return { view: view.subarray(0, filled), done: true };
           rest = value;
         }
         const taken = rest.subarray(0, view.byteLength - filled);
@@ -114,27 +116,12 @@ function readByDefault(body: ReadableStream<Uint8Array>): BodyReader {
         filled += taken.byteLength;
         rest = rest.subarray(taken.byteLength);
       }
-      return { view: view.subarray(0, filled), done: false };
+      const done = reader === undefined && rest.byteLength === 0;
+      return { view: view.subarray(0, filled), done };
     },
     cancel: (reason) => {
       rest = new Uint8Array(0);
-      reader.cancel(reason).then(undefined, () => {});
-    },
-  };
-}
-
-function readBytes(bytes: Uint8Array): BodyReader {
-  let position = 0;
-  return {
-    endsShort: true,
-    async read(view) {
-      const taken = bytes.subarray(position, position + view.byteLength);
-      view.set(taken);
-      position += taken.byteLength;
-      return { view: view.subarray(0, taken.byteLength), done: position >= bytes.byteLength };
-    },
-    cancel: () => {
-      position = bytes.byteLength;
+      reader?.cancel(reason).then(undefined, () => {});
     },
   };
 }

@@ -91,31 +91,29 @@ export class Budget implements Ceilings {
       this.#held += bytes;
       return true;
     };
+    const share = () => most / Math.max(1, this.#leases.size);
+    const count = (open: number): void => {
+      if (!live()) return;
+      state.open += open;
+      this.#open += open;
+    };
     return {
-      take: (bytes) => takeUpTo(bytes, most / Math.max(1, this.#leases.size)),
+      take: (bytes) => takeUpTo(bytes, share()),
       borrow: (bytes) => this.#held + bytes <= most / 2 && takeUpTo(bytes, most),
-      reserve: (bytes) => takeUpTo(bytes, Number.POSITIVE_INFINITY),
+      reserve: (bytes) => takeUpTo(bytes, Infinity),
       couldReserve: (bytes) => bytes <= most,
       give: (bytes) => {
         if (!live()) return;
         state.held -= bytes;
         this.#held -= bytes;
       },
-      share: () => most / Math.max(1, this.#leases.size),
+      share,
       mayOpen: () => {
         if (this.#open >= mostOpen) this.#reclaim();
         return this.#open < mostOpen;
       },
-      opened: () => {
-        if (!live()) return;
-        state.open += 1;
-        this.#open += 1;
-      },
-      ended: () => {
-        if (!live()) return;
-        state.open -= 1;
-        this.#open -= 1;
-      },
+      opened: () => count(1),
+      ended: () => count(-1),
       touch: () => {
         state.touched = performance.now();
       },

@@ -172,9 +172,7 @@ class RunningDownload implements Download {
     this.#lease.release();
     const totals = this.#totals;
     // Counted, not assumed: what was open and has not been told to end.
-    totals.openAfterClose =
-      open.filter(({ signal }) => !signal.aborted).length +
-      [...this.#requests].filter(({ signal }) => !signal.aborted).length;
+    totals.openAfterClose = [...open, ...this.#requests].filter((it) => !it.signal.aborted).length;
     totals.subrequests = this.#allowance.spent;
     totals.abortMs = performance.now() - at;
     const final: Totals = { ...totals };
@@ -194,7 +192,7 @@ class RunningDownload implements Download {
       live: this.#live,
       signal: this.signal,
       observe: this.observe,
-      listening: this.#onEvent !== undefined,
+      emit: this.#onEvent && ((event) => this.#emit(event)),
       resumable:
         object.facts.unversioned === undefined &&
         object.facts.size !== undefined &&
@@ -202,10 +200,8 @@ class RunningDownload implements Download {
       context: this,
       provenBlockBytes: 0,
       permits: (claimant) => this.#permits(claimant),
-      emit: (event) => this.#emit(event),
       answered: (part) => this.#readahead?.answered(part),
       news: () => this.#readahead?.news(),
-      explain: (error) => this.#explain(error),
       fail: (error) => this.#fail(error),
       watch: () => this.#watch(),
       close: (endedBy, error) => this.close(endedBy, error),
@@ -267,6 +263,7 @@ class RunningDownload implements Download {
     }
   }
 
+  /** The error as the client should see it: a 404 in the middle of an object means that it changed. */
   #explain(error: unknown): unknown {
     if (!(error instanceof ReadaheadError) || error.kind !== "not-found") return error;
     if (this.#readahead?.started !== true) return error;
@@ -276,7 +273,8 @@ class RunningDownload implements Download {
   }
 
   #fail(error: unknown): void {
-    this.close(error instanceof ReadaheadError ? "upstream" : "exception", error);
+    const endedBy = error instanceof ReadaheadError ? "upstream" : "exception";
+    this.close(endedBy, this.#explain(error));
   }
 
   /** One timer for every deadline of the download: first byte, stall, undrained answers, sign of life. */

@@ -3,7 +3,7 @@ import type { CallContext, OpenObject } from "../sources/source.ts";
 import type { Allowance, Claimant } from "./allowance.ts";
 import type { Attempt } from "./attempt.ts";
 import type { Lease } from "./budget.ts";
-import type { EndedBy, Observe, ReadaheadEvent, Totals } from "./events.ts";
+import type { EndedBy, Observe, Totals } from "./events.ts";
 import type { Limits } from "./limits.ts";
 import type { Pace } from "./pace.ts";
 import type { Permits } from "./permits.ts";
@@ -24,8 +24,8 @@ export interface Engine {
   readonly live: Set<Attempt>;
   readonly signal: AbortSignal;
   readonly observe: Observe;
-  /** True when somebody listens: events are built only then. */
-  readonly listening: boolean;
+  /** Absent when nobody listens: events are not even built then. */
+  readonly emit: Observe | undefined;
   /** The version is pinned: a part may be asked for again from the byte reached. */
   readonly resumable: boolean;
   /** Block size that this download's parts have proven fast enough for. */
@@ -33,13 +33,10 @@ export interface Engine {
   /** For requests that belong to no attempt. */
   readonly context: CallContext;
   permits(claimant: Claimant): Permits;
-  emit(event: ReadaheadEvent): void;
   /** A part was answered: a place is free, and its bytes are on the way. */
   answered(part: number): void;
   /** A block arrived or a part ended: whoever waits for bytes should look. */
   news(): void;
-  /** The error as the client should see it: a 404 in the middle of an object means that it changed. */
-  explain(error: unknown): unknown;
   /** The download cannot go on. */
   fail(error: unknown): void;
   close(endedBy: EndedBy, error?: unknown): void;

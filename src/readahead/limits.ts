@@ -40,6 +40,20 @@ export const defaultLimits: Limits = {
   hedge: true,
 };
 
+/** Least and most of every limit that is a number: whole ones. */
+const bounds: Readonly<Record<Exclude<keyof Limits, "hedge">, readonly [number, number]>> = {
+  windowParts: [1, 64],
+  partBytes: [1024, 1024 ** 3],
+  budgetBytes: [0, 1024 ** 4],
+  unanswered: [1, 1024],
+  subrequests: [1, 10_000_000],
+  openUpstreams: [1, 100_000],
+  holdMs: [10, 600_000],
+  firstByteMs: [10, 600_000],
+  stallMs: [10, 600_000],
+  attempts: [1, 100],
+};
+
 /**
  * Fills in the defaults and checks every number once.
  *
@@ -48,20 +62,10 @@ export const defaultLimits: Limits = {
 export function resolveLimits(overrides: Partial<Limits> = {}): Limits {
   const given = Object.entries(overrides).filter(([, value]) => value !== undefined);
   const limits: Limits = { ...defaultLimits, ...Object.fromEntries(given) };
-  requireWhole("windowParts", limits.windowParts, 1, 64);
-  requireWhole("partBytes", limits.partBytes, 1024, 1024 ** 3);
-  requireWhole("budgetBytes", limits.budgetBytes, 0, 1024 ** 4);
-  requireWhole("unanswered", limits.unanswered, 1, 1024);
-  requireWhole("subrequests", limits.subrequests, 1, 10_000_000);
-  requireWhole("openUpstreams", limits.openUpstreams, 1, 100_000);
-  requireWhole("holdMs", limits.holdMs, 10, 600_000);
-  requireWhole("firstByteMs", limits.firstByteMs, 10, 600_000);
-  requireWhole("stallMs", limits.stallMs, 10, 600_000);
-  requireWhole("attempts", limits.attempts, 1, 100);
+  for (const [name, [least, most]] of Object.entries(bounds)) {
+    const value = limits[name as keyof typeof bounds];
+    if (Number.isInteger(value) && value >= least && value <= most) continue;
+    throw new RangeError(`${name} must be a whole number from ${least} to ${most}, got ${value}`);
+  }
   return limits;
-}
-
-function requireWhole(name: keyof Limits, value: number, least: number, most: number): void {
-  if (Number.isInteger(value) && value >= least && value <= most) return;
-  throw new RangeError(`${name} must be a whole number from ${least} to ${most}, got ${value}`);
 }

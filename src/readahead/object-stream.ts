@@ -47,7 +47,7 @@ export function readahead(
   options: ReadaheadOptions = {},
 ): ReadableStream<Uint8Array> {
   const start = range.start ?? 0;
-  const end = range.end ?? Number.POSITIVE_INFINITY;
+  const end = range.end ?? Infinity;
   if (!Number.isSafeInteger(start) || start < 0 || Number.isNaN(end) || end < start)
     throw new RangeError(`A range is half-open and starts at 0 or later, not [${start}, ${end})`);
   const limits = resolveLimits(options.limits);
@@ -63,7 +63,7 @@ export function readahead(
       const opened = await openObject(object.source, object.key, want, download);
       ({ first } = opened);
       options.onOpen?.(opened.facts);
-      const size = opened.facts.size ?? Number.POSITIVE_INFINITY;
+      const size = opened.facts.size ?? Infinity;
       if (opened.rangeable === false && (start > 0 || end < size))
         throw new ReadaheadError("unsupported", "The store cannot send a part of this object");
       const layout = start < Math.min(end, size) ? [{ start, end: Math.min(end, size) }] : [];

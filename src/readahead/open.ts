@@ -35,15 +35,21 @@ export async function openObject(
       return await source.open(key, { ...wish, permits, signal, observe });
     } catch (error) {
       if (signal.aborted) throw signal.reason;
-      if (!(error instanceof ReadaheadError) || !isTransient(error.kind)) throw error;
-      if ((error.retryAfterMs ?? 0) > PATIENCE_MS) throw error;
-      // `firstByteMs` is how long a client waits for a silent store, not a third of it.
-      if (error.silent && !error.alternatives) throw error;
-      const next = nextMove(
-        error,
-        { failures, allowed: OPEN_ATTEMPTS, graceUsed, canRefresh: false, resumable: true },
-        Math.random(),
-      );
+      if (
+        !(error instanceof ReadaheadError) ||
+        !isTransient(error.kind) ||
+        (error.retryAfterMs ?? 0) > PATIENCE_MS ||
+        // `firstByteMs` is how long a client waits for a silent store, not a third of it.
+        (error.silent && !error.alternatives)
+      )
+        throw error;
+      const next = nextMove(error, {
+        failures,
+        allowed: OPEN_ATTEMPTS,
+        graceUsed,
+        canRefresh: false,
+        resumable: true,
+      });
       if (next.move === "fail") throw error;
       if (next.move === "same") graceUsed = true;
       download.retried();

@@ -150,7 +150,7 @@ export class PartBuffer {
       while (!this.#wanted) {
         await this.#demand.wait();
         attempt.signal.throwIfAborted();
-        if (attempt.letGo) throw new LetGo("The answer lay undrained");
+        if (attempt.letGo) throw new LetGo();
       }
     } finally {
       attempt.parkedAt = undefined;

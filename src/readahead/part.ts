@@ -45,7 +45,7 @@ export class Part implements RaceTrack {
   #attempts = 0;
   #state: "running" | "received" | "closed" = "running";
   #head = false;
-  #letGoAt = Number.NEGATIVE_INFINITY;
+  #letGoAt = -Infinity;
   #failures = 0;
   /** Failed attempts in a row that brought little. */
   #meagre = 0;
@@ -98,7 +98,7 @@ export class Part implements RaceTrack {
     if (attempt === undefined) return;
     const { holdMs, stallMs } = this.#engine.limits;
     if (attempt.endingSince !== undefined) {
-      if (now - attempt.endingSince >= END_PATIENCE_MS) attempt.abort(new LetGo("Its end is late"));
+      if (now - attempt.endingSince >= END_PATIENCE_MS) attempt.abort(new LetGo());
     } else if (attempt.parkedAt !== undefined) {
       if (!this.#engine.resumable || this.piece.atomic === true) return;
       if (now - attempt.parkedAt < holdMs || now - this.#letGoAt < LET_GO_AT_MOST_EVERY_MS) return;
@@ -107,9 +107,7 @@ export class Part implements RaceTrack {
       this.buffer.wake();
     } else if (attempt.readingSince !== undefined && now - attempt.readingSince >= stallMs) {
       attempt.abort(
-        new ReadaheadError("unavailable", `The store sent nothing for ${stallMs} ms`, {
-          replica: attempt.replica,
-          alternatives: attempt.alternatives,
+        attempt.fault("unavailable", `The store sent nothing for ${stallMs} ms`, {
           connection: true,
           silent: true,
         }),
@@ -142,10 +140,8 @@ export class Part implements RaceTrack {
     const range = { start: this.#position, end };
     engine.totals.hedges += 1;
     engine.slowTail.raced(range.end - range.start);
-    if (engine.listening) {
-      const at = performance.now();
-      engine.emit({ type: "hedge", at, part: this.index, from: range.start });
-    }
+    const at = performance.now();
+    engine.emit?.({ type: "hedge", at, part: this.index, from: range.start });
     const rival = new Attempt(this.index, ++this.#attempts, range, true, engine);
     const done = this.#read(rival, undefined, new Race(rival, this));
     this.#race = { rival, done };
@@ -161,7 +157,7 @@ export class Part implements RaceTrack {
   overtaken(): void {
     const attempt = this.#attempt;
     this.#attempt = undefined;
-    attempt?.abort(new Outrun("The second attempt is ahead"));
+    attempt?.abort(new Outrun());
   }
 
   wasted(bytes: number): void {
@@ -241,7 +237,7 @@ export class Part implements RaceTrack {
     const race = this.#race;
     this.#race = undefined;
     if (race === undefined) return;
-    race.rival.end("outrun", new Outrun("The first attempt is ahead"));
+    race.rival.end("outrun", new Outrun());
   }
 
   /** `#state` as another turn may have left it. */
@@ -256,7 +252,7 @@ export class Part implements RaceTrack {
       return this.range.end;
     }
     // Each slice is a request. As if the whole rest came in slices, and half of what is left is for all else.
-    const rest = (object.facts.size ?? Number.POSITIVE_INFINITY) - this.#position;
+    const rest = (object.facts.size ?? Infinity) - this.#position;
     if (rest / pace.sliceBytes > allowance.left / 2) return this.range.end;
     return Math.min(this.range.end, this.#position + pace.sliceBytes);
   }
@@ -311,11 +307,9 @@ export class Part implements RaceTrack {
     if (error instanceof LetGo) {
       attempt.end("let-go", error);
       engine.totals.letGo += 1;
-      engine.pace.letGo(performance.now());
-      if (engine.listening) {
-        const at = performance.now();
-        engine.emit({ type: "let-go", at, part: this.index, from: this.#position });
-      }
+      const at = performance.now();
+      engine.pace.letGo(at);
+      engine.emit?.({ type: "let-go", at, part: this.index, from: this.#position });
       await this.buffer.untilWanted();
       return;
     }
@@ -323,18 +317,14 @@ export class Part implements RaceTrack {
     this.#noteThrottled(error);
     this.#failures += 1;
     const { object, totals } = engine;
-    const move = nextMove(
-      error,
-      {
-        failures: this.#failures,
-        allowed: engine.limits.attempts,
-        graceUsed: this.#graceUsed,
-        canRefresh: object.refresh !== undefined && !this.#refreshed,
-        resumable: engine.resumable || this.#position === this.range.start,
-      },
-      Math.random(),
-    );
-    if (move.move === "fail" || !(error instanceof ReadaheadError)) throw engine.explain(error);
+    const move = nextMove(error, {
+      failures: this.#failures,
+      allowed: engine.limits.attempts,
+      graceUsed: this.#graceUsed,
+      canRefresh: object.refresh !== undefined && !this.#refreshed,
+      resumable: engine.resumable || this.#position === this.range.start,
+    });
+    if (move.move === "fail" || !(error instanceof ReadaheadError)) throw error;
     totals.retries += 1;
     const replica = error.replica ?? attempt.replica;
     if (move.move === "same") this.#graceUsed = true;
@@ -349,18 +339,16 @@ export class Part implements RaceTrack {
       const changed = await object.refresh?.(this.piece, engine.context);
       if (changed === true) delayMs = 0;
       // A refusal stands when nothing has changed since.
-      else if (!isTransient(error.kind)) throw engine.explain(error);
+      else if (!isTransient(error.kind)) throw error;
     }
     if (this.#meagre > engine.limits.attempts) {
       const pause = PAUSE_BASE_MS * 2 ** (this.#meagre - engine.limits.attempts);
       delayMs = Math.max(delayMs, Math.random() * Math.min(LONGEST_PAUSE_MS, pause));
     }
     if (move.move === "refresh" || move.move === "wait") this.#tried.clear();
-    if (engine.listening) {
-      const at = performance.now();
-      const from = this.#position;
-      engine.emit({ type: "retry", at, part: this.index, kind: error.kind, delayMs, from });
-    }
+    const at = performance.now();
+    const from = this.#position;
+    engine.emit?.({ type: "retry", at, part: this.index, kind: error.kind, delayMs, from });
     if (delayMs > 0) await delay(delayMs, engine.signal);
   }
 }

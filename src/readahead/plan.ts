@@ -85,20 +85,20 @@ export function partEnd(state: PlanState, limits: PlanLimits): number {
  * @param pieces Upper bound of the requests that the object's own stretches in the answer need
  * @param left Upstream requests that may still be sent
  * @param atHand Bytes of the answer that came with the open
- * @param stored Bytes of the answer that lie in the store
+ * @param bytes Bytes of the answer, those of multipart boundaries included
  * @throws ReadaheadError `too-many-parts`
  */
 export function assertAffordable(
   pieces: number,
   left: number,
   atHand: number,
-  stored: number,
+  bytes: number,
 ): void {
   const affordable = Math.floor((left + (atHand > 0 ? 1 : 0)) * PLANNED_SHARE);
-  if (pieces <= Math.max(1, affordable) && (left > 0 || stored <= atHand)) return;
+  if (pieces <= Math.max(1, affordable) && (left > 0 || bytes <= atHand)) return;
   throw new ReadaheadError(
     "too-many-parts",
-    `The answer may need ${pieces} upstream requests, ${Math.max(0, affordable)} can be planned; ask for smaller ranges`,
+    `The answer may need ${pieces} upstream requests, ${affordable} can be planned; ask for smaller ranges`,
   );
 }
 

@@ -89,14 +89,10 @@ export class Readahead {
     // A source knows what its pieces cost when it has found the first: their list may have to be read.
     await this.#planner.peek();
     let pieces = 0;
-    let stored = 0;
-    for (const segment of this.#layout) {
-      if (isLiteral(segment)) continue;
-      pieces += object.pieceCount?.(segment) ?? 1;
-      stored += byteLength(segment);
-    }
+    for (const segment of this.#layout)
+      if (!isLiteral(segment)) pieces += object.pieceCount?.(segment) ?? 1;
     const atHand = object.first === undefined ? 0 : byteLength(object.first.range);
-    if (pieces > 0) assertAffordable(pieces, allowance.left, atHand, stored);
+    if (pieces > 0) assertAffordable(pieces, allowance.left, atHand, this.#planner.remaining);
     this.#fill();
     while (!this.#started && !this.#closed && this.#needsAnswer()) await this.#news.wait();
     if (this.#closed) signal.throwIfAborted();
@@ -215,7 +211,7 @@ export class Readahead {
   }
 
   /** The next bytes of the head that may be handed on and transferred, if any are here: `most` at most. */
-  #nextBytes(most = Number.POSITIVE_INFINITY): Uint8Array<ArrayBuffer> | undefined {
+  #nextBytes(most = Infinity): Uint8Array<ArrayBuffer> | undefined {
     this.#shiftDelivered();
     const head = this.#queue[0];
     const { pace, lease } = this.#engine;
@@ -245,21 +241,16 @@ export class Readahead {
   }
 
   #partDelivered(part: Part): void {
-    const engine = this.#engine;
     this.#partsInWindow -= 1;
     part.close();
-    if (engine.listening) {
-      engine.emit({ type: "part-delivered", at: performance.now(), part: part.index });
-    }
+    this.#engine.emit?.({ type: "part-delivered", at: performance.now(), part: part.index });
   }
 
   /** Opens what may be opened now. At most one runs at a time; it looks at the state anew after every wait. */
   #fill(): void {
     if (this.#filling || this.#closed || this.#planner.ended) return;
     this.#filling = true;
-    this.#openWhilePossible().catch((error: unknown) =>
-      this.#engine.fail(this.#engine.explain(error)),
-    );
+    this.#openWhilePossible().catch((error: unknown) => this.#engine.fail(error));
   }
 
   async #openWhilePossible(): Promise<void> {

@@ -26,7 +26,7 @@ export async function awaitReserve(
   if (!lease.couldReserve(bytes)) {
     throw new ReadaheadError(
       "unsupported",
-      `A chunk of this object needs ${bytes} bytes of memory, more than budget_bytes allows`,
+      `A chunk needs ${bytes} bytes of memory, more than budget_bytes allows`,
     );
   }
   const since = performance.now();

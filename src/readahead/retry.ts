@@ -45,8 +45,12 @@ export function isTransient(kind: ErrorKind): boolean {
   );
 }
 
-/** Decides the next move. `random` is in [0, 1). */
-export function nextMove(error: unknown, troubles: Troubles, random: number): NextMove {
+/** Decides the next move. `random` in [0, 1) is that of the jitter. */
+export function nextMove(
+  error: unknown,
+  troubles: Troubles,
+  random: number = Math.random(),
+): NextMove {
   if (!(error instanceof ReadaheadError) || !troubles.resumable) return { move: "fail" };
   const { kind } = error;
   if (troubles.failures >= troubles.allowed) return { move: "fail" };

@@ -13,8 +13,7 @@ export function suspect(replica: string): void {
   until.delete(replica);
   until.set(replica, performance.now() + AVOID_MS);
   if (until.size > MAX_SUSPECTS) {
-    const oldest = until.keys().next().value;
-    if (oldest !== undefined) until.delete(oldest);
+    until.delete(until.keys().next().value ?? "");
   }
 }
 

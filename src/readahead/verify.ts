@@ -80,7 +80,7 @@ export function verifyAnswer(asked: Asked, answer: UpstreamAnswer): Checked {
 
 function verifyPart(asked: Asked, headers: Headers): Checked {
   if (/^\s*multipart\/byteranges/i.test(headers.get("content-type") ?? ""))
-    throw fault(asked, 206, "protocol", "Upstream answered one range with multipart/byteranges");
+    throw fault(asked, 206, "protocol", "Upstream answered with multipart/byteranges");
   const text = headers.get("content-range");
   const named = text === null ? undefined : parseContentRange(text);
   if (named?.range === undefined)
@@ -90,7 +90,7 @@ function verifyPart(asked: Asked, headers: Headers): Checked {
   compareVersion(asked, headers);
   if (named.size !== undefined) compareSize(asked, 206, named.size);
   else if (asked.known?.pin?.by === "last-modified")
-    throw fault(asked, 206, "protocol", "Upstream names no size, which the version is pinned by");
+    throw fault(asked, 206, "protocol", "Upstream names no size to pin the version by");
   compareEncoding(asked, 206, headers);
   const size = named.size ?? asked.known?.size;
   // When opening, nothing but the size, which the source has to settle, can tell a clipped range from a short one.
@@ -115,7 +115,7 @@ export function isAnswer(want: Asked["want"], range: ByteRange, size: number): b
 function verifyRefusal(asked: Asked, headers: Headers): Checked {
   const size = parseContentRange(headers.get("content-range") ?? "")?.size;
   if (asked.known !== undefined) {
-    compareVersion(asked, headers, "where named");
+    compareVersion(asked, headers, false);
     if (size !== undefined) compareSize(asked, 416, size);
     throw fault(asked, 416, "protocol", "Upstream refused a range inside the object");
   }
@@ -130,7 +130,7 @@ function verifyRefusal(asked: Asked, headers: Headers): Checked {
  * A 206 must carry the validators that a 200 would have (RFC 9110 15.3.7), so an answer without them cannot be trusted
  * to be the pinned version. Without a pin (the mount trusts) whatever both answers name must agree, a weak tag weakly.
  */
-function compareVersion(asked: Asked, headers: Headers, strictness = "required"): void {
+function compareVersion(asked: Asked, headers: Headers, required = true): void {
   const { known } = asked;
   if (known === undefined) return;
   const etag = headers.get("etag") ?? undefined;
@@ -138,7 +138,7 @@ function compareVersion(asked: Asked, headers: Headers, strictness = "required")
   // Beside a matching entity tag Last-Modified proves nothing: servers behind one name differ in it by a second.
   const byDate = pinned === "last-modified" || etag === undefined || known.etag === undefined;
   const modified = byDate ? parseHttpDate(headers.get("last-modified")) : undefined;
-  if (strictness === "required" && pinned !== undefined && pinned !== "version-id") {
+  if (required && pinned !== undefined && pinned !== "version-id") {
     const named = pinned === "etag" ? etag : modified;
     if (named === undefined)
       throw fault(asked, 206, "protocol", `Upstream's answer lacks the ${pinned} it is pinned by`);
@@ -164,11 +164,16 @@ function compareSize(asked: Asked, status: number, size: number): void {
       asked,
       status,
       "changed",
-      `The object changed while it was read: ${known} bytes, now ${size}`,
+      `The object changed while it was read, from ${known} bytes to ${size}`,
     );
 }
 
-function compareEncoding(asked: Asked, status: number, headers: Headers): void {
+/** The encoding known, or, when opening, none but one that the object may be stored with. */
+export function compareEncoding(
+  asked: Pick<Asked, "known" | "storedEncoding" | "replica">,
+  status: number,
+  headers: Headers,
+): void {
   const encoding = contentEncoding(headers);
   const known = asked.known?.headers["content-encoding"];
   const allowed = asked.known === undefined && asked.storedEncoding === true;
@@ -229,20 +234,25 @@ export function statusError(
 }
 
 function statusKind(status: number, wait: number | undefined): ErrorKind {
-  if (status === 401 || status === 403) return "denied";
-  if (status === 404 || status === 410) return "not-found";
-  if (status === 408) return "unavailable";
-  if (status === 412) return "changed";
-  if (status === 416) return "unsatisfiable";
-  if (status === 429) return "throttled";
-  if (status === 501) return "unsupported";
   // A 503 that says when to come back is load shed on purpose (S3 SlowDown), another one is a fault.
   if (status === 503 && wait !== undefined) return "throttled";
-  return status >= 500 ? "unavailable" : "protocol";
+  return statusKinds[status] ?? (status >= 500 ? "unavailable" : "protocol");
 }
 
+const statusKinds: Readonly<Record<number, ErrorKind>> = {
+  401: "denied",
+  403: "denied",
+  404: "not-found",
+  408: "unavailable",
+  410: "not-found",
+  412: "changed",
+  416: "unsatisfiable",
+  429: "throttled",
+  501: "unsupported",
+};
+
 function fault(
-  asked: Asked,
+  asked: Pick<Asked, "replica">,
   status: number | undefined,
   kind: ErrorKind,
   message: string,

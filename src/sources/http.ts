@@ -16,6 +16,7 @@ import type { ByteRange } from "../readahead/byte-range.ts";
 import type { Ask } from "../readahead/permits.ts";
 import type { Checked } from "../readahead/verify.ts";
 import {
+  compareEncoding,
   contentEncoding,
   isAnswer,
   parseLength,
@@ -38,7 +39,14 @@ import type {
   Want,
 } from "./source.ts";
 import type { Address, Fetcher, FetchFunction, Upstream } from "./upstream.ts";
-import { addressOf, bodyOf, discard, platformFetch, sendUpstream } from "./upstream.ts";
+import {
+  addressOf,
+  bodyOf,
+  discard,
+  discardOnThrow,
+  platformFetch,
+  sendUpstream,
+} from "./upstream.ts";
 import { versionFacts } from "./version-facts.ts";
 
 export type { Fetcher, FetchFunction, UpstreamInit } from "./upstream.ts";
@@ -96,7 +104,7 @@ class HttpSource implements Source {
     const { via, fetch: own } = options;
     this.#base = parseBaseUrl(options.url);
     this.#fetch = via ? (url, init) => via.fetch(url, init) : (own ?? platformFetch);
-    this.#headers = lowerCaseNames(options.headers ?? {});
+    this.#headers = Object.fromEntries(new Headers({ ...options.headers }));
     this.#pass = createPassHeaders(options.passHeaders);
     this.#query = options.query ?? false;
     this.#unpinned = options.unversioned ?? "single-stream";
@@ -105,10 +113,11 @@ class HttpSource implements Source {
   }
 
   async open(key: string, request: OpenRequest): Promise<OpenObject> {
-    if (request.version !== undefined || request.s3PartNumber !== undefined)
-      throw new ReadaheadError("unsupported", "HTTP origins have neither versions nor S3 parts");
-    if (request.clientKeys !== undefined)
-      throw new ReadaheadError("unsupported", "HTTP origins take no client keys");
+    if ((request.version ?? request.s3PartNumber ?? request.clientKeys) !== undefined)
+      throw new ReadaheadError(
+        "unsupported",
+        "HTTP origins know no versions, S3 parts or client keys",
+      );
     request.signal.throwIfAborted();
     const query = this.#query ? request.query : undefined;
     const base = addressOf(objectUrl(this.#base, key, request.rawKey, query));
@@ -132,7 +141,7 @@ class HttpSource implements Source {
     // Without Accept-Ranges only a ranged GET tells whether later reads can range.
     const says = headers.get("accept-ranges")?.toLowerCase() === "bytes";
     if (size !== undefined && says) {
-      this.#refuseEncoding(headers, head.address);
+      compareEncoding(this.#asked(head.address), status, headers);
       const facts = this.#facts(headers, size);
       return this.#object({ base, address: head.address, facts });
     }
@@ -175,12 +184,9 @@ class HttpSource implements Source {
     request: OpenRequest,
   ): Promise<Checked> {
     try {
-      return verifyAnswer(
-        { want, storedEncoding: this.#storedEncoding, replica: answer.address.replica },
-        answer.response,
-      );
+      const asked = { want, ...this.#asked(answer.address) };
+      return discardOnThrow(answer.response, () => verifyAnswer(asked, answer.response));
     } catch (error) {
-      discard(answer.response);
       const nameless =
         error instanceof ReadaheadError &&
         error.kind === "unsatisfiable" &&
@@ -261,16 +267,10 @@ class HttpSource implements Source {
       discard(answer.response);
       return this.#verdict(base, answer, status);
     }
-    if (status !== 200) {
-      discard(answer.response);
-      throw this.#statusError(answer);
-    }
-    try {
-      this.#refuseEncoding(headers, answer.address);
-    } catch (error) {
-      discard(answer.response);
-      throw error;
-    }
+    discardOnThrow(answer.response, () => {
+      if (status !== 200) throw this.#statusError(answer);
+      compareEncoding(this.#asked(answer.address), status, headers);
+    });
     return this.#openWhole(base, answer, parseLength(headers.get("content-length")));
   }
 
@@ -298,12 +298,9 @@ class HttpSource implements Source {
     const headers = { range: rangeHeader(range), ...pinHeaders(opened.facts) };
     const answer = await this.#send(opened.address, "GET", headers, context, "read");
     const { replica } = answer.address;
-    try {
-      verifyAnswer({ want: range, known: opened.facts, replica }, answer.response);
-    } catch (error) {
-      discard(answer.response);
-      throw error;
-    }
+    discardOnThrow(answer.response, () =>
+      verifyAnswer({ want: range, known: opened.facts, replica }, answer.response),
+    );
     opened.address = answer.address;
     return { body: bodyOf(answer.response), replica };
   }
@@ -321,11 +318,9 @@ class HttpSource implements Source {
     };
   }
 
-  #refuseEncoding(headers: Headers, address: Address): void {
-    const encoding = contentEncoding(headers);
-    if (encoding === undefined || this.#storedEncoding) return;
-    const message = `Upstream sent content encoding ${encoding} where identity was asked for`;
-    throw new ReadaheadError("protocol", message, { replica: address.replica });
+  /** What holds of every question when opening. */
+  #asked({ replica }: Address) {
+    return { storedEncoding: this.#storedEncoding, replica };
   }
 
   #statusError(answer: Upstream): ReadaheadError {
@@ -352,10 +347,4 @@ class HttpSource implements Source {
 /** The size by a HEAD. A 0 says nothing: origins send it that do not know the length before they make the body. */
 function headSize({ status, headers }: Response): number | undefined {
   return (status === 200 && parseLength(headers.get("content-length"))) || undefined;
-}
-
-function lowerCaseNames(headers: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]),
-  );
 }

@@ -10,9 +10,10 @@ export function parseBaseUrl(text: string | URL): URL {
   const base = URL.parse(String(text));
   if (base === null || !/^https?:$/.test(base.protocol))
     throw new TypeError("The URL of an HTTP source must begin with http:// or https://");
-  if (base.username !== "" || base.password !== "")
-    throw new TypeError("The URL of an HTTP source must not hold a password; send it as a header");
-  if (base.hash !== "") throw new TypeError("The URL of an HTTP source must not have a fragment");
+  if (base.username + base.password + base.hash !== "")
+    throw new TypeError(
+      "The URL of an HTTP source must hold no password (send a header) and no fragment",
+    );
   if (!base.pathname.endsWith("/")) base.pathname += "/";
   return base;
 }
@@ -39,10 +40,8 @@ export function objectUrl(base: URL, key: string, spelled?: string, query?: stri
   if (escapes) throw new ReadaheadError("not-found", "No object can have a dot segment in its key");
   const url = new URL(base.href);
   url.pathname = `${base.pathname}${path}`;
-  const parts = [base.search.slice(1), (query ?? "").replace(/^\?/, "")].filter(
-    (part) => part !== "",
-  );
-  url.search = parts.join("&");
+  const parts = [base.search.slice(1), query?.replace(/^\?/, "")];
+  url.search = parts.filter(Boolean).join("&");
   return url;
 }
 

@@ -1,5 +1,5 @@
 /** Request fields of a ranged read: which bytes, of which version, under which conditions of the client. */
-import type { Facts, OpenRequest, Want } from "./source.ts";
+import type { Facts, OpenRequest, Pin, Want } from "./source.ts";
 
 /** Half-open range -> Range field (RFC 9110 14.1.2, both ends inclusive). */
 export function rangeHeader(want: Exclude<Want, "facts">): string {
@@ -8,21 +8,17 @@ export function rangeHeader(want: Exclude<Want, "facts">): string {
 }
 
 /** If-Match or If-Unmodified-Since: a changed object answers 412 and sends no byte of the other version. */
-export function pinHeaders(facts: Facts): Record<string, string> {
-  const { pin } = facts;
-  if (pin === undefined) return {};
-  switch (pin.by) {
-    case "etag":
-      return { "if-match": pin.value };
-    case "last-modified":
-      return { "if-unmodified-since": pin.value };
-    case "version-id":
-      // Not a thing of plain HTTP; such facts come from another source.
-      return {};
-    default:
-      return pin satisfies never;
-  }
+export function pinHeaders({ pin }: Facts): Record<string, string> {
+  const field = pin === undefined ? undefined : pinFields[pin.by];
+  return pin === undefined || field === undefined ? {} : { [field]: pin.value };
 }
+
+/** A version id is not a thing of plain HTTP; such facts come from another source. */
+const pinFields: Readonly<Record<Pin["by"], string | undefined>> = {
+  etag: "if-match",
+  "last-modified": "if-unmodified-since",
+  "version-id": undefined,
+};
 
 /** The client's conditions: the origin judges them by the same rules, with its own validators. */
 export function conditionHeaders(request: OpenRequest): Record<string, string> {

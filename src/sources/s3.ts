@@ -36,7 +36,7 @@ import type {
   Want,
 } from "./source.ts";
 import type { Fetcher, FetchFunction } from "./upstream.ts";
-import { discard, platformFetch } from "./upstream.ts";
+import { discard, discardOnThrow, platformFetch } from "./upstream.ts";
 import { versionFacts } from "./version-facts.ts";
 
 export interface S3SourceOptions {
@@ -210,7 +210,7 @@ class S3Source implements Source {
     if (response.status === 416) return this.#openPastEnd(target, want, answer, request);
     if (![200, 206, 304, 412].includes(response.status))
       throw await this.#sender.failure(target, answer);
-    const checked = this.#discardOnThrow(response, () =>
+    const checked = discardOnThrow(response, () =>
       verifyAnswer(
         { want, storedEncoding: this.#storedEncoding, replica: this.#address.replica },
         response,
@@ -334,9 +334,7 @@ class S3Source implements Source {
     const replica = this.#address.replica;
     if (![200, 206, 412, 416].includes(response.status))
       throw await this.#sender.failure(target, answer);
-    this.#discardOnThrow(response, () =>
-      verifyAnswer({ want: range, known: facts, replica }, response),
-    );
+    discardOnThrow(response, () => verifyAnswer({ want: range, known: facts, replica }, response));
     return { body: response.body ?? new Uint8Array(0), replica };
   }
 
@@ -364,15 +362,6 @@ class S3Source implements Source {
       throw this.#fault(
         `Store sent content encoding ${encoding}, which this platform would decode`,
       );
-  }
-
-  #discardOnThrow<T>(response: Response, check: () => T): T {
-    try {
-      return check();
-    } catch (error) {
-      discard(response);
-      throw error;
-    }
   }
 
   #fault(message: string): ReadaheadError {

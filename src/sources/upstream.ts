@@ -69,7 +69,7 @@ export async function sendUpstream(
     discard(response);
     const next = URL.parse(location, address.href);
     if (hop === redirectHops || next === null || !sameHost(new URL(address.href), next))
-      throw new ReadaheadError("protocol", "Upstream redirects to where it is not followed", {
+      throw new ReadaheadError("protocol", "Upstream redirects elsewhere", {
         status: response.status,
         replica: address.replica,
       });
@@ -136,6 +136,16 @@ function sameHost(from: URL, to: URL): boolean {
 /** Ends an answer nobody will read. Never rejects, never waits. */
 export function discard(response: Response): void {
   response.body?.cancel().catch(() => undefined);
+}
+
+/** What `judge` says of an answer; one that it throws at is ended. */
+export function discardOnThrow<T>(response: Response, judge: () => T): T {
+  try {
+    return judge();
+  } catch (error) {
+    discard(response);
+    throw error;
+  }
 }
 
 /** The body, or no bytes where the answer has none. */
