@@ -19,7 +19,7 @@ const GULP_BYTES = 8 * 1024 * 1024;
  * Bytes that may be asked for beyond what was delivered.
  *
  * @param delivered Bytes handed to the runtime
- * @param takingMs From the first block handed on to the client's last coming for more
+ * @param takingMs From the first block handed on to the client's last coming for more, without its pauses
  */
 export function askAheadBytes(delivered: number, takingMs: number): number {
   if (takingMs < GULP_MS) return ASK_AHEAD_START;

@@ -10,6 +10,8 @@ export const SMALL_BLOCK = 64 * 1024;
 export const LARGE_BLOCK = 1024 * 1024;
 /** A block taken within this time counts as drained quickly. */
 const QUICK_MS = 50;
+/** What one block may count for as time of taking: a full kernel asks once more after 45 ms, its client may have stopped. */
+const TAKE_MS = 5;
 
 /** The pace of one client, fed by what is handed on. */
 export class Pace {
@@ -21,6 +23,7 @@ export class Pace {
   #handedAt: number | undefined;
   #firstHandedAt = 0;
   #takingMs = 0;
+  #pausedMs = 0;
   #blockBytes = SMALL_BLOCK;
   #cautious = false;
 
@@ -38,7 +41,7 @@ export class Pace {
     return this.#cautious || (this.#rate !== undefined && this.#rate < this.#slowBelow);
   }
 
-  /** From the first block handed on to the client's last coming for more, ms. */
+  /** From the first block handed on to the client's last coming for more, without its pauses, ms. */
   get takingMs(): number {
     return this.#takingMs;
   }
@@ -58,8 +61,9 @@ export class Pace {
   /** The client came for more. */
   pulled(now: number): void {
     if (this.#handedAt === undefined) return;
-    this.#takingMs = now - this.#firstHandedAt;
     const drainMs = now - this.#handedAt;
+    this.#pausedMs += Math.max(0, drainMs - TAKE_MS);
+    this.#takingMs = now - this.#firstHandedAt - this.#pausedMs;
     this.#drainMs += drainMs;
     if (drainMs <= QUICK_MS) {
       this.#blockBytes = Math.min(LARGE_BLOCK, this.#blockBytes * 2);

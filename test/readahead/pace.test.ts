@@ -21,11 +21,25 @@ describe("Pace.takingMs", () => {
     expect(pace.takingMs).toBe(0);
     pace.handed(64 * KIB, 20);
     expect(pace.takingMs).toBe(0);
-    pace.pulled(50);
+    pace.pulled(23);
     pace.handed(64 * KIB, 500);
-    expect(pace.takingMs).toBe(30);
-    pace.pulled(600);
-    expect(pace.takingMs).toBe(580);
+    expect(pace.takingMs).toBe(3);
+    pace.pulled(501);
+    expect(pace.takingMs).toBe(481);
+  });
+
+  it("leaves out the client's pauses: a full kernel takes once more when its client has long stopped", () => {
+    const pace = new Pace(800, 0);
+    const stopped = take(pace, 0, 50, 64 * KIB, 1);
+    pace.handed(64 * KIB, stopped);
+    pace.pulled(stopped + 1_000);
+    expect(pace.takingMs).toBe(55);
+  });
+
+  it("grows for a client that is steadily slow, too", () => {
+    const pace = new Pace(800, 0);
+    take(pace, 0, 2_000, 64 * KIB, 50);
+    expect(pace.takingMs).toBe(200);
   });
 });
 
