@@ -21,9 +21,9 @@ export class Pace {
   #drainMs = 0;
   #rate: number | undefined;
   #handedAt: number | undefined;
-  #firstHandedAt = 0;
+  /** When the first block was handed on, later by every pause since. */
+  #takingSince = 0;
   #takingMs = 0;
-  #pausedMs = 0;
   #blockBytes = SMALL_BLOCK;
   #cautious = false;
 
@@ -62,21 +62,20 @@ export class Pace {
   pulled(now: number): void {
     if (this.#handedAt === undefined) return;
     const drainMs = now - this.#handedAt;
-    this.#pausedMs += Math.max(0, drainMs - TAKE_MS);
-    this.#takingMs = now - this.#firstHandedAt - this.#pausedMs;
+    this.#takingSince += Math.max(0, drainMs - TAKE_MS);
+    this.#takingMs = now - this.#takingSince;
     this.#drainMs += drainMs;
-    if (drainMs <= QUICK_MS) {
-      this.#blockBytes = Math.min(LARGE_BLOCK, this.#blockBytes * 2);
-    } else if (this.#blockBytes > SMALL_BLOCK) {
-      this.#blockBytes /= 2;
-    }
+    this.#blockBytes =
+      drainMs <= QUICK_MS
+        ? Math.min(LARGE_BLOCK, this.#blockBytes * 2)
+        : Math.max(SMALL_BLOCK, this.#blockBytes / 2);
     this.#measure(now);
   }
 
   /** Bytes were handed to the runtime. */
   handed(bytes: number, now: number): void {
     this.#bytes += bytes;
-    if (this.#handedAt === undefined) this.#firstHandedAt = now;
+    if (this.#handedAt === undefined) this.#takingSince = now;
     this.#handedAt = now;
   }
 
