@@ -20,7 +20,7 @@ function wideBar(unanswered: number, atLeast: number, issue: string): Bar {
 export function latency(mode: Mode): Case {
   const bytes = mode === "quick" ? 4 * MiB : 64 * MiB;
   // One read at a time is as fast in the middle as at the end: fewer of them say the same in less time.
-  const sequentialBytes = mode === "quick" ? 2 * MiB : 12 * MiB;
+  const sequentialBytes = mode === "quick" ? 2 * MiB : 10 * MiB;
   const used = mode === "quick" ? ([10, 20] as const) : latencies;
   const parts = bytes / part_bytes;
   const windows: Variant[] = used.map((latencyMs) => ({
