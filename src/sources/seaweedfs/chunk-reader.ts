@@ -102,17 +102,13 @@ export class ChunkReader {
         );
       } catch (error) {
         if (!(error instanceof ReadaheadError) || signal.aborted) throw error;
-        const move = nextMove(
-          error,
-          {
-            failures,
-            allowed: manifestAttempts,
-            graceUsed,
-            canRefresh: !refreshed,
-            resumable: true,
-          },
-          Math.random(),
-        );
+        const move = nextMove(error, {
+          failures,
+          allowed: manifestAttempts,
+          graceUsed,
+          canRefresh: !refreshed,
+          resumable: true,
+        });
         if (move.move === "fail") throw error;
         if (move.move === "same") {
           graceUsed = true;

@@ -1,7 +1,6 @@
 /** The source under the real engine: failover, change and loss, memory. Stored forms: stored-forms.test.ts. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Budget } from "../../../src/readahead/budget.ts";
-import { absolve } from "../../../src/readahead/suspects.ts";
 import {
   createSeaweedfsSource,
   type SeaweedfsOptions,
@@ -10,8 +9,8 @@ import type { Source } from "../../../src/sources/source.ts";
 import { contentBytes, ramp } from "../../support/object-bytes.ts";
 import { FakeCluster } from "../../support/seaweedfs/cluster.ts";
 import { downloadKey } from "../../support/seaweedfs/download-object.ts";
+import { endCluster } from "../../support/seaweedfs/end-cluster.ts";
 import { customerKeyHeaders, putObject, sseKeyText } from "../../support/seaweedfs/objects.ts";
-import { until } from "../../support/until.ts";
 import { WatchedBudget } from "../../support/watched-budget.ts";
 
 const MiB = 1024 * 1024;
@@ -21,15 +20,7 @@ beforeEach(async () => {
   cluster = await FakeCluster.start({ volumeServers: 2 });
 });
 
-afterEach(async () => {
-  try {
-    await until("no body is open", () => cluster.openBodies === 0);
-  } finally {
-    // Ports are used again: what one test says of an address must not reach the next.
-    for (const server of cluster.servers) absolve(server.host);
-    await cluster.close();
-  }
-});
+afterEach(() => endCluster(cluster));
 
 function sourceOf(options: Partial<SeaweedfsOptions> = {}): Source {
   return createSeaweedfsSource({

@@ -1,6 +1,5 @@
 /** Masters and filers that accept and never answer, or reset a kept connection. A download goes around them. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { absolve } from "../../../src/readahead/suspects.ts";
 import {
   createSeaweedfsSource,
   type SeaweedfsOptions,
@@ -9,9 +8,9 @@ import type { Source } from "../../../src/sources/source.ts";
 import { contentBytes, ramp } from "../../support/object-bytes.ts";
 import { FakeCluster, type FakeClusterOptions } from "../../support/seaweedfs/cluster.ts";
 import { downloadKey } from "../../support/seaweedfs/download-object.ts";
+import { endCluster } from "../../support/seaweedfs/end-cluster.ts";
 import type { FakeServer } from "../../support/seaweedfs/http-server.ts";
 import { putObject } from "../../support/seaweedfs/objects.ts";
-import { until } from "../../support/until.ts";
 
 const KiB = 1024;
 let cluster: FakeCluster;
@@ -21,15 +20,7 @@ async function start(options: FakeClusterOptions): Promise<void> {
 }
 
 beforeEach(() => start({}));
-afterEach(async () => {
-  try {
-    await until("no body is open", () => cluster.openBodies === 0);
-  } finally {
-    for (const { host } of cluster.servers)
-      for (const name of [host, `filer/${host}`]) absolve(name);
-    await cluster.close();
-  }
-});
+afterEach(() => endCluster(cluster));
 
 function sourceOf(options: Partial<SeaweedfsOptions> = {}): Source {
   return createSeaweedfsSource({

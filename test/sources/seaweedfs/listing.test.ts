@@ -10,6 +10,7 @@ import type { Source } from "../../../src/sources/source.ts";
 import { createTestDownload } from "../../support/permits.ts";
 import { FakeCluster } from "../../support/seaweedfs/cluster.ts";
 import { directoryJson } from "../../support/seaweedfs/directories.ts";
+import { endCluster } from "../../support/seaweedfs/end-cluster.ts";
 import { entryJson } from "../../support/seaweedfs/objects.ts";
 import { until } from "../../support/until.ts";
 
@@ -19,13 +20,7 @@ beforeEach(async () => {
   cluster = await FakeCluster.start({ volumeServers: 1 });
 });
 
-afterEach(async () => {
-  try {
-    await until("no body is open", () => cluster.openBodies === 0);
-  } finally {
-    await cluster.close();
-  }
-});
+afterEach(() => endCluster(cluster));
 
 function sourceOf(options: Partial<SeaweedfsOptions> = {}): Source {
   return createSeaweedfsSource({ filer: cluster.filerUrl, metadataTtlMs: 0, ...options });

@@ -1,6 +1,5 @@
 /** Manifests are read from whichever replica has them whole: hung, damaged and refusing ones are gone around. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { absolve } from "../../../src/readahead/suspects.ts";
 import {
   createSeaweedfsSource,
   type SeaweedfsOptions,
@@ -9,9 +8,9 @@ import type { Source } from "../../../src/sources/source.ts";
 import { contentBytes, ramp } from "../../support/object-bytes.ts";
 import { FakeCluster, type Fault } from "../../support/seaweedfs/cluster.ts";
 import { downloadKey } from "../../support/seaweedfs/download-object.ts";
+import { endCluster } from "../../support/seaweedfs/end-cluster.ts";
 import type { SeenRequest } from "../../support/seaweedfs/http-server.ts";
 import { putObject } from "../../support/seaweedfs/objects.ts";
-import { until } from "../../support/until.ts";
 
 const size = 3_000;
 let cluster: FakeCluster;
@@ -19,14 +18,7 @@ let cluster: FakeCluster;
 beforeEach(async () => {
   cluster = await FakeCluster.start({ volumeServers: 2 });
 });
-afterEach(async () => {
-  try {
-    await until("no body is open", () => cluster.openBodies === 0);
-  } finally {
-    for (const server of cluster.servers) absolve(server.host);
-    await cluster.close();
-  }
-});
+afterEach(() => endCluster(cluster));
 
 /** Asks the first server first: the order of equals is not shuffled. */
 function sourceOf(options: Partial<SeaweedfsOptions> = {}): Source {

@@ -11,8 +11,8 @@ import { contentBytes, ramp } from "../../support/object-bytes.ts";
 import { createTestDownload } from "../../support/permits.ts";
 import { FakeCluster } from "../../support/seaweedfs/cluster.ts";
 import { downloadKey } from "../../support/seaweedfs/download-object.ts";
+import { endCluster } from "../../support/seaweedfs/end-cluster.ts";
 import { putObject } from "../../support/seaweedfs/objects.ts";
-import { until } from "../../support/until.ts";
 import { WatchedBudget } from "../../support/watched-budget.ts";
 
 interface Metadata {
@@ -25,13 +25,7 @@ let cluster: FakeCluster;
 beforeEach(async () => {
   cluster = await FakeCluster.start();
 });
-afterEach(async () => {
-  try {
-    await until("no body is open", () => cluster.openBodies === 0);
-  } finally {
-    await cluster.close();
-  }
-});
+afterEach(() => endCluster(cluster));
 
 function sourceOf(options: Partial<SeaweedfsOptions> = {}): Source {
   return createSeaweedfsSource({

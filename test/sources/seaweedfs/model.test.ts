@@ -7,6 +7,7 @@ import type { Source } from "../../../src/sources/source.ts";
 import { contentBytes, ramp } from "../../support/object-bytes.ts";
 import { FakeCluster } from "../../support/seaweedfs/cluster.ts";
 import { downloadKey } from "../../support/seaweedfs/download-object.ts";
+import { endCluster } from "../../support/seaweedfs/end-cluster.ts";
 import { entryJson, putObject } from "../../support/seaweedfs/objects.ts";
 import { readKey } from "../../support/seaweedfs/read-object.ts";
 import { until } from "../../support/until.ts";
@@ -23,13 +24,7 @@ beforeEach(async () => {
   });
 });
 
-afterEach(async () => {
-  try {
-    await until("no body is open", () => cluster.openBodies === 0);
-  } finally {
-    await cluster.close();
-  }
-});
+afterEach(() => endCluster(cluster));
 
 function put(chunks: number, chunkBytes: number): number {
   putObject(cluster, "/o", { size: chunks * chunkBytes, chunkBytes });

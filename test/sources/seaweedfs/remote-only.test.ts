@@ -1,7 +1,6 @@
 /** Objects that lie in a mounted remote storage: only filers can fetch them, and may take a while. */
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { delay } from "../../../src/readahead/retry.ts";
-import { absolve } from "../../../src/readahead/suspects.ts";
 import {
   createSeaweedfsSource,
   type SeaweedfsOptions,
@@ -10,7 +9,7 @@ import type { Source } from "../../../src/sources/source.ts";
 import { contentBytes, ramp } from "../../support/object-bytes.ts";
 import { FakeCluster } from "../../support/seaweedfs/cluster.ts";
 import { downloadKey } from "../../support/seaweedfs/download-object.ts";
-import { until } from "../../support/until.ts";
+import { endCluster } from "../../support/seaweedfs/end-cluster.ts";
 
 const size = 100_000;
 const content = Buffer.from(contentBytes(ramp, 0, size));
@@ -25,14 +24,7 @@ beforeEach(async () => {
   });
   cluster.entries.set("/o", { metadata, content });
 });
-afterEach(async () => {
-  try {
-    await until("no body is open", () => cluster.openBodies === 0);
-  } finally {
-    for (const server of cluster.servers) absolve(server.host);
-    await cluster.close();
-  }
-});
+afterEach(() => endCluster(cluster));
 
 function sourceOf(options: Partial<SeaweedfsOptions> = {}): Source {
   return createSeaweedfsSource({

@@ -8,10 +8,10 @@ import type { Source } from "../../../src/sources/source.ts";
 import { contentBytes, ramp } from "../../support/object-bytes.ts";
 import { FakeCluster } from "../../support/seaweedfs/cluster.ts";
 import { downloadKey } from "../../support/seaweedfs/download-object.ts";
+import { endCluster } from "../../support/seaweedfs/end-cluster.ts";
 import { createKeyServices, kmsAccess } from "../../support/seaweedfs/key-services.ts";
 import { customerKeyHeaders, putObject, sseKeyText } from "../../support/seaweedfs/objects.ts";
 import { readKey } from "../../support/seaweedfs/read-object.ts";
-import { until } from "../../support/until.ts";
 
 const MiB = 1024 * 1024;
 let cluster: FakeCluster;
@@ -20,13 +20,7 @@ beforeEach(async () => {
   cluster = await FakeCluster.start({ volumeServers: 2 });
 });
 
-afterEach(async () => {
-  try {
-    await until("no body is open", () => cluster.openBodies === 0);
-  } finally {
-    await cluster.close();
-  }
-});
+afterEach(() => endCluster(cluster));
 
 function sourceOf(options: Partial<SeaweedfsOptions> = {}): Source {
   return createSeaweedfsSource({

@@ -5,12 +5,12 @@ import { createSeaweedfsSource } from "../../../src/sources/seaweedfs/source.ts"
 import { contentBytes, ramp } from "../../support/object-bytes.ts";
 import { FakeCluster } from "../../support/seaweedfs/cluster.ts";
 import { downloadKey } from "../../support/seaweedfs/download-object.ts";
+import { endCluster } from "../../support/seaweedfs/end-cluster.ts";
 import {
   customerKeyHeaders,
   type FakeObjectOptions,
   putObject,
 } from "../../support/seaweedfs/objects.ts";
-import { until } from "../../support/until.ts";
 import { WatchedBudget } from "../../support/watched-budget.ts";
 
 const KiB = 1024;
@@ -19,13 +19,7 @@ let cluster: FakeCluster;
 beforeEach(async () => {
   cluster = await FakeCluster.start();
 });
-afterEach(async () => {
-  try {
-    await until("no body is open", () => cluster.openBodies === 0);
-  } finally {
-    await cluster.close();
-  }
-});
+afterEach(() => endCluster(cluster));
 
 interface Metadata {
   readonly chunks: readonly { readonly offset?: number; readonly size: number }[];
