@@ -141,6 +141,7 @@ export async function prepare(
     return open(want);
   });
   const decision = decide(question, object);
+  if (object.locked !== undefined && rangesOf(decision).length > 0) throw object.locked;
   // Facts from memory come without bytes on purpose: the engine then starts at full width.
   const withoutBytes = known !== undefined && want !== "facts";
   const again =

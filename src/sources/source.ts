@@ -6,6 +6,7 @@
  * against what was asked. The engine decides when to ask, counts the bytes, cancels, and decides whether to ask
  * again; the source decides which replica is next. Every body handed over is read to its end or cancelled by the engine.
  */
+import type { ReadaheadError } from "../errors.ts";
 import type { ByteRange } from "../readahead/byte-range.ts";
 import type { Observe } from "../readahead/events.ts";
 import type { Permits } from "../readahead/permits.ts";
@@ -150,6 +151,12 @@ export interface OpenObject<P extends StoredPiece = StoredPiece> {
   readonly first?: FirstAnswer | undefined;
   /** The store judged the client's conditions itself; then there is no `first`. */
   readonly verdict?: "not-modified" | "precondition-failed" | undefined;
+  /**
+   * Why no byte of it can be read with the key that the request brought (`key-missing`, `key-wrong`). Conditions and
+   * ranges are judged first, as S3 does it; every read throws it too. A source may throw it from open() instead where the
+   * request has no conditions.
+   */
+  readonly locked?: ReadaheadError | undefined;
   /** False: the store ignores Range, `first` is the whole object and the only stream. Default true. */
   readonly rangeable?: boolean | undefined;
   /** S3 part asked for by number, as a range of the object. */

@@ -37,6 +37,9 @@ interface RemotePiece extends StoredPiece {
 export type SeaweedfsPiece = ChunkPiece | RemotePiece;
 
 /**
+ * A client's key is judged after its conditions, as the S3 gateway does it (8.3 of the protocol): where the request has
+ * any, a missing or wrong key comes with the object, as `locked`.
+ *
  * @throws ReadaheadError `key-missing`, `key-wrong`, `unsupported` for an object that cannot be decrypted, and
  * `unsatisfiable` for a part number it does not have
  */
@@ -47,7 +50,13 @@ export async function openEntry(
 ): Promise<OpenObject<SeaweedfsPiece>> {
   const part =
     request.s3PartNumber === undefined ? undefined : s3PartOf(entry, request.s3PartNumber);
-  const keys = await ObjectKeys.open(entry, request.clientKeys, cluster.keys, request);
+  let keys: ObjectKeys | undefined;
+  try {
+    keys = await ObjectKeys.open(entry, request.clientKeys, cluster.keys, request);
+  } catch (error) {
+    if (request.conditions === undefined || !isKeyRefusal(error)) throw error;
+    return lockedObject(cluster.facts.of(entry), part?.range, error);
+  }
   // The filer removes no encryption: what it fetches from the remote storage would go out as it lies there.
   if (keys !== undefined && isRemoteOnly(entry))
     throw new ReadaheadError(
@@ -66,6 +75,21 @@ export async function openEntry(
   );
   await object.prepare(request);
   return object;
+}
+
+function isKeyRefusal(error: unknown): error is ReadaheadError {
+  return (
+    error instanceof ReadaheadError && (error.kind === "key-missing" || error.kind === "key-wrong")
+  );
+}
+
+/** Facts to judge conditions by, and no bytes. */
+function lockedObject(
+  facts: Facts,
+  s3Part: ByteRange | undefined,
+  locked: ReadaheadError,
+): OpenObject<SeaweedfsPiece> {
+  return { facts, s3Part, locked, read: () => Promise.reject(locked) };
 }
 
 class SeaweedfsObject implements OpenObject<SeaweedfsPiece> {
