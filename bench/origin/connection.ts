@@ -85,6 +85,7 @@ export class Connection {
       return;
     }
     this.#busy = true;
+    const arrivedAt = performance.now();
     const route = findRoute(head.path, this.#profiles, this.#socket.localPort ?? 0);
     if (route === undefined) {
       this.#reply(formatRefusal(404));
@@ -98,7 +99,10 @@ export class Connection {
       return;
     }
     profile.counters.lookups++;
-    this.#after(profile.behaviour.lookupMs ?? 0, () => this.#reply(formatDocument(route.text)));
+    // Making a chunk list up takes half a millisecond, which a filer that has it does not take.
+    const waited = performance.now() - arrivedAt;
+    const delayMs = Math.max(0, (profile.behaviour.lookupMs ?? 0) - waited);
+    this.#after(delayMs, () => this.#reply(formatDocument(route.text)));
   }
 
   #answer(head: RequestHead, profile: ActiveProfile, object: ServedObject): void {

@@ -224,7 +224,7 @@ export class Attempt {
       // What came within the pending read is lost: the next one must not wait for as much again.
       speed.broke();
       if (this.signal.aborted) throw this.signal.reason;
-      throw this.fault("unavailable", "The store broke its answer off", {
+      throw this.fault("unavailable", "Upstream broke its answer off", {
         cause: error,
         connection: true,
       });
@@ -234,7 +234,7 @@ export class Attempt {
   }
 
   #truncated(missing: number): ReadaheadError {
-    return this.fault("truncated", `The store's answer ended ${missing} bytes early`);
+    return this.fault("truncated", `Upstream's answer ended ${missing} bytes early`);
   }
 
   /** Reads past the last byte, so that a kept-alive connection is free again; surplus is cancelled. */

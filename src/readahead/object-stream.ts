@@ -65,7 +65,7 @@ export function readahead(
       options.onOpen?.(opened.facts);
       const size = opened.facts.size ?? Infinity;
       if (opened.rangeable === false && (start > 0 || end < size))
-        throw new ReadaheadError("unsupported", "The store cannot send a part of this object");
+        throw new ReadaheadError("unsupported", "Upstream cannot send a part of this object");
       const layout = start < Math.min(end, size) ? [{ start, end: Math.min(end, size) }] : [];
       if (layout.length === 0 && first !== undefined) discardBody(first.body, undefined);
       return (await download.start(opened, layout)).getReader();

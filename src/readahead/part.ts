@@ -107,7 +107,7 @@ export class Part implements RaceTrack {
       this.buffer.wake();
     } else if (attempt.readingSince !== undefined && now - attempt.readingSince >= stallMs) {
       attempt.abort(
-        attempt.fault("unavailable", `The store sent nothing for ${stallMs} ms`, {
+        attempt.fault("unavailable", `Upstream sent nothing for ${stallMs} ms`, {
           connection: true,
           silent: true,
         }),
