@@ -5,6 +5,7 @@
  * If-Range. A field that cannot be read fails closed where it guards (If-Match: 412, If-Range: whole object) and is
  * ignored where it only saves bytes (If-None-Match, dates).
  */
+import { parseHttpDate } from "../readahead/http-date.ts";
 
 /** What the conditions say. `whole`: If-Range failed, so answer as if there were no Range. */
 export type ConditionalVerdict = "proceed" | "not-modified" | "precondition-failed" | "whole";
@@ -33,7 +34,7 @@ export function evaluateConditions(
   if (ifMatch !== null) {
     if (!listed(ifMatch, facts.etag, strongMatch)) return "precondition-failed";
   } else {
-    const since = dateOf(headers.get("if-unmodified-since"));
+    const since = parseHttpDate(headers.get("if-unmodified-since"));
     if (since !== undefined && facts.lastModified !== undefined && facts.lastModified > since) {
       return "precondition-failed";
     }
@@ -42,7 +43,7 @@ export function evaluateConditions(
   if (ifNoneMatch !== null) {
     if (listed(ifNoneMatch, facts.etag, weakMatch)) return "not-modified";
   } else {
-    const since = dateOf(headers.get("if-modified-since"));
+    const since = parseHttpDate(headers.get("if-modified-since"));
     if (since !== undefined && facts.lastModified !== undefined && facts.lastModified <= since) {
       return "not-modified";
     }
@@ -53,15 +54,16 @@ export function evaluateConditions(
 }
 
 /**
- * Whether a store's verdict goes against the validator that it showed with it: it judged by other rules than those of
- * RFC 9110 (the date where a tag counts, say). Without that validator its verdict stands.
+ * Whether a store's verdict cannot be: nobody asked for it, or it goes against the validator that came with it (the store
+ * judged by other rules than those of RFC 9110: the date where a tag counts, say). Without that validator it stands.
  */
 export function contradicts(
   verdict: "not-modified" | "precondition-failed",
   headers: Headers,
   facts: Validators,
 ): boolean {
-  const [tags] = conditionPairs[verdict];
+  const [tags, date] = conditionPairs[verdict];
+  if (!headers.has(tags) && !headers.has(date)) return true;
   const compared = headers.has(tags) ? facts.etag : facts.lastModified;
   return compared !== undefined && evaluateConditions(headers, facts, false, 0) === "proceed";
 }
@@ -100,7 +102,7 @@ function rangeApplies(text: string, facts: Validators, now: number): boolean {
   if (value.startsWith('"') || value.startsWith("W/")) {
     return facts.etag !== undefined && strongMatch(value, facts.etag);
   }
-  const date = dateOf(value);
+  const date = parseHttpDate(value);
   return (
     date !== undefined &&
     facts.lastModified !== undefined &&
@@ -146,16 +148,4 @@ function weakMatch(a: string, b: string): boolean {
 
 function opaque(tag: string): string {
   return tag.startsWith("W/") ? tag.slice(2) : tag;
-}
-
-// The three forms of an HTTP-date (RFC 9110 5.6.7). Date.parse alone takes far more ("1", "2026"), even "*"-free ETags.
-const httpDate =
-  /^(?:[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT|[A-Z][a-z]{5,8}, \d{2}-[A-Z][a-z]{2}-\d{2} \d{2}:\d{2}:\d{2} GMT|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} \d{4})$/;
-
-/** Milliseconds since the epoch, or `undefined` for anything that is no HTTP-date. */
-function dateOf(text: string | null): number | undefined {
-  const value = text?.trim();
-  if (value === undefined || !httpDate.test(value)) return undefined;
-  const time = Date.parse(value.endsWith("GMT") ? value : `${value} GMT`);
-  return Number.isNaN(time) ? undefined : time;
 }

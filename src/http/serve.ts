@@ -64,6 +64,7 @@ const clientClosedRequest = 499;
 /** Kinds that facts remembered a moment too long can cause. */
 const staleKinds: ReadonlySet<string> = new Set([
   "changed",
+  "protocol",
   "not-found",
   "denied",
   "unsatisfiable",

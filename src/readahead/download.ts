@@ -115,11 +115,7 @@ class RunningDownload implements Download {
     this.closed = new Promise((resolve) => {
       this.#settle = resolve;
     });
-    this.permits = {
-      request: (ask, send) => this.#requestBeforeParts(ask, send),
-      take: (bytes) => this.#lease.take(bytes),
-      give: (bytes) => this.#lease.give(bytes),
-    };
+    this.permits = this.#permits((ask, send) => this.#requestBeforeParts(ask, send));
     this.#clientSignal = options.signal;
     if (options.signal?.aborted === true) this.#onClientLeft();
     else options.signal?.addEventListener("abort", this.#onClientLeft, { once: true });
@@ -199,7 +195,7 @@ class RunningDownload implements Download {
         object.rangeable !== false,
       context: this,
       provenBlockBytes: 0,
-      permits: (claimant) => this.#permits(claimant),
+      permits: (claimant) => this.#permits((ask, send) => this.#request(claimant, ask, send)),
       answered: (part) => this.#readahead?.answered(part),
       news: () => this.#readahead?.news(),
       fail: (error) => this.#fail(error),
@@ -216,9 +212,9 @@ class RunningDownload implements Download {
     return this.#request({ rank: -1, controller, urgent: () => true }, ask, send);
   }
 
-  #permits(claimant: Claimant): Permits {
+  #permits(request: Permits["request"]): Permits {
     return {
-      request: (ask, send) => this.#request(claimant, ask, send),
+      request,
       take: (bytes) => this.#lease.take(bytes),
       give: (bytes) => this.#lease.give(bytes),
     };

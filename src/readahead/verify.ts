@@ -11,6 +11,7 @@ import type { Facts, Want } from "../sources/source.ts";
 import type { ByteRange } from "./byte-range.ts";
 import { byteLength } from "./byte-range.ts";
 import { parseContentRange } from "./content-range.ts";
+import { parseHttpDate } from "./http-date.ts";
 
 /** Status and headers of an answer; a `Response` is one. */
 export interface UpstreamAnswer {
@@ -40,17 +41,16 @@ export type Checked =
   | { readonly kind: "part"; readonly range: ByteRange; readonly size: number | undefined }
   /** A 200: the store ignored Range, the body is the whole object. */
   | { readonly kind: "whole"; readonly size: number | undefined }
-  /** A 416 that names no bytes, or no size, to a question that only an object without bytes cannot answer. */
-  | { readonly kind: "empty" }
-  | { readonly kind: "not-modified" }
-  | { readonly kind: "precondition-failed" };
+  /** A 416, with the size that it names: the range starts past the end, or the store refuses what it could answer. */
+  | { readonly kind: "refused"; readonly size: number | undefined }
+  /** A 304 or 412: the store judged the client's conditions. */
+  | { readonly kind: "judged" };
 
 /**
  * Checks one answer to a ranged GET.
  *
  * @throws ReadaheadError `protocol` for a wrong or missing Content-Range, multipart, an encoding, a 200 to a later read;
- * `changed` for another version or size and for 412 to a later read; `unsatisfiable` (with `size` where it was named)
- * for 416 when opening; else what {@link statusError} says
+ * `changed` for another version or size and for 412 to a later read; else what {@link statusError} says
  */
 export function verifyAnswer(asked: Asked, answer: UpstreamAnswer): Checked {
   const opening = asked.known === undefined;
@@ -60,7 +60,7 @@ export function verifyAnswer(asked: Asked, answer: UpstreamAnswer): Checked {
     case 200: {
       if (!opening) {
         compareVersion(asked, answer.headers);
-        throw fault(asked, 200, "protocol", "Upstream answered a later ranged read with 200");
+        throw fault(asked, 200, "protocol", "Upstream answered a later read with 200");
       }
       compareEncoding(asked, 200, answer.headers);
       return { kind: "whole", size: parseLength(answer.headers.get("content-length")) };
@@ -68,10 +68,8 @@ export function verifyAnswer(asked: Asked, answer: UpstreamAnswer): Checked {
     case 416:
       return verifyRefusal(asked, answer.headers);
     case 304:
-      if (opening) return { kind: "not-modified" };
-      break;
     case 412:
-      if (opening) return { kind: "precondition-failed" };
+      if (opening) return { kind: "judged" };
       break;
     default:
   }
@@ -119,9 +117,7 @@ function verifyRefusal(asked: Asked, headers: Headers): Checked {
     if (size !== undefined) compareSize(asked, 416, size);
     throw fault(asked, 416, "protocol", "Upstream refused a range inside the object");
   }
-  if ((size ?? 0) === 0 && ("suffix" in asked.want || asked.want.start === 0))
-    return { kind: "empty" };
-  throw fault(asked, 416, "unsatisfiable", "The range starts past the end of the object", { size });
+  return { kind: "refused", size };
 }
 
 /**
@@ -182,7 +178,7 @@ export function compareEncoding(
       asked,
       status,
       "protocol",
-      `Upstream sent content encoding ${encoding ?? "identity"} where ${known ?? "identity"} was asked for`,
+      `Upstream sent content encoding ${encoding ?? "identity"} instead of ${known ?? "identity"}`,
     );
 }
 
@@ -197,13 +193,6 @@ export function parseLength(text: string | null): number | undefined {
   if (text === null || !/^\d{1,16}$/.test(text)) return undefined;
   const length = Number(text);
   return Number.isSafeInteger(length) ? length : undefined;
-}
-
-/** An HTTP date in milliseconds since the epoch; `undefined` where it is absent or malformed. */
-export function parseHttpDate(text: string | null): number | undefined {
-  if (text === null) return undefined;
-  const time = Date.parse(text);
-  return Number.isNaN(time) ? undefined : time;
 }
 
 /**

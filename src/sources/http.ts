@@ -159,50 +159,32 @@ class HttpSource implements Source {
   ): Promise<OpenObject> {
     const headers = { range: rangeHeader(want), ...conditionHeaders(request) };
     const answer = await this.#send(base, "GET", headers, request, purpose);
-    const checked = await this.#check(answer, want, request);
+    const asked = { want, ...this.#asked(answer.address) };
+    const checked = discardOnThrow(answer.response, () => verifyAnswer(asked, answer.response));
     switch (checked.kind) {
       case "part":
         return this.#openPart(base, answer, want, checked, request);
       case "whole":
         return this.#openWhole(base, answer, checked.size);
-      case "empty":
-        // A 416 carries no headers of the object, a plain GET does: of nothing, or of all of an object that cannot range.
+      case "refused": {
         discard(answer.response);
+        const start = "suffix" in want ? 0 : want.start;
+        let { size } = checked;
+        // A client's 416 has to name the size (RFC 9110 15.5.17): ask for it.
+        if (start > 0 && size === undefined)
+          ({ size } = (await this.#openFacts(base, { ...request, conditions: undefined })).facts);
+        if (start >= (size || 1))
+          throw new ReadaheadError("unsatisfiable", "The range starts past the end of the object", {
+            size,
+          });
+        // A 416 carries no headers of the object, a plain GET does: of nothing, or of all of an object that cannot range.
         return this.#openPlain(base, request);
-      case "not-modified":
-      case "precondition-failed":
+      }
+      case "judged":
         discard(answer.response);
         return this.#verdict(base, answer, answer.response.status);
       default:
         return checked satisfies never;
-    }
-  }
-
-  async #check(
-    answer: Upstream,
-    want: Exclude<Want, "facts">,
-    request: OpenRequest,
-  ): Promise<Checked> {
-    try {
-      const asked = { want, ...this.#asked(answer.address) };
-      return discardOnThrow(answer.response, () => verifyAnswer(asked, answer.response));
-    } catch (error) {
-      const nameless =
-        error instanceof ReadaheadError &&
-        error.kind === "unsatisfiable" &&
-        error.size === undefined;
-      if (!nameless) throw error;
-      // 416 should name the size, and a client's 416 has to (RFC 9110 15.5.17): ask for it.
-      const { facts } = await this.#openFacts(answer.address, {
-        ...request,
-        conditions: undefined,
-      });
-      throw new ReadaheadError("unsatisfiable", error.message, {
-        status: error.status,
-        replica: error.replica,
-        size: facts.size,
-        cause: error,
-      });
     }
   }
 
@@ -218,7 +200,7 @@ class HttpSource implements Source {
     if (size === undefined) {
       // Content-Range with a star: the plan needs the size, so HEAD is asked before the bytes are used.
       try {
-        size = await this.#headSize(address, request);
+        size = await this.#headSize(answer, request);
       } catch (error) {
         discard(response);
         throw error;
@@ -235,10 +217,12 @@ class HttpSource implements Source {
     };
   }
 
-  async #headSize(address: Address, request: OpenRequest): Promise<number | undefined> {
-    const { response } = await this.#send(address, "HEAD", {}, request, "facts");
-    discard(response);
-    return headSize(response);
+  /** The size, if the HEAD is of the version that the answer is of. */
+  async #headSize({ address, response }: Upstream, request: OpenRequest) {
+    const head = await this.#send(address, "HEAD", {}, request, "facts");
+    discard(head.response);
+    const same = (name: string) => head.response.headers.get(name) === response.headers.get(name);
+    return same("etag") && same("last-modified") ? headSize(head.response) : undefined;
   }
 
   /** The origin ignored Range, or cannot say how long the object is: its body is the one stream. */

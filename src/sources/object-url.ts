@@ -11,9 +11,7 @@ export function parseBaseUrl(text: string | URL): URL {
   if (base === null || !/^https?:$/.test(base.protocol))
     throw new TypeError("The URL of an HTTP source must begin with http:// or https://");
   if (base.username + base.password + base.hash !== "")
-    throw new TypeError(
-      "The URL of an HTTP source must hold no password (send a header) and no fragment",
-    );
+    throw new TypeError("The URL of an HTTP source must hold no password and no fragment");
   if (!base.pathname.endsWith("/")) base.pathname += "/";
   return base;
 }
@@ -37,7 +35,7 @@ export function objectUrl(base: URL, key: string, spelled?: string, query?: stri
   const escapes = [...path.split("/"), ...key.split("/")].some((segment) =>
     /^(\.|%2e){1,2}$/i.test(segment),
   );
-  if (escapes) throw new ReadaheadError("not-found", "No object can have a dot segment in its key");
+  if (escapes) throw new ReadaheadError("not-found", "No key has dot segments");
   const url = new URL(base.href);
   url.pathname = `${base.pathname}${path}`;
   const parts = [base.search.slice(1), query?.replace(/^\?/, "")];

@@ -228,14 +228,13 @@ class S3Source implements Source {
       }
       case "whole":
         return this.#openWhole(target, response, checked.size, request);
-      case "not-modified":
-      case "precondition-failed":
+      case "judged":
         discard(response);
         return this.#verdict(target, response, request);
-      case "empty":
+      case "refused":
         // Only a 416 is called that, and those went elsewhere.
         discard(response);
-        throw this.#fault("Store called a successful answer empty");
+        throw this.#fault("Store refused a range with success");
       default:
         return checked satisfies never;
     }
@@ -277,6 +276,7 @@ class S3Source implements Source {
       if (fromStart) throw this.#fault("Store refused a range that starts in the object");
       throw this.#unsatisfiable(object.facts.size);
     }
+    if (want.start < size) throw this.#fault("Store refused a range that starts in the object");
     throw this.#unsatisfiable(size);
   }
 

@@ -2,7 +2,7 @@
  * How an HTTP answer's validators tie later reads to one version: a strong entity tag, else a Last-Modified that is old
  * enough to be one (RFC 9110 8.8.2.2), else a reason why there is no tie.
  */
-import { parseHttpDate } from "../readahead/verify.ts";
+import { parseHttpDate } from "../readahead/http-date.ts";
 import type { Facts, Pin } from "./source.ts";
 
 /** The part of {@link Facts} that says which version this is. */
@@ -26,7 +26,7 @@ export function versionFacts(
 ): VersionFacts {
   const etag = headers.get("etag")?.trim() || undefined;
   const modifiedText = headers.get("last-modified")?.trim();
-  const lastModified = parseHttpDate(modifiedText ?? null);
+  const lastModified = parseHttpDate(modifiedText);
   const named: VersionFacts = {
     ...(etag === undefined ? {} : { etag }),
     ...(lastModified === undefined ? {} : { lastModified }),
@@ -45,7 +45,8 @@ function pinOf(
   headers: Headers,
   now: number,
 ): Pin | undefined {
-  if (etag !== undefined && /^"[^"]*"$/.test(etag)) return { by: "etag", value: etag };
+  // Characters beyond ASCII do not reach the origin as they came (obs-text): If-Match would name another tag.
+  if (etag !== undefined && /^"[!#-~]*"$/.test(etag)) return { by: "etag", value: etag };
   if (modifiedText === undefined || lastModified === undefined || size === undefined)
     return undefined;
   const date = parseHttpDate(headers.get("date")) ?? now;

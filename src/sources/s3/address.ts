@@ -66,7 +66,7 @@ export function createS3Address(options: S3AddressOptions): S3Address {
         throw new ReadaheadError("not-found", "No object can have this key");
       const segments = key.split("/");
       if (segments.some((segment) => segment === "." || segment === ".."))
-        throw new ReadaheadError("not-found", "No object can have a dot segment in its key");
+        throw new ReadaheadError("not-found", "No key has dot segments");
       return `${root}/${segments.map(encodeUri).join("/")}${formatQuery(query)}`;
     },
     bucket: (query) => `${root}${options.virtualHost === true ? "/" : ""}${formatQuery(query)}`,

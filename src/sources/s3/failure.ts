@@ -3,7 +3,8 @@
  * one; a HEAD has none, then the status does.
  */
 import { type ErrorKind, ReadaheadError } from "../../errors.ts";
-import { parseHttpDate, retryAfterMs, statusError } from "../../readahead/verify.ts";
+import { parseHttpDate } from "../../readahead/http-date.ts";
+import { retryAfterMs, statusError } from "../../readahead/verify.ts";
 import { readBoundedText } from "./bounded-text.ts";
 import { parseS3Error, type S3ErrorDocument } from "./xml-answer.ts";
 

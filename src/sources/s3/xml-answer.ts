@@ -5,7 +5,6 @@
  */
 import { XMLParser } from "fast-xml-parser";
 import { ReadaheadError } from "../../errors.ts";
-import { parseHttpDate } from "../../readahead/verify.ts";
 
 const parser = new XMLParser({
   // Keys are text: "007" and "1e3" must not become numbers, nor lose their blanks.
@@ -111,7 +110,7 @@ export function parseS3Listing(xml: string): S3Listing {
       key: decode(key),
       size: Number(size),
       etag: textOf(node, "ETag"),
-      lastModified: parseHttpDate(textOf(node, "LastModified") ?? null),
+      lastModified: parseIsoDate(textOf(node, "LastModified")),
     };
   });
   const prefixes = nodesOf(result, "CommonPrefixes").flatMap((node) => {
@@ -119,4 +118,9 @@ export function parseS3Listing(xml: string): S3Listing {
     return prefix === undefined ? [] : [decode(prefix)];
   });
   return { entries, prefixes, truncated: textOf(result, "IsTruncated")?.trim() === "true" };
+}
+
+function parseIsoDate(text: string | undefined): number | undefined {
+  const time = Date.parse(text ?? "");
+  return Number.isNaN(time) ? undefined : time;
 }

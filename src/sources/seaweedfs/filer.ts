@@ -5,7 +5,8 @@
 import { ReadaheadError } from "../../errors.ts";
 import type { ByteRange } from "../../readahead/byte-range.ts";
 import { parseContentRange } from "../../readahead/content-range.ts";
-import { parseHttpDate, statusError } from "../../readahead/verify.ts";
+import { parseHttpDate } from "../../readahead/http-date.ts";
+import { statusError } from "../../readahead/verify.ts";
 import type { Facts, ReadRequest } from "../source.ts";
 import { discard } from "../upstream.ts";
 import { type Entry, parseEntry } from "./entry.ts";
