@@ -64,11 +64,13 @@ const reservedQuery: readonly string[] = ["download", "explain"];
  * The response's body is the engine's stream: bounded by the limits, ended by cancelling it or by the request's
  * signal. `waitUntil` gets one promise per request that reached a mount; it settles after the record was written.
  *
- * @throws RangeError for a limit, of the handler or of a mount, that cannot be
+ * @throws RangeError for a limit, of the handler or of a mount, for prefixes, and for a `factsMs` that cannot be
+ * @throws TypeError for a mount's `cacheControl` or CORS header names that cannot stand in a header
  */
 export function createHandler(options: HandlerOptions): Handler {
   const route = createRouter(options.mounts);
   const names = options.mounts.map((mount) => mount.name);
+  for (const mount of options.mounts) checkHeaders(mount);
   const recentFacts = new RecentFacts({ factsMs: options.factsMs });
   const common = resolveLimits(options.limits);
   const limitsOf = (mount: Mount) => resolveLimits({ ...common, ...mount.limits });
@@ -150,6 +152,13 @@ export function createHandler(options: HandlerOptions): Handler {
       return problemResponse(refusalOf(error), id, request.method);
     }
   };
+}
+
+/** What would throw at every answer throws at the start. */
+function checkHeaders({ cacheControl = "", cors }: Mount): void {
+  const headers = new Headers({ "cache-control": cacheControl });
+  for (const name of [...(cors?.allowHeaders ?? []), ...(cors?.exposeHeaders ?? [])])
+    headers.set(name, "");
 }
 
 /** Runs the answer of an exchange and ends it: CORS on every answer, the record on every way out. */

@@ -26,8 +26,10 @@ export class RecentFacts {
   /** In order of insertion: the first is the oldest. */
   readonly #seen = new Map<string, { readonly facts: Facts; readonly until: number }>();
 
+  /** @throws RangeError for a time that cannot be */
   constructor(options: RecentFactsOptions = {}) {
     this.#factsMs = options.factsMs ?? 5_000;
+    if (!(this.#factsMs >= 0)) throw new RangeError(`factsMs is 0 or more, not ${this.#factsMs}`);
     this.#entries = options.entries ?? 1_000;
     this.#now = options.now ?? Date.now;
   }

@@ -16,20 +16,23 @@ export interface Route<M> {
 /**
  * Orders mounts once and answers paths.
  *
- * @param mounts Prefixes are distinct (the configuration sees to it); they are compared as they stand in a URL
- * @returns For `/files` where `/files/` is mounted: the route with an empty key, as for `/files/`
+ * @param mounts Their prefixes are compared as they stand in a URL
+ * @returns For `/files` where `/files/` is mounted and no other mount has that path: the route with an empty key
+ * @throws RangeError for a prefix that does not begin and end with a slash, and for one that two mounts have
  */
 export function createRouter<M extends Routable>(
   mounts: readonly M[],
 ): (pathname: string) => Route<M> | undefined {
+  for (const { prefix } of mounts)
+    if (!/^\/(.*\/)?$/.test(prefix))
+      throw new RangeError(`A mount's prefix begins and ends with a slash, not ${prefix}`);
+  if (new Set(mounts.map(({ prefix }) => prefix)).size < mounts.length)
+    throw new RangeError("Two mounts have the same prefix");
   const longestFirst = mounts.toSorted((a, b) => b.prefix.length - a.prefix.length);
   return (pathname) => {
-    for (const mount of longestFirst) {
-      if (pathname.startsWith(mount.prefix)) {
-        return { mount, rawKey: pathname.slice(mount.prefix.length) };
-      }
-      if (`${pathname}/` === mount.prefix) return { mount, rawKey: "" };
-    }
-    return undefined;
+    const mount = longestFirst.find(({ prefix }) => pathname.startsWith(prefix));
+    if (mount !== undefined) return { mount, rawKey: pathname.slice(mount.prefix.length) };
+    const folder = longestFirst.find(({ prefix }) => `${pathname}/` === prefix);
+    return folder && { mount: folder, rawKey: "" };
   };
 }

@@ -39,6 +39,14 @@ describe("mount options", () => {
     );
   });
 
+  it("are refused at once where they can serve nothing", () => {
+    expect(() => harness.handlerFor({ prefix: "/files" })).toThrow(RangeError);
+    expect(() => harness.handlerFor({}, { factsMs: -1 })).toThrow(RangeError);
+    expect(() => harness.handlerFor({ cacheControl: "a\nb" })).toThrow(TypeError);
+    for (const names of [{ allowHeaders: ["a b"] }, { exposeHeaders: ["x\n"] }])
+      expect(() => harness.handlerFor({ cors: { origins: "*", ...names } })).toThrow(TypeError);
+  });
+
   it("are refused at once where a limit cannot be", () => {
     const limits = { windowParts: 0 };
     expect(() => harness.handlerFor({}, { limits })).toThrow(RangeError);

@@ -14,8 +14,8 @@ describe("createRouter", () => {
     ["/a/x", "/a/", "x"],
     ["/a/b/x", "/a/b/", "x"],
     ["/a/bc", "/a/", "bc"],
-    ["/a/b", "/a/b/", ""],
-    ["/a", "/a/", ""],
+    ["/a/b", "/a/", "b"],
+    ["/a", "/", "a"],
     ["/a/", "/a/", ""],
     ["/ab", "/", "ab"],
     ["/", "/", ""],
@@ -32,6 +32,16 @@ describe("createRouter", () => {
     expect(few("/")).toBeUndefined();
     expect(few("/b/a/")).toBeUndefined();
     expect(few("/ab/x")).toBeUndefined();
+  });
+
+  it("takes a prefix without its slash where no other mount has the path", () => {
+    const prefix = "/a/b/";
+    const few = createRouter([{ prefix }, { prefix: "/c/" }]);
+    expect(few("/a/b")).toEqual({ mount: { prefix }, rawKey: "" });
+  });
+
+  it.each([["/a"], ["a/"], [""], ["/a/", "/a/"]])("refuses the prefixes %j", (...prefixes) => {
+    expect(() => createRouter(prefixes.map((prefix) => ({ prefix })))).toThrow(RangeError);
   });
 
   it.each([
