@@ -43,7 +43,8 @@ export function readConfig(env: Env): Config {
     if (bucket === undefined) mounts.push(mount);
     else buckets.push({ ...bucket, mount });
   }
-  checkPrefixes(tables, faults);
+  checkDistinct(tables, ({ prefix }) => [prefix], "prefix", faults);
+  checkDistinct(tables, ({ hosts }) => hosts?.map((host) => host.toLowerCase()), "hosts", faults);
   if (faults.length > 0) throw new ReadaheadError("config", faults.join("; "));
   const shown = new Set(
     [...tables].filter(([, table]) => table.show_replicas).map(([name]) => name),
@@ -133,14 +134,22 @@ function parse<Schema extends v.GenericSchema>(
   return undefined;
 }
 
-function checkPrefixes(tables: ReadonlyMap<string, MountTable>, faults: string[]): void {
+/** What requests are told apart by belongs to one mount. */
+function checkDistinct(
+  tables: ReadonlyMap<string, MountTable>,
+  valuesOf: (table: MountTable) => readonly string[] | undefined,
+  field: "prefix" | "hosts",
+  faults: string[],
+): void {
   const owners = new Map<string, string>();
-  for (const [name, { prefix }] of tables) {
-    const owner = owners.get(prefix);
-    if (owner === undefined) owners.set(prefix, name);
-    else
-      faults.push(
-        `MOUNTS.${name}.prefix is also the prefix of MOUNTS.${owner}; give each mount its own`,
-      );
+  for (const [name, table] of tables) {
+    for (const value of new Set(valuesOf(table))) {
+      const owner = owners.get(value);
+      if (owner === undefined) owners.set(value, name);
+      else
+        faults.push(
+          `MOUNTS.${name}.${field} is also the ${field} of MOUNTS.${owner}; give each mount its own`,
+        );
+    }
   }
 }

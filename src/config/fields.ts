@@ -3,6 +3,7 @@
  * secrets never appear in a message.
  */
 import * as v from "valibot";
+import { createPassHeaders } from "../sources/pass-headers.ts";
 import { nearest } from "./wording.ts";
 
 /** Text that is not empty. */
@@ -66,6 +67,49 @@ export const secretName = v.pipe(
   ),
 );
 
+/** The value of a response header. */
+export const headerValue = v.pipe(
+  text,
+  v.regex(/^[ -~]+$/, "must be the value of a header: one line of printable ASCII"),
+);
+
+/** Name of a header. */
+export const headerName = v.pipe(
+  text,
+  v.regex(/^[\w!#$%&'*+\-.^`|~]+$/, "must be the name of a header, without its colon"),
+);
+
+/** Name of a store's header that may reach clients. */
+export const passedHeader = v.pipe(
+  text,
+  v.check((name) => {
+    try {
+      createPassHeaders([name]);
+      return true;
+    } catch {
+      return false;
+    }
+  }, "must be the name of a header, or its beginning and a star; those of cookies, of the connection and of the body's framing are never passed on"),
+);
+
+/** An origin that may read, or all of them. */
+export const corsOrigin = v.pipe(
+  text,
+  v.check(
+    (origin) => origin === "*" || origin === "null" || URL.parse(origin)?.origin === origin,
+    'must be an origin as browsers send it, without path or final slash, as in "https://app.example", or "*"',
+  ),
+);
+
+/** Name of a host that requests name. */
+export const hostName = v.pipe(
+  text,
+  v.regex(
+    /^[a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)*$/,
+    'must be the name of a host alone, as in "media.example.com": no scheme, port, path or star',
+  ),
+);
+
 /** A mount's prefix: as the path of a URL stands, beginning and ending with a slash. */
 export const prefixText = v.pipe(
   v.string('must be text, as in prefix = "/files/"'),
@@ -77,6 +121,10 @@ export const prefixText = v.pipe(
     (value) =>
       !value.includes("//") && URL.parse(value, "http://worker.invalid")?.pathname === value,
     "must stand as in a URL: no double slash, no dot segments, no query, other characters percent-encoded",
+  ),
+  v.check(
+    (value) => !/%.?[a-f]/.test(value),
+    "must have its percent-encoding in capital letters, as URLs do: /%C3%A9/",
   ),
 );
 

@@ -27,7 +27,7 @@ export function toMount(
     explainEmpty: table.explain_empty,
     listing: "listing" in table ? table.listing : undefined,
     versions: table.versions,
-    passQuery: table.query,
+    passQuery: "query" in table ? table.query : undefined,
     authorise,
   };
 }

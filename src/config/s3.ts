@@ -10,6 +10,9 @@ import { parseS3Credentials, type S3Credentials } from "../sources/s3/credential
 import type { Bindings } from "./env.ts";
 import type { MountTable, S3Table } from "./schema.ts";
 
+/** What only a mount without `protocol = "s3"` answers. */
+const plainSettings: readonly string[] = ["index", "listing", "explain", "explain_empty"];
+
 const secretForm = "names a secret that is not ACCESSKEY:SECRETKEY";
 
 /** The store's credentials; `undefined` for unsigned requests, or with a fault. */
@@ -52,6 +55,12 @@ export function frontBucket(
       `${variable}.prefix`,
       'must be one segment that can be a bucket\'s name with protocol = "s3": 3 to 63 of a-z, 0-9, - and ., as in "/media/"',
     );
+  for (const [field, value] of Object.entries(table))
+    if (plainSettings.includes(field) && value !== false)
+      bindings.fault(
+        `${variable}.${field}`,
+        'is for plain mounts; take it out, or protocol = "s3"',
+      );
   const access = table.access ?? "signed";
   const credentials = clientCredentials(variable, table, bindings);
   if (access === "signed" && credentials.length === 0)

@@ -8,9 +8,14 @@ import {
   bindingName,
   choice,
   choiceMessage,
+  corsOrigin,
   flag,
+  headerName,
+  headerValue,
+  hostName,
   listOf,
   milliseconds,
+  passedHeader,
   prefixText,
   secretName,
   text,
@@ -49,12 +54,16 @@ export const limitsSchema = table({
 
 const corsTable = v.pipe(
   table({
-    origins: listOf(text),
-    allow_headers: v.optional(listOf(text)),
-    expose_headers: v.optional(listOf(text)),
+    origins: listOf(corsOrigin),
+    allow_headers: v.optional(listOf(headerName)),
+    expose_headers: v.optional(listOf(headerName)),
     credentials: v.optional(flag),
     max_age_seconds: v.optional(
-      v.pipe(v.number("must be a number of seconds"), v.minValue(0, "must not be negative")),
+      v.pipe(
+        v.number("must be a number of seconds"),
+        v.integer("must be a whole number of seconds"),
+        v.minValue(0, "must not be negative"),
+      ),
     ),
   }),
   // Browsers refuse credentials with a star (Fetch standard, CORS protocol and credentials).
@@ -69,7 +78,7 @@ const cors = v.lazy((input) =>
   typeof input === "object" && input !== null && !Array.isArray(input)
     ? corsTable
     : v.pipe(
-        listOf(text),
+        listOf(corsOrigin),
         v.transform((origins): v.InferOutput<typeof corsTable> => ({ origins })),
       ),
 );
@@ -100,17 +109,16 @@ const commonEntries = {
   credentials: v.optional(credentials),
   link_secret: v.optional(listOf(secretName)),
   signing_region: v.optional(listOf(text)),
-  hosts: v.optional(listOf(text)),
+  hosts: v.optional(listOf(hostName)),
   list_access: v.optional(choice(["public", "signed"])),
   cors: v.optional(cors),
-  cache_control: v.optional(text),
+  cache_control: v.optional(headerValue),
   index: v.optional(text),
   download: v.optional(flag),
   explain: v.optional(flag),
   explain_empty: v.optional(flag),
   show_replicas: v.optional(flag),
   versions: v.optional(flag),
-  query: v.optional(flag),
   limits: v.optional(limitsTable),
   ...limitEntries,
 };
@@ -129,9 +137,10 @@ const httpSchema = table({
   ...commonEntries,
   source: v.literal("http"),
   url: upstreamUrl,
+  query: v.optional(flag),
   via: v.optional(bindingName),
   authorization_secret: v.optional(secretName),
-  pass_headers: v.optional(listOf(text)),
+  pass_headers: v.optional(listOf(passedHeader)),
   unversioned: v.optional(choice(["single-stream", "trust"])),
   stored_encoding: v.optional(choice(["refuse", "pass"])),
 });
@@ -190,7 +199,7 @@ const seaweedfsSchema = table({
   lookup_ttl_ms: v.optional(milliseconds(0, 86_400_000)),
   metadata_bytes: v.optional(bytes(64 * 1024, 1024 ** 3)),
   etag: v.optional(choice(["s3", "filer"])),
-  pass_headers: v.optional(listOf(text)),
+  pass_headers: v.optional(listOf(passedHeader)),
   verify: v.optional(flag),
   versioned: v.optional(flag),
   via: v.optional(bindingName),

@@ -54,6 +54,11 @@ function httpSource(variable: string, table: HttpTable, bindings: Bindings): Sou
     `${variable}.authorization_secret`,
     table.authorization_secret,
   );
+  if (authorization !== undefined && !/^[ -~]+$/.test(authorization))
+    bindings.fault(
+      `${variable}.authorization_secret`,
+      "names a secret that is no header's value; set it again as one line of printable ASCII",
+    );
   return createHttpSource({
     url: table.url,
     via: bindings.fetcher(`${variable}.via`, table.via),

@@ -264,6 +264,76 @@ describe("a fault in the configuration", () => {
       /MOUNTS\.weed\.volume_token_secret names the secret VOLUME_KEY/,
     ],
     [
+      "two S3 mounts with one host",
+      {
+        CLIENT,
+        MOUNTS: {
+          media: { ...media, hosts: "cdn.example" },
+          more: { ...media, prefix: "/more/", hosts: ["x.example", "CDN.example"] },
+        },
+      },
+      /MOUNTS\.more\.hosts is also the hosts of MOUNTS\.media/,
+    ],
+    [
+      "a host that is a URL",
+      { CLIENT, MOUNTS: { media: { ...media, hosts: "https://cdn.example/" } } },
+      /MOUNTS\.media\.hosts\.0 must be the name of a host alone/,
+    ],
+    [
+      "a page on an S3 mount",
+      { CLIENT, MOUNTS: { media: { ...media, index: "index.html" } } },
+      /MOUNTS\.media\.index is for plain mounts/,
+    ],
+    [
+      "a Cache-Control of two lines",
+      { MOUNTS: { files: { ...files, cache_control: "private\r\nx: y" } } },
+      /MOUNTS\.files\.cache_control must be the value of a header/,
+    ],
+    [
+      "an origin with a path",
+      { MOUNTS: { files: { ...files, cors: "https://app.example/" } } },
+      /MOUNTS\.files\.cors\.0 must be an origin as browsers send it/,
+    ],
+    [
+      "headers that are none",
+      {
+        MOUNTS: {
+          files: {
+            ...files,
+            cors: {
+              origins: "*",
+              allow_headers: "x:",
+              expose_headers: "x\ny",
+              max_age_seconds: 1.5,
+            },
+          },
+        },
+      },
+      /MOUNTS\.files\.cors\.allow_headers\.0 must be the name of a header/,
+      /MOUNTS\.files\.cors\.expose_headers\.0 must be the name of a header/,
+      /MOUNTS\.files\.cors\.max_age_seconds must be a whole number of seconds/,
+    ],
+    [
+      "headers that are never passed on",
+      { MOUNTS: { origin: { ...origin, pass_headers: ["x-ok-*", "set-cookie"] } } },
+      /MOUNTS\.origin\.pass_headers\.1 must be the name of a header, or its beginning/,
+    ],
+    [
+      "an Authorization of two lines",
+      { AUTH: "Bearer a\nb", MOUNTS: { origin: { ...origin, authorization_secret: "AUTH" } } },
+      /MOUNTS\.origin\.authorization_secret names a secret that is no header's value/,
+    ],
+    [
+      "a prefix with small letters in its escapes",
+      { MOUNTS: { files: { ...files, prefix: "/%c3%a9/" } } },
+      /MOUNTS\.files\.prefix must have its percent-encoding in capital letters/,
+    ],
+    [
+      "a query for a store that has none",
+      { MOUNTS: { files: { ...files, query: true } } },
+      /MOUNTS\.files\.query is not a known setting/,
+    ],
+    [
       "several at once",
       { MOUNTS: { files: { ...files, prefix: "files", cors: 3 } }, LIMITS: { unanswered: 0 } },
       /LIMITS\.unanswered/,
