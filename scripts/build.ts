@@ -36,7 +36,19 @@ export async function buildWorker(): Promise<void> {
   const foreign = imports.filter((name) => !name.startsWith("cloudflare:"));
   if (foreign.length > 0)
     throw new Error(`The Worker must be one module, but imports ${foreign.join(", ")}`);
+  await writeFile(join(root, "dist/worker.d.ts"), workerTypes);
 }
+
+/** For who re-exports the finished Worker: nothing of it needs the Workers' own types. */
+const workerTypes = `declare const worker: {
+  fetch(
+    request: Request,
+    env: object,
+    context: { waitUntil(promise: Promise<unknown>): void },
+  ): Promise<Response>;
+};
+export default worker;
+`;
 
 async function buildCli(): Promise<void> {
   const out = join(root, "dist/cli.js");

@@ -44,7 +44,7 @@ export interface Mount {
   readonly listing?: boolean | undefined;
   /** Whether `?download` sets Content-Disposition. Default true. */
   readonly download?: boolean | undefined;
-  /** Whether `?explain` is answered. Default false. */
+  /** Whether `?explain` is answered, where the handler has an `explain`. Default false. */
   readonly explain?: boolean | undefined;
   /** Whether `?versionId=` reaches the source. Default false: such a request is refused, never served another version. */
   readonly versions?: boolean | undefined;

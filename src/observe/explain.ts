@@ -5,8 +5,12 @@
 import type { Decision } from "../http/decision.ts";
 import { rangesOf } from "../http/decision.ts";
 import type { ExplainContext } from "../http/handler.ts";
-import { isLiteral } from "../readahead/layout.ts";
+import { problems } from "../http/problem.ts";
+import { byteLength } from "../readahead/byte-range.ts";
+import { isLiteral, type Layout, layoutBytes } from "../readahead/layout.ts";
 import type { Limits } from "../readahead/limits.ts";
+import { assertAffordable, firstPartBytes } from "../readahead/plan.ts";
+import type { OpenObject } from "../sources/source.ts";
 import { formatExplainPage } from "./explain-page.ts";
 import { type ExplainedPlan, explainPlan } from "./explained-plan.ts";
 import { createReplicaLabels } from "./replica-labels.ts";
@@ -31,14 +35,17 @@ export interface Explanation {
     readonly headers: Readonly<Record<string, string>>;
   };
   readonly answer: {
-    readonly kind: Decision["kind"];
+    readonly kind: Decision["kind"] | "too-many-parts";
     readonly status: number;
     readonly ranges: readonly (readonly [number, number | null])[];
     readonly bytes: number | null;
   };
   readonly plan: ExplainedPlan;
   readonly cost: {
-    /** Upstream requests, the one that opens the object among them (it brings the first part along). */
+    /**
+     * Upstream reads; the one that opens the object brings the first part along. Lookups, and a second look at an object
+     * that is empty or cannot be ranged, come on top.
+     */
     readonly subrequests: number;
     readonly subrequestsAllowed: number;
     /** GetObject calls, which R2 bills as class B operations; null for stores that are not R2. */
@@ -103,6 +110,7 @@ async function explain(context: ExplainContext, options: ExplainOptions): Promis
   const plan = await explainPlan({ object, layout, limits, context: download, labels });
   const source = options.sourceOf?.(mount.name) ?? null;
   const ranges = rangesOf(decision);
+  const refused = isRefused(object, layout, limits);
   return {
     request: exchange.id,
     mount: { name: mount.name, prefix: mount.prefix, source },
@@ -118,8 +126,8 @@ async function explain(context: ExplainContext, options: ExplainOptions): Promis
       headers: facts.headers,
     },
     answer: {
-      kind: decision.kind,
-      status: STATUS[decision.kind],
+      kind: refused ? "too-many-parts" : decision.kind,
+      status: refused ? problems["too-many-parts"].status : STATUS[decision.kind],
       ranges: ranges.map(({ start, end }) => [start, Number.isFinite(end) ? end : null]),
       bytes: layout.some((segment) => !isLiteral(segment)) ? plan.bytes : 0,
     },
@@ -133,6 +141,21 @@ async function explain(context: ExplainContext, options: ExplainOptions): Promis
     },
     limits,
   };
+}
+
+/** Whether the engine would refuse the plan before headers, once the opening request is spent. */
+function isRefused(object: OpenObject, layout: Layout, limits: Limits): boolean {
+  const ranges = layout.flatMap((segment) => (isLiteral(segment) ? [] : [segment]));
+  const pieces = ranges.reduce((sum, range) => sum + (object.pieceCount?.(range) ?? 1), 0);
+  const [first] = ranges;
+  if (first === undefined) return false;
+  const atHand = Math.min(byteLength(first), firstPartBytes(limits));
+  try {
+    assertAffordable(pieces, limits.subrequests - 1, atHand, layoutBytes(layout));
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 /** A browser names text/html; curl and fetch accept anything and get JSON. */

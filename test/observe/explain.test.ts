@@ -192,6 +192,14 @@ describe("createExplain", () => {
     expect(plan.list.length).toBe(400);
   });
 
+  it("tells that a plan would be refused", async () => {
+    const refused = { kind: "too-many-parts", status: 501 };
+    const told = await explanation({ size: 3 * MIB, limits: { subrequests: 1 } });
+    expect(told.answer).toMatchObject(refused);
+    const small = await explanation({ size: 100_000, limits: { subrequests: 1 } });
+    expect(small.answer).toMatchObject({ kind: "whole", status: 200 });
+  });
+
   it("estimates the rest of a plan that is too long to be walked", async () => {
     const { plan } = await explanation({
       size: 5 * 1024 ** 4,

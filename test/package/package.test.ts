@@ -51,6 +51,7 @@ afterAll(async () => {
 const program = `
 import { createHandler, readahead, ReadaheadError } from "edge-readahead";
 import { createHttpSource } from "edge-readahead/http";
+import { createExplain, createObserver } from "edge-readahead/observe";
 
 export async function download(url: string): Promise<number> {
   const source = createHttpSource({ url });
@@ -66,7 +67,11 @@ export async function download(url: string): Promise<number> {
 
 export function handlerOf(url: string): (request: Request) => Promise<Response> {
   const source = createHttpSource({ url });
-  return createHandler({ mounts: [{ name: "files", prefix: "/files/", source }] });
+  return createHandler({
+    mounts: [{ name: "files", prefix: "/files/", source, explain: true }],
+    observer: createObserver(),
+    explain: createExplain(),
+  });
 }
 
 export function isGone(error: unknown): boolean {
@@ -109,8 +114,13 @@ describe("the packed package", () => {
       join(scratch, "worker.js"),
       `import { createHandler } from "edge-readahead";
        import { createHttpSource } from "edge-readahead/http";
+       import { createExplain, createObserver } from "edge-readahead/observe";
        const source = createHttpSource({ url: ${JSON.stringify(`${origin.url}/`)} });
-       const handle = createHandler({ mounts: [{ name: "files", prefix: "/files/", source }] });
+       const handle = createHandler({
+         mounts: [{ name: "files", prefix: "/files/", source, explain: true }],
+         observer: createObserver(),
+         explain: createExplain(),
+       });
        export default { fetch: (request, env, context) => handle(request, context) };`,
     );
     const script = join(scratch, "bundle.js");
@@ -120,6 +130,9 @@ describe("the packed package", () => {
       const { status, headers, body } = await ask(`${worker.url}/files/ramp.bin`);
       expect([status, headers["content-length"]]).toEqual([200, String(ramp.size)]);
       expect(body.equals(Buffer.from(ramp.bytes(0, ramp.size)))).toBe(true);
+      expect(headers["server-timing"]).toMatch(/open;dur=/);
+      const explained = await ask(`${worker.url}/files/ramp.bin?explain`);
+      expect(JSON.parse(explained.body.toString())).toMatchObject({ answer: { status: 200 } });
     } finally {
       await worker.close();
     }
@@ -145,7 +158,7 @@ describe("the packed package", () => {
       const folder = join(scratch, `types-${options.types.length}`);
       await mkdir(folder);
       await writeFile(join(folder, "program.ts"), program);
-      const sources = ["http", "r2", "s3", "seaweedfs"];
+      const sources = ["http", "r2", "s3", "seaweedfs", "observe", "worker"];
       const imports = sources.map(
         (name, index) =>
           `import * as s${index} from "edge-readahead/${name}"; export { s${index} };`,

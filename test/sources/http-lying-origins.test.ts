@@ -18,7 +18,7 @@ interface Told {
 type Script = (method: string, range: string | undefined, headers: Headers) => Told;
 
 const size = 600_000;
-const bytes = contentBytes(ramp, 0, size);
+const bytes = new Uint8Array(contentBytes(ramp, 0, size));
 
 function handlerOver(script: Script, seen: string[] = []): Handler {
   const fetch = async (_url: string, { method, headers }: UpstreamInit): Promise<Response> => {
