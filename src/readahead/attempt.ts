@@ -150,7 +150,10 @@ export class Attempt {
         sink.giveUp(room);
         throw error;
       });
-      if (result.view.buffer.byteLength < carry.byteLength + result.view.byteLength) {
+      if (
+        this.signal.aborted ||
+        result.view.buffer.byteLength < carry.byteLength + result.view.byteLength
+      ) {
         sink.giveUp(room);
         throw this.#truncated(missing);
       }
@@ -216,7 +219,6 @@ export class Attempt {
     this.readingSince = performance.now();
     try {
       const result = await reader.read(view, min);
-      if (this.signal.aborted) throw this.signal.reason;
       this.lastByteAt = performance.now();
       speed.read(result.view.byteLength, this.lastByteAt - this.readingSince);
       return result;
@@ -277,11 +279,6 @@ class ReadSpeed {
     return this.proven ? Math.min(bytes, known, this.#least) : 1;
   }
 
-  /** A read failed: this store is proven no longer. */
-  broke(): void {
-    this.#slow();
-  }
-
   read(bytes: number, ms: number): void {
     this.#bytes += bytes;
     this.#ms += ms;
@@ -293,13 +290,14 @@ class ReadSpeed {
       this.#engine.provenBlockBytes = Math.max(this.#engine.provenBlockBytes, this.blockBytes);
       this.proven = true;
     } else if (this.#ms > SLOW_BLOCK_MS) {
-      this.#slow();
+      this.broke();
     }
     this.#bytes = 0;
     this.#ms = 0;
   }
 
-  #slow(): void {
+  /** Too slow, or a read failed: this store is proven no longer. */
+  broke(): void {
     this.proven = false;
     this.blockBytes = SMALL_BLOCK;
     this.#engine.provenBlockBytes = 0;

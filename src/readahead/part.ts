@@ -96,12 +96,15 @@ export class Part implements RaceTrack {
   tick(now: number): void {
     const attempt = this.#attempt;
     if (attempt === undefined) return;
-    const { holdMs, stallMs } = this.#engine.limits;
+    const { allowance, limits } = this.#engine;
+    const { holdMs, stallMs } = limits;
     if (attempt.endingSince !== undefined) {
       if (now - attempt.endingSince >= END_PATIENCE_MS) attempt.abort(new LetGo());
     } else if (attempt.parkedAt !== undefined) {
       if (!this.#engine.resumable || this.piece.atomic === true) return;
       if (now - attempt.parkedAt < holdMs || now - this.#letGoAt < LET_GO_AT_MOST_EVERY_MS) return;
+      // Each costs a request: once half of them are spent, the store may cut the body instead, which costs no more.
+      if (allowance.left * 2 < limits.subrequests) return;
       this.#letGoAt = now;
       attempt.letGo = true;
       this.buffer.wake();
@@ -154,10 +157,12 @@ export class Part implements RaceTrack {
     });
   }
 
-  overtaken(): void {
+  overtaken(by: Attempt): void {
     const attempt = this.#attempt;
+    if (attempt === by) return;
     this.#attempt = undefined;
     attempt?.abort(new Outrun());
+    this.buffer.wake();
   }
 
   wasted(bytes: number): void {

@@ -17,7 +17,7 @@ export interface RaceTrack extends Sink {
   /** Next byte the part needs. */
   readonly position: number;
   /** The rival is ahead: it goes on alone. */
-  overtaken(): void;
+  overtaken(by: Attempt): void;
   wasted(bytes: number): void;
 }
 
@@ -50,7 +50,7 @@ export class Race implements Sink {
     this.#track.wasted(behind);
     if (behind === bytes.byteLength) return false;
     this.#ahead = true;
-    this.#track.overtaken();
+    this.#track.overtaken(this.attempt);
     const gained = bytes.slice(behind);
     this.#track.accept(gained, { capacity: gained.byteLength, charged: 0 });
     return false;

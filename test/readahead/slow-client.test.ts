@@ -87,6 +87,23 @@ describe("a slow client of few subrequests", () => {
   );
 });
 
+it("pausing, with few subrequests and no memory, is let go while there are requests to spare", async () => {
+  const size = 16 * MIB;
+  const store = new MemoryStore({ size });
+  const watched = watchDownload({ limits: { budgetBytes: 0, subrequests: 50 } });
+  const reader = (await watched.stream(store.source)).getReader();
+  let read = 0;
+  for (let block = await reader.read(); !block.done; block = await reader.read()) {
+    expectRamp(block.value, read);
+    read += block.value.byteLength;
+    await vi.advanceTimersByTimeAsync(11_000);
+  }
+  expect(read).toBe(size);
+  const { letGo, subrequests } = expectSettled(watched);
+  expect(letGo).toBeGreaterThan(10);
+  expect(subrequests).toBeLessThanOrEqual(50);
+});
+
 describe("a client that pauses", () => {
   it("costs the store nothing but the bytes asked for, which are read and held", async () => {
     const store = new MemoryStore({ size: 40 * MIB });

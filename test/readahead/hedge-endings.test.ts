@@ -1,0 +1,172 @@
+/** How two attempts for the same bytes can end in each other's way: every byte comes once, and the download goes on. */
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { ReadaheadError } from "../../src/errors.ts";
+import type { ByteRange } from "../../src/readahead/byte-range.ts";
+import { delay } from "../../src/readahead/retry.ts";
+import type { Answer, Source } from "../../src/sources/source.ts";
+import { checkLeaks } from "../support/leak-check.ts";
+import { rampBytes } from "./support/ramp.ts";
+import { expectRamp } from "./support/read-stream.ts";
+import { expectSettled, type WatchedDownload, watchDownload } from "./support/watched-download.ts";
+
+const KIB = 1024;
+const partBytes = 128 * KIB;
+const parts = 40;
+const size = parts * partBytes;
+/** The part whose first two attempts are scripted: by then enough others have shown what is normal. */
+const scripted = 30;
+
+checkLeaks();
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+type Body = ReadableStream<Uint8Array>;
+type Script = (range: ByteRange, signal: AbortSignal) => Promise<Body>;
+
+/** Answers every part after 5 ms, the scripted one's attempts as the scripts say. */
+function sourceOf(...scripts: Script[]): Source {
+  const read = async (range: ByteRange, signal: AbortSignal): Promise<Answer> => {
+    await delay(5, signal);
+    const script = Math.floor(range.start / partBytes) === scripted ? scripts.shift() : undefined;
+    return { replica: "r", body: await (script ?? whole)(range, signal) };
+  };
+  return {
+    open: async () => ({
+      facts: { size, etag: '"1"', pin: { by: "etag", value: '"1"' }, headers: {} },
+      read: (_piece, range, { permits }) =>
+        permits.request({ replica: "r", purpose: "read" }, (signal) => read(range, signal)),
+    }),
+  };
+}
+
+const whole: Script = async ({ start, end }) => bodyOf((send) => send(rampBytes(start, end), true));
+
+/** A body that is fed by hand; feeding one that was cancelled does nothing. */
+function bodyOf(
+  feed: (send: (bytes: Uint8Array<ArrayBuffer>, last?: boolean) => void) => void,
+): Body {
+  return new ReadableStream({
+    type: "bytes",
+    start(controller) {
+      let open = true;
+      feed((bytes, last = false) => {
+        if (!open) return;
+        try {
+          controller.enqueue(bytes);
+          if (last) controller.close();
+        } catch {
+          open = false;
+        }
+      });
+    },
+  });
+}
+
+/** Reads all of it at a pace, checks every byte, and moves the clock until it is over. */
+async function readAll(
+  watched: WatchedDownload,
+  source: Source,
+  pauseMs: (position: number) => number = (position) => (position < scripted * partBytes ? 6 : 0),
+): Promise<number> {
+  const reading = (async () => {
+    const reader = (await watched.stream(source)).getReader();
+    let position = 0;
+    for (let block = await reader.read(); !block.done; block = await reader.read()) {
+      expectRamp(block.value, position);
+      position += block.value.byteLength;
+      const pause = pauseMs(position);
+      if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause));
+    }
+    return position;
+  })();
+  let settled = false;
+  const done = () => {
+    settled = true;
+  };
+  reading.then(done, done);
+  while (!settled) await vi.advanceTimersByTimeAsync(5);
+  return reading;
+}
+
+const limits = { hedge: true, partBytes, windowParts: 4 };
+
+describe("an attempt that fails while its hedge is behind", () => {
+  const lateHedge: Script = async ({ start, end }) =>
+    bodyOf((send) => setTimeout(() => send(rampBytes(start, end), true), 700));
+  const beforeHeaders: Script = async (_range, signal) => {
+    await delay(400, signal);
+    throw new ReadaheadError("unavailable", "Upstream answered 503", { replica: "r" });
+  };
+  const midBody: Script = async () =>
+    new ReadableStream({
+      type: "bytes",
+      start: (controller) => void setTimeout(() => controller.error(new Error("reset")), 400),
+    });
+
+  it.each([
+    ["before headers", beforeHeaders],
+    ["in the body", midBody],
+  ])("%s leaves the part to the hedge", async (_what, original) => {
+    const watched = watchDownload({ limits });
+    expect(await readAll(watched, sourceOf(original, lateHedge))).toBe(size);
+    expect(expectSettled(watched).hedges).toBe(1);
+    const ends = watched.ofType("attempt-ended").filter(({ part }) => part === scripted);
+    expect(ends.map(({ end }) => end)).toEqual(["failed", "complete"]);
+  });
+});
+
+it.each([0, 1, 2, 3])(
+  "bytes that both bring in one turn, %i microtasks apart, are delivered once",
+  async (gap) => {
+    let original: (bytes: Uint8Array<ArrayBuffer>) => void = () => {};
+    const silent: Script = async () =>
+      bodyOf((send) => {
+        original = send;
+      });
+    const hedge: Script = async ({ start, end }) =>
+      bodyOf((send) => {
+        setTimeout(async () => {
+          send(rampBytes(start, start + 1000));
+          for (let i = 0; i < gap; i++) await null;
+          original(rampBytes(start, start + 1000));
+          setTimeout(() => send(rampBytes(start + 1000, end), true), 50);
+        }, 50);
+      });
+    const watched = watchDownload({ limits });
+    expect(await readAll(watched, sourceOf(silent, hedge))).toBe(size);
+    expect(expectSettled(watched)).toMatchObject({ hedges: 1, bytesSent: size });
+  },
+);
+
+it("a hedge that overtakes an attempt parked for a slow client is let go like any other", async () => {
+  const from = scripted * partBytes;
+  const inSteps: Script = async ({ start, end }) => {
+    let position = start;
+    return new ReadableStream({
+      type: "bytes",
+      async pull(controller) {
+        if (position === start) await new Promise((resolve) => setTimeout(resolve, 100));
+        const next = Math.min(end, position + 16 * KIB);
+        controller.enqueue(rampBytes(position, next));
+        position = next;
+        if (position === end) controller.close();
+      },
+    });
+  };
+  const watched = watchDownload({ limits });
+  const other = watched.budget.lease();
+  const taking = () => {
+    while (other.take(16 * KIB));
+    while (other.reserve(16 * KIB));
+  };
+  const total = await readAll(watched, sourceOf(inSteps, inSteps), (position) => {
+    if (position > (scripted - 8) * partBytes) taking();
+    if (position === from + 16 * KIB) return 60_000;
+    return position < from ? 6 : 1;
+  });
+  other.release();
+  expect(total).toBe(size);
+  const settled = expectSettled(watched);
+  expect(settled.hedges).toBe(1);
+  expect(settled.letGo).toBeGreaterThan(0);
+});
