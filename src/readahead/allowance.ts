@@ -36,10 +36,9 @@ interface Claim {
 }
 
 interface Waiting {
-  readonly rank: number;
+  readonly claimant: Claimant;
   readonly go: () => void;
   readonly fail: (reason: unknown) => void;
-  readonly signal: AbortSignal;
 }
 
 /** Limits and hooks of an {@link Allowance}. */
@@ -92,8 +91,8 @@ export class Allowance {
     const { signal } = claimant.controller;
     signal.throwIfAborted();
     if (this.#taken >= this.#options.unanswered) {
-      if (claimant.urgent()) this.#putYoungestBack(claimant.rank);
-      await this.#place(claimant.rank, signal);
+      this.#hurry(claimant);
+      await this.#place(claimant, signal);
       this.#promised -= 1;
       if (signal.aborted) {
         this.#serveNext();
@@ -123,12 +122,13 @@ export class Allowance {
       // A fetch aborted by us must say why, whatever the platform makes of the reason.
       throw signal.aborted ? signal.reason : error;
     } finally {
-      this.#free(claim);
+      if (this.#claims.delete(claim)) this.#serveNext();
     }
   }
 
-  /** Aborts requests that were silent for too long. */
+  /** Aborts requests that were silent for too long. Who became urgent in the queue (a part that is head now) is hurried. */
   checkDeadlines(now: number): void {
+    this.#hurry(this.#queue[0]?.claimant);
     for (const claim of this.#claims) {
       if (now < claim.deadlineAt || claim.claimant.controller.signal.aborted) continue;
       claim.claimant.controller.abort(
@@ -154,7 +154,7 @@ export class Allowance {
     return this.#claims.size + this.#promised;
   }
 
-  #place(rank: number, signal: AbortSignal): Promise<void> {
+  #place(claimant: Claimant, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const leave = () => {
         const index = this.#queue.indexOf(waiting);
@@ -163,8 +163,7 @@ export class Allowance {
       };
       const onAbort = () => waiting.fail(signal.reason);
       const waiting: Waiting = {
-        rank,
-        signal,
+        claimant,
         go: () => {
           leave();
           resolve();
@@ -175,13 +174,15 @@ export class Allowance {
         },
       };
       signal.addEventListener("abort", onAbort, { once: true });
-      const behind = this.#queue.findIndex((other) => other.rank > rank);
+      const behind = this.#queue.findIndex((other) => other.claimant.rank > claimant.rank);
       this.#queue.splice(behind < 0 ? this.#queue.length : behind, 0, waiting);
     });
   }
 
-  /** Aborts the youngest request behind `rank`. Its place is free when it has settled, not before: a place is a place. */
-  #putYoungestBack(rank: number): void {
+  /** Aborts the youngest request behind one that is urgent. Its place is free when it has settled, not before: a place is a place. */
+  #hurry(head: Claimant | undefined): void {
+    if (head?.urgent() !== true) return;
+    const { rank } = head;
     let youngest: Claim | undefined;
     for (const claim of this.#claims) {
       const { claimant } = claim;
@@ -189,10 +190,6 @@ export class Allowance {
       if (claimant.rank > (youngest?.claimant.rank ?? rank)) youngest = claim;
     }
     youngest?.claimant.controller.abort(new PutBack());
-  }
-
-  #free(claim: Claim): void {
-    if (this.#claims.delete(claim)) this.#serveNext();
   }
 
   #serveNext(): void {

@@ -84,9 +84,8 @@ export class Budget implements Ceilings {
     this.#leases.add(state);
     const live = () => this.#leases.has(state);
     const takeUpTo = (bytes: number, ceiling: number): boolean => {
-      if (!live()) return false;
       if (this.#held + bytes > most) this.#reclaim();
-      if (this.#held + bytes > most || state.held + bytes > ceiling) return false;
+      if (!live() || this.#held + bytes > most || state.held + bytes > ceiling) return false;
       state.held += bytes;
       this.#held += bytes;
       return true;

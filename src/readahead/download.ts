@@ -263,7 +263,7 @@ class RunningDownload implements Download {
   #explain(error: unknown): unknown {
     if (!(error instanceof ReadaheadError) || error.kind !== "not-found") return error;
     if (this.#readahead?.started !== true) return error;
-    return new ReadaheadError("changed", "The object is gone in the middle of the download", {
+    return new ReadaheadError("changed", "The object is gone", {
       cause: error,
     });
   }

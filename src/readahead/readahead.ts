@@ -201,8 +201,9 @@ export class Readahead {
   }
 
   #finish(): void {
-    this.#out.close();
+    // First the download: whatever a reader's own buffer makes of the stream's end, nothing stays open.
     this.#engine.close("done");
+    this.#out.close();
   }
 
   #atEnd(): boolean {
@@ -256,6 +257,7 @@ export class Readahead {
   async #openWhilePossible(): Promise<void> {
     try {
       for (;;) {
+        if (this.#partsInWindow > 0 && this.#partsInWindow >= this.#width()) return;
         const stretch = this.#planner.current ?? (await this.#planner.peek());
         if (this.#closed) return;
         if (stretch === undefined) {
@@ -284,7 +286,6 @@ export class Readahead {
       return true;
     }
     const head = this.#partsInWindow === 0;
-    if (!head && this.#partsInWindow >= this.#width()) return false;
     if (head && !this.#mayOpenHead()) return false;
     const first = head ? this.#takeFirst(stretch) : undefined;
     const end = first?.range.end ?? this.#partEnd(stretch);

@@ -33,7 +33,7 @@ export async function awaitReserve(
   let waitMs = FIRST_WAIT_MS;
   while (!lease.reserve(bytes)) {
     if (performance.now() - since > PATIENCE_MS) {
-      throw new ReadaheadError("overloaded", "No memory was free to decode this object in time", {
+      throw new ReadaheadError("overloaded", "No memory was free in time", {
         retryAfterMs: RETRY_AFTER_MS,
       });
     }

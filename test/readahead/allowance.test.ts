@@ -178,6 +178,24 @@ describe("an urgent request", () => {
     expect(allowance.unanswered).toBe(0);
   });
 
+  it("takes its place at the next look if it became urgent in the queue", async () => {
+    const { allowance } = createAllowance();
+    const [older, younger] = [ask(allowance, 3), ask(allowance, 7)];
+    const options = { urgent: false };
+    const head = ask(allowance, 1, options);
+    allowance.checkDeadlines(performance.now());
+    expect(younger.signal?.aborted).toBe(false);
+    options.urgent = true;
+    allowance.checkDeadlines(performance.now());
+    expect(younger.signal?.aborted).toBe(true);
+    await expect(younger.done).rejects.toBeInstanceOf(PutBack);
+    await settle();
+    expect(head.sent).toBe(true);
+    older.answer();
+    head.answer();
+    await settle();
+  });
+
   it("queues where all who wait are older or of the same part", async () => {
     const { allowance } = createAllowance();
     const waiting = [ask(allowance, 1), ask(allowance, 2)];

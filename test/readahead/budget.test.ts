@@ -132,6 +132,16 @@ describe("a request that the runtime killed", () => {
     expect(budget).toMatchObject({ held: 100, leases: 1 });
   });
 
+  it("takes nothing more once its own taking has reclaimed it", () => {
+    const budget = new Budget(1000, 10);
+    const [killed, late] = [budget.lease(), budget.lease()];
+    killed.reserve(900);
+    vi.advanceTimersByTime(121_000);
+    expect(late.take(400)).toBe(false);
+    late.release();
+    expect(budget).toMatchObject({ held: 0, leases: 0 });
+  });
+
   it("gives its open upstreams up to whoever opens next", () => {
     const budget = new Budget(1000, 1);
     const killed = budget.lease();

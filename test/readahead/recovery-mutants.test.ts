@@ -37,7 +37,7 @@ const mutants: readonly Mutant[] = [
   {
     what: "does not free the place of an answered request",
     file: "readahead/allowance.ts",
-    from: "    } finally {\n      this.#free(claim);\n    }",
+    from: "    } finally {\n      if (this.#claims.delete(claim)) this.#serveNext();\n    }",
     to: "    } finally {\n    }",
     faultClass: "reset-mid-body",
   },

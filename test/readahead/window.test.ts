@@ -4,8 +4,11 @@ import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { Budget } from "../../src/readahead/budget.ts";
 import type { ReadaheadEvent } from "../../src/readahead/events.ts";
 import type { Limits } from "../../src/readahead/limits.ts";
+import { delay } from "../../src/readahead/retry.ts";
+import type { Source } from "../../src/sources/source.ts";
 import { checkLeaks } from "../support/leak-check.ts";
 import { MemoryStore } from "./support/memory-store.ts";
+import { rampBytes } from "./support/ramp.ts";
 import { expectRamp, readRamp, settle } from "./support/read-stream.ts";
 import { closedEvent, expectSettled, watchDownload } from "./support/watched-download.ts";
 
@@ -196,6 +199,34 @@ describe("the window", () => {
     expect(store.maxUnanswered).toBe(2);
     expect(expectSettled(watched).retries).toBe(1);
   });
+});
+
+it("looks no further along a list that costs lookups while the window is full", async () => {
+  const pieceBytes = 32 * KIB;
+  const count = 30;
+  const piece = (at: number) => ({ start: at * pieceBytes, end: (at + 1) * pieceBytes });
+  const source: Source = {
+    open: async () => ({
+      facts: { size: count * pieceBytes, headers: {} },
+      async *pieces(_range, { permits }) {
+        for (let at = 0; at < count; at++) {
+          await permits.request({ replica: "list", purpose: "manifest" }, (signal) =>
+            delay(1, signal),
+          );
+          yield { kind: "stored", range: piece(at) };
+        }
+      },
+      read: async (_piece, range, { permits }) =>
+        permits.request({ replica: "r", purpose: "read" }, async (signal) => {
+          await delay(20, signal);
+          return { replica: "r", body: rampBytes(range.start, range.end) };
+        }),
+    }),
+  };
+  const watched = watchDownload({ limits: { partBytes: pieceBytes } });
+  expect(await readRamp(await watched.stream(source))).toBe(count * pieceBytes);
+  expectSettled(watched);
+  expect(watched.ofType("attempt-ended").filter(({ end }) => end === "put-back")).toEqual([]);
 });
 
 describe("waste", () => {
