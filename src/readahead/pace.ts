@@ -81,9 +81,9 @@ export class Pace {
 
   /** A part lay undrained so long that it was let go: ask little until ten seconds say otherwise. */
   letGo(now: number): void {
+    this.#measure(now);
     this.#cautious = true;
     this.#blockBytes = SMALL_BLOCK;
-    this.#measure(now);
   }
 
   #measure(now: number): void {

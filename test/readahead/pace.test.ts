@@ -98,6 +98,13 @@ describe("Pace.slow", () => {
   });
 });
 
+it("a part that is let go after more than ten seconds shows a slow client, too", () => {
+  const pace = new Pace(800, 0);
+  pace.handed(64 * KIB, 0);
+  pace.letGo(12_000);
+  expect(pace.slow).toBe(true);
+});
+
 describe("Pace.blockBytes", () => {
   it("starts at 64 KiB and doubles to 1 MiB while blocks are drained quickly", () => {
     const pace = new Pace(800, 0);
