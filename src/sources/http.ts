@@ -136,8 +136,8 @@ class HttpSource implements Source {
     discard(head.response);
     if (status === 304 || status === 412) return this.#verdict(base, head, status);
     const size = headSize(head.response);
-    // Links signed for GET answer HEAD with 403, others refuse it with 400, 405 or 501: the GET has the last word.
-    if (![200, 400, 401, 403, 405, 501].includes(status)) throw this.#statusError(head);
+    // Links signed for GET answer HEAD with 403, others refuse it with 400, 404, 405 or 501: the GET has the last word.
+    if (status === 429 || (status >= 500 && status !== 501)) throw this.#statusError(head);
     // Without Accept-Ranges only a ranged GET tells whether later reads can range.
     const says = headers.get("accept-ranges")?.toLowerCase() === "bytes";
     if (size !== undefined && says) {

@@ -239,7 +239,7 @@ describe("createHttpSource: origins with habits", () => {
     expect(await kindOf(opening)).toBe("unavailable");
   });
 
-  for (const headStatus of [400, 403, 405, 501])
+  for (const headStatus of [400, 403, 404, 405, 501])
     it(`gets facts with one byte where HEAD is answered ${headStatus}`, async () => {
       const { space, open } = setup(leaks, { headStatus });
       expect((await open("facts")).facts.size).toBe(size);
