@@ -12,9 +12,7 @@ import type { Ask } from "./permits.ts";
 const ALTERNATIVE_FIRST_BYTE_MS = 3_000;
 
 /** Why a request gave its place up; its part asks again when a place is free. */
-export class PutBack extends Error {
-  override readonly name = "PutBack";
-}
+export class PutBack extends Error {}
 
 /** Who asks: a part, or what comes before all parts. */
 export interface Claimant {

@@ -18,9 +18,7 @@ const QUICK_BLOCK_MS = 25;
 const SLOW_BLOCK_MS = 50;
 
 /** Why a body was given up although nothing was wrong with it: nobody drained it. */
-export class LetGo extends Error {
-  override readonly name = "LetGo";
-}
+export class LetGo extends Error {}
 
 /** Memory for one block: how large it may be, and what was charged to the budget for it. */
 export interface Room {

@@ -8,9 +8,7 @@ import type { Attempt, Room, Sink } from "./attempt.ts";
 import { SMALL_BLOCK } from "./pace.ts";
 
 /** Why an attempt was ended: the other one is ahead. */
-export class Outrun extends Error {
-  override readonly name = "Outrun";
-}
+export class Outrun extends Error {}
 
 /** The part whose bytes are raced for. */
 export interface RaceTrack extends Sink {

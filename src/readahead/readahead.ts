@@ -18,6 +18,10 @@
  * Who waits for whom: only `pull()` waits, for the head's next block; parts wait for their store, or, without a
  * grant of memory, for `pull()`. Nothing waits for another download.
  *
+ * The first byte goes first: behind a first answer of more than 128 KiB the window opens 2 ms later. Five requests cost a
+ * millisecond of the turn that sends headers (measured at 10 ms, in turns: first byte 0.8 ms sooner, a whole MiB 0.3 ms
+ * later). Rule 7's full width comes as soon as there is nothing to win by waiting.
+ *
  * The core asks each policy one question: `ask-ahead.ts` how much may be asked for, `budget.ts` whether memory is there,
  * `pace.ts` whether this client is slow, `plan.ts` how large the next part is, `slow-tail.ts` whether the head is raced.
  *
@@ -34,7 +38,7 @@ import type { EndedBy } from "./events.ts";
 import { Filler } from "./filler.ts";
 import { Gate } from "./gate.ts";
 import { isLiteral, type Layout, layoutBytes } from "./layout.ts";
-import { LARGE_BLOCK } from "./pace.ts";
+import { LARGE_BLOCK, SMALL_BLOCK } from "./pace.ts";
 import { Part } from "./part.ts";
 import { grantFor, isCovered } from "./part-buffer.ts";
 import { assertAffordable, partEnd } from "./plan.ts";
@@ -44,6 +48,8 @@ import { Planner, type Stretch } from "./planner.ts";
 const MAX_QUEUED = 256;
 /** A head that is waited for is judged this often at most. */
 const SHORTEST_RACE_WATCH_MS = 10;
+/** How long the window waits behind the first answer, so that its first block is with the client before others are asked for. */
+const HEAD_START_MS = 2;
 
 export class Readahead {
   /** Exactly the layout's bytes, in order. Errors when the download fails: never a short body that looks complete. */
@@ -59,7 +65,7 @@ export class Readahead {
   #partsInWindow = 0;
   /** The part that was judged far below normal once. */
   #lagging: number | undefined;
-  #raceTimer: ReturnType<typeof setTimeout> | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
   #filling = false;
   #pulling = false;
   #started = false;
@@ -93,6 +99,8 @@ export class Readahead {
       if (!isLiteral(segment)) pieces += object.pieceCount?.(segment) ?? 1;
     const atHand = object.first === undefined ? 0 : byteLength(object.first.range);
     if (pieces > 0) assertAffordable(pieces, allowance.left, atHand, this.#planner.remaining);
+    // Each further request costs a quarter of a millisecond before the headers leave. Small parts would miss the time.
+    if (atHand > 2 * SMALL_BLOCK) this.#lookAgainIn(HEAD_START_MS);
     this.#fill();
     while (!this.#started && !this.#closed && this.#needsAnswer()) await this.#news.wait();
     if (this.#closed) signal.throwIfAborted();
@@ -122,7 +130,7 @@ export class Readahead {
     for (const entry of this.#queue.splice(0)) if (entry instanceof Part) entry.close();
     if (this.#first !== undefined) discardBody(this.#first.body, reason);
     this.#planner.end();
-    if (this.#raceTimer !== undefined) clearTimeout(this.#raceTimer);
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
     if (endedBy !== "done" && endedBy !== "stream-cancel") this.#out.error(reason);
     this.#news.open();
   }
@@ -162,7 +170,7 @@ export class Readahead {
   /** Has the head judged while the client waits for it: one timer at most, set anew only when it ran. */
   #watchHead(): void {
     const { limits, slowTail, totals } = this.#engine;
-    if (!limits.hedge || this.#raceTimer !== undefined || !this.#pulling || this.#closed) return;
+    if (!limits.hedge || this.#timer !== undefined || !this.#pulling || this.#closed) return;
     const head = this.#queue[0];
     if (!(head instanceof Part) || !head.buffer.empty) return;
     const { progress } = head;
@@ -173,13 +181,16 @@ export class Readahead {
     const confirmed = waitMs === 0 && this.#lagging === head.index;
     this.#lagging = waitMs === 0 && !confirmed ? head.index : undefined;
     if (confirmed) head.race();
-    this.#raceTimer = setTimeout(
-      () => {
-        this.#raceTimer = undefined;
-        this.#watchHead();
-      },
-      Math.max(waitMs, SHORTEST_RACE_WATCH_MS),
-    );
+    this.#lookAgainIn(Math.max(waitMs, SHORTEST_RACE_WATCH_MS));
+  }
+
+  #lookAgainIn(ms: number): void {
+    if (this.#closed) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#fill();
+      this.#watchHead();
+    }, ms);
   }
 
   #nothingYet(): boolean {
@@ -286,7 +297,8 @@ export class Readahead {
       return true;
     }
     const head = this.#partsInWindow === 0;
-    if (head && !this.#mayOpenHead()) return false;
+    // A slow client's next part is asked for when it is wanted; everyone else's as soon as there is room.
+    if (head && this.#engine.pace.slow && !this.#pulling && this.#started) return false;
     const first = head ? this.#takeFirst(stretch) : undefined;
     const end = first?.range.end ?? this.#partEnd(stretch);
     const range = { start: stretch.range.start, end: Math.min(end, stretch.range.end) };
@@ -320,42 +332,31 @@ export class Readahead {
     return undefined;
   }
 
-  /** A slow client's next part is asked for when it is wanted; everyone else's as soon as there is room. */
-  #mayOpenHead(): boolean {
-    return !this.#engine.pace.slow || this.#pulling || !this.#started;
-  }
-
   /** How many parts may be in flight. */
   #width(): number {
-    const { limits, pace, lease, resumable } = this.#engine;
+    const { limits, pace, lease, resumable, totals } = this.#engine;
     if (!resumable || pace.slow || !lease.mayOpen()) return 1;
+    if (totals.parts < 2 && this.#timer !== undefined) return 1;
     return limits.windowParts;
   }
 
   /** Memory for a part: `undefined` when it may not be opened now, 0 when it may read block by block, on demand. */
   #grant(stretch: Stretch & { kind: "stored" }, bytes: number, head: boolean): number | undefined {
-    const { lease, allowance, resumable } = this.#engine;
+    const { lease, allowance, resumable, totals } = this.#engine;
     const weight = grantFor(stretch.piece, bytes);
     // The reserve was taken before headers, for whichever part holds a chunk first.
-    if (isCovered(stretch.piece, bytes) && !this.#reserveUsed()) return 0;
+    const onReserve = (entry: Part | Filler) => entry instanceof Part && entry.buffer.onReserve;
+    if (isCovered(stretch.piece, bytes) && !this.#queue.some(onReserve)) return 0;
     if (head) return Number.isFinite(bytes) && resumable && lease.take(weight) ? weight : 0;
     if (!allowance.free) return undefined;
-    if (this.#askedAhead() + bytes > this.#mayAskAhead()) return undefined;
+    const askedAhead = this.#planner.planned - totals.bytesSent;
+    if (askedAhead + bytes > this.#mayAskAhead()) return undefined;
     return lease.take(weight) ? weight : undefined;
-  }
-
-  /** Bytes asked for and not delivered. */
-  #askedAhead(): number {
-    return this.#planner.planned - this.#engine.totals.bytesSent;
   }
 
   #mayAskAhead(): number {
     const { totals, pace } = this.#engine;
     return askAheadBytes(totals.bytesSent, pace.takingMs);
-  }
-
-  #reserveUsed(): boolean {
-    return this.#queue.some((entry) => entry instanceof Part && entry.buffer.onReserve);
   }
 
   #partEnd(stretch: Stretch & { kind: "stored" }): number {

@@ -88,7 +88,7 @@ function verifyPart(asked: Asked, headers: Headers): Checked {
   compareVersion(asked, headers);
   if (named.size !== undefined) compareSize(asked, 206, named.size);
   else if (asked.known?.pin?.by === "last-modified")
-    throw fault(asked, 206, "protocol", "Upstream names no size to pin the version by");
+    throw fault(asked, 206, "protocol", "Upstream names no size to pin by");
   compareEncoding(asked, 206, headers);
   const size = named.size ?? asked.known?.size;
   // When opening, nothing but the size, which the source has to settle, can tell a clipped range from a short one.

@@ -7,6 +7,7 @@ import type { Limits } from "../../src/readahead/limits.ts";
 import { delay } from "../../src/readahead/retry.ts";
 import type { Source } from "../../src/sources/source.ts";
 import { checkLeaks } from "../support/leak-check.ts";
+import { until } from "../support/until.ts";
 import { MemoryStore } from "./support/memory-store.ts";
 import { rampBytes } from "./support/ramp.ts";
 import { expectRamp, readRamp, settle } from "./support/read-stream.ts";
@@ -155,6 +156,20 @@ describe("the window", () => {
     expectSettled(watched);
   });
 
+  it("of large parts opens 2 ms behind the first answer: its first byte goes ahead", async () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const store = new MemoryStore({ size: 20 * MIB });
+    const watched = watchDownload();
+    const stream = await watched.stream(store.source);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(store.reads).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(store.reads).toHaveLength(4);
+    await stream.cancel();
+    expectSettled(watched);
+  });
+
   it("is full before any answer where the facts were known", async () => {
     const store = new MemoryStore({ size: 20 * 128 * KIB, manual: true, known: true });
     const watched = watchDownload({ limits: { partBytes: 128 * KIB } });
@@ -262,7 +277,7 @@ describe("waste", () => {
     const store = new MemoryStore({ size: 400 * MIB });
     const watched = watchDownload();
     const stream = await watched.stream(store.source);
-    await settle();
+    await until("the window is open", () => store.reads.length > 1);
     const asked = store.reads.reduce((sum, { range }) => sum + range.end - range.start, 0);
     expect(asked).toBe(MIB);
     await stream.cancel();

@@ -79,8 +79,15 @@ async function settle(): Promise<void> {
   for (let turn = 0; turn < 5; turn += 1) await vi.advanceTimersByTimeAsync(0);
 }
 
-async function begin(scene: Scene): Promise<void> {
+/** Until headers can be sent; the window behind the first answer is still shut. */
+async function beginAlone(scene: Scene): Promise<void> {
   scene.reader = (await scene.watched.stream(scene.store.source)).getReader();
+}
+
+/** Until the window is open. */
+async function begin(scene: Scene): Promise<void> {
+  await beginAlone(scene);
+  await vi.advanceTimersByTimeAsync(2);
 }
 
 /** Reads until a read stays pending; that one is kept. */
@@ -157,6 +164,13 @@ const states: readonly State[] = [
     reach: begin,
   },
   {
+    name: "first answer there, the window still shut",
+    async reach(scene) {
+      await beginAlone(scene);
+      expect(scene.store.stats().requests).toBe(1);
+    },
+  },
+  {
     name: "parts settled but unread",
     async reach(scene) {
       await begin(scene);
@@ -212,7 +226,9 @@ const states: readonly State[] = [
       { at: 2, fault: { kind: "stall", after: "before-headers" } },
     ],
     async reach(scene) {
-      await begin(scene);
+      const object = await scene.store.known(scene.watched);
+      const stream = await scene.watched.start(object, [{ start: 0, end: SIZE }]);
+      scene.reader = stream.getReader();
       await readUntilPending(scene);
       expect(scene.watched.ofType("attempt-ended").map(({ end }) => end)).toEqual([
         "failed",
