@@ -132,7 +132,8 @@ class S3Source implements Source {
           signed: undefined,
         };
         const answer = await this.#sender.send(target, "GET", {}, request, "list");
-        if (answer.response.status !== 200) throw await this.#sender.failure(target, answer);
+        if (answer.response.status !== 200)
+          throw await this.#sender.failure(target, answer, request.signal);
         return answer.response;
       },
     });
@@ -178,7 +179,7 @@ class S3Source implements Source {
     }
     // A HEAD's 400 may mean an encrypted object, a stale token or another region: only a GET says which.
     if (status === 400) return this.#factsByGet(target, request);
-    if (status !== 200) throw await this.#sender.failure(target, answer);
+    if (status !== 200) throw await this.#sender.failure(target, answer, request.signal);
     discard(response);
     const size = parseLength(headers.get("content-length"));
     if (size === undefined) return this.#factsByGet(target, request);
@@ -209,7 +210,7 @@ class S3Source implements Source {
     const { response } = answer;
     if (response.status === 416) return this.#openPastEnd(target, want, answer, request);
     if (![200, 206, 304, 412].includes(response.status))
-      throw await this.#sender.failure(target, answer);
+      throw await this.#sender.failure(target, answer, request.signal);
     const checked = discardOnThrow(response, () =>
       verifyAnswer(
         { want, storedEncoding: this.#storedEncoding, replica: this.#address.replica },
@@ -267,7 +268,7 @@ class S3Source implements Source {
   ): Promise<OpenObject> {
     const { response } = answer;
     const named = parseContentRange(response.headers.get("content-range") ?? "")?.size;
-    const document = answer.document ?? (await readS3Error(response));
+    const document = answer.document ?? (await readS3Error(response, request.signal));
     const size = named ?? document?.actualObjectSize;
     const fromStart = "suffix" in want || want.start === 0;
     if (fromStart || size === undefined) {
@@ -291,7 +292,8 @@ class S3Source implements Source {
     const located = await locateS3Part(part, async (method) => {
       const answer = await this.#sender.send(asked, method, {}, request, "facts");
       const { status } = answer.response;
-      if (status !== 200 && status !== 206) throw await this.#sender.failure(asked, answer);
+      if (status !== 200 && status !== 206)
+        throw await this.#sender.failure(asked, answer, request.signal);
       discard(answer.response);
       return answer.response;
     });
@@ -333,7 +335,7 @@ class S3Source implements Source {
     const { response } = answer;
     const replica = this.#address.replica;
     if (![200, 206, 412, 416].includes(response.status))
-      throw await this.#sender.failure(target, answer);
+      throw await this.#sender.failure(target, answer, context.signal);
     discardOnThrow(response, () => verifyAnswer({ want: range, known: facts, replica }, response));
     return { body: response.body ?? new Uint8Array(0), replica };
   }

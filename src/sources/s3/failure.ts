@@ -5,11 +5,14 @@
 import { type ErrorKind, ReadaheadError } from "../../errors.ts";
 import { parseHttpDate } from "../../readahead/http-date.ts";
 import { retryAfterMs, statusError } from "../../readahead/verify.ts";
+import { discard } from "../upstream.ts";
 import { readBoundedText } from "./bounded-text.ts";
 import { parseS3Error, type S3ErrorDocument } from "./xml-answer.ts";
 
 /** Error documents are a few hundred bytes; what is longer is some proxy's page. */
 const documentBytes = 16 * 1024;
+/** They come with the headers. Waiting longer than this delays the retry, which the status alone can decide. */
+const documentMs = 3000;
 
 const kinds: Readonly<Record<string, ErrorKind>> = {
   NoSuchKey: "not-found",
@@ -55,18 +58,28 @@ export interface S3FailureContext {
   readonly now: number;
 }
 
-/** Reads an error answer to its end (or cancels it) and returns its document, if it has one. Never throws. */
-export async function readS3Error(response: Response): Promise<S3ErrorDocument | undefined> {
+/**
+ * Reads an error answer to its end, or cancels it, and returns its document. One that breaks or does not come in time is
+ * none: the status decides then.
+ *
+ * @throws the signal's reason when aborted, and nothing else
+ */
+export async function readS3Error(
+  response: Response,
+  signal: AbortSignal,
+): Promise<S3ErrorDocument | undefined> {
   if (response.body === null) return undefined;
   const length = Number(response.headers.get("content-length") ?? 0);
   if (length > documentBytes) {
-    await response.body.cancel().catch(() => {});
+    discard(response);
     return undefined;
   }
   try {
-    const text = await readBoundedText(response.body, documentBytes);
+    const bounds = { limitBytes: documentBytes, deadlineMs: documentMs, signal };
+    const text = await readBoundedText(response.body, bounds);
     return text === undefined ? undefined : parseS3Error(text);
   } catch {
+    signal.throwIfAborted();
     return undefined;
   }
 }

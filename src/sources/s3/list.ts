@@ -10,6 +10,8 @@ import { parseS3Listing } from "./xml-answer.ts";
 
 /** A page has at most 1,000 keys of at most 1,024 bytes, which percent-encoding may triple. */
 const pageBytes = 8 * 1024 * 1024;
+/** From its headers to its end. Stores make the page before its headers; what is left is a few hundred KiB to send. */
+const pageMs = 20_000;
 
 /** What listing needs of the store. */
 export interface S3ListSeam {
@@ -21,7 +23,8 @@ export interface S3ListSeam {
 /**
  * One page, in the order of the keys' UTF-8.
  *
- * @throws ReadaheadError `protocol` when the answer is no page, or what the sender rejects with
+ * @throws ReadaheadError `protocol` when the answer is no page, `unavailable` when it does not come whole and in time, or
+ * what the sender rejects with
  */
 export async function listS3(
   prefix: string,
@@ -38,7 +41,8 @@ export async function listS3(
   if (request.delimiter !== undefined) query.push(["delimiter", request.delimiter]);
   if (request.after !== undefined) query.push(["start-after", seam.keyPrefix + request.after]);
   const { body } = await seam.send(query);
-  const text = body === null ? "" : await readBoundedText(body, pageBytes);
+  const bounds = { limitBytes: pageBytes, deadlineMs: pageMs, signal: request.signal };
+  const text = body === null ? "" : await readBoundedText(body, bounds);
   if (text === undefined)
     throw new ReadaheadError("protocol", `Upstream's list of keys is over ${pageBytes} bytes`);
   const listing = parseS3Listing(text);

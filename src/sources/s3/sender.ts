@@ -64,17 +64,21 @@ export class S3Sender {
       });
       const mayBeTime = response.status === 403 || response.status === 400;
       if (!mayBeTime || !this.#signer.signs) return { response };
-      const document = await readS3Error(response);
+      const document = await readS3Error(response, context.signal);
       const time = storeTime(response, document, this.#options.now());
       if (corrected || time === undefined || !this.#signer.correct(time))
         return { response, document };
     }
   }
 
-  /** The error for an answer without object bytes; reads or ends its body. */
-  async failure(target: S3Target, answer: S3Answer): Promise<ReadaheadError> {
+  /**
+   * The error for an answer without object bytes; reads or ends its body.
+   *
+   * @throws the signal's reason when aborted
+   */
+  async failure(target: S3Target, answer: S3Answer, signal: AbortSignal): Promise<ReadaheadError> {
     const { region, replica, now } = this.#options;
-    const document = answer.document ?? (await readS3Error(answer.response));
+    const document = answer.document ?? (await readS3Error(answer.response, signal));
     return s3Failure(answer.response, document, {
       replica,
       region,
