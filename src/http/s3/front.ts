@@ -65,12 +65,14 @@ class S3Front implements Front {
   claim(request: Request, url: URL): Claim | undefined {
     const host = hostOf(request, url);
     const target = findTarget(this.#buckets, host, url.pathname);
+    // Before any other mount, too: what it would answer with is not what was asked for either.
+    if (target.ambiguous && looksSigned(request, url))
+      return { answer: (id: string) => this.#answerAmbiguous(request, url, host, id) };
     const named = this.#buckets.find(({ bucket }) => bucket === target.mount?.bucket);
     const other = this.#otherPrefix(url.pathname);
-    // As among plain mounts the longest prefix wins; a host's first label counts only where no path does.
+    // As among plain mounts the longest prefix wins.
     const yields =
-      other !== undefined &&
-      (target.by === "label" || (target.by === "path" && other.length > target.bucket.length + 2));
+      other !== undefined && target.by === "path" && other.length > target.bucket.length + 2;
     if (named !== undefined && !yields) {
       return {
         mount: named.mount,
@@ -115,6 +117,19 @@ class S3Front implements Front {
         throw new S3Refusal("NoSuchBucket", "The specified bucket does not exist");
       readOperation(request.method, "service", url.searchParams);
       return xml(formatBuckets(this.#authenticator.buckets(identity)), request.method, id);
+    } catch (error) {
+      return refused(error, request, url, id);
+    }
+  }
+
+  /** Refuses rather than guess; only who may read something here is told why. */
+  async #answerAmbiguous(request: Request, url: URL, host: string, id: string): Promise<Response> {
+    try {
+      await this.#authenticator.identify(partsOf(request, url, host));
+      throw new S3Refusal(
+        "InvalidRequest",
+        "The host name begins with a bucket's name, so host and path may name two buckets. Give that bucket's mount the setting hosts: those are addressed in virtual host style, all others by path.",
+      );
     } catch (error) {
       return refused(error, request, url, id);
     }
