@@ -46,7 +46,10 @@ export interface Mount {
   readonly download?: boolean | undefined;
   /** Whether `?explain` is answered, where the handler has an `explain`. Default false. */
   readonly explain?: boolean | undefined;
-  /** Whether `?versionId=` reaches the source. Default false: such a request is refused, never served another version. */
+  /**
+   * Whether `?versionId=` reaches the source. Default false: such a request is refused, never served another version. An
+   * S3 front's default is true for whoever signed with a key of the bucket, false for strangers.
+   */
   readonly versions?: boolean | undefined;
   /** Whether the query, without the names we reserve, reaches the source. Default false. */
   readonly passQuery?: boolean | undefined;

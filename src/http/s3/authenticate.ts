@@ -126,13 +126,13 @@ export class Authenticator {
   /** Whether a key of a bucket may be read. */
   mayRead(identity: Identity, mount: S3FrontMount, key: string): boolean {
     if (mount.access === "public") return true;
-    return this.#granted(identity, mount.bucket, key);
+    return this.granted(identity, mount.bucket, key);
   }
 
   /** Whether keys under a prefix may be listed. */
   mayList(identity: Identity, mount: S3FrontMount, prefix: string): boolean {
     if (mount.listAccess === "public") return true;
-    return this.#granted(identity, mount.bucket, prefix);
+    return this.granted(identity, mount.bucket, prefix);
   }
 
   /** Whether the bucket may be known of at all (HeadBucket, GetBucketLocation). */
@@ -141,7 +141,8 @@ export class Authenticator {
     return this.buckets(identity).includes(mount.bucket);
   }
 
-  #granted(identity: Identity, bucket: string, text: string): boolean {
+  /** Whether the sender's access key was given this key or prefix of a bucket: what is public does not count. */
+  granted(identity: Identity, bucket: string, text: string): boolean {
     if (identity.kind === "anonymous") return false;
     const grants = this.#keys.get(identity.accessKeyId)?.grants;
     if (grants === undefined || !grants.has(bucket)) return false;

@@ -155,6 +155,11 @@ class S3Front implements Front {
       throw new S3Refusal("InvalidURI", "Couldn't parse the specified URI.");
     if (!this.#authenticator.mayRead(identity, bucket, key)) throw denied();
     const asked = readObjectRequest(url.searchParams, request.headers, identity.kind === "key");
+    // Who opens a bucket to strangers means what lies there now: what was replaced or deleted takes a word more.
+    const versions =
+      bucket.mount.versions ?? this.#authenticator.granted(identity, bucket.bucket, key);
+    if (asked.version !== undefined && !versions)
+      throw new S3Refusal("NotImplemented", "This bucket does not serve versions by their id.");
     return serveObject(
       exchange,
       {

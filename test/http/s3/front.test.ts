@@ -118,6 +118,27 @@ describe("GetObject", () => {
     expect([both.status, await codeOf(both)]).toEqual([400, "InvalidRequest"]);
   });
 
+  it.each([
+    [undefined, "a stranger", 501],
+    [undefined, "a key of another bucket", 501],
+    [undefined, "a key of the bucket", 200],
+    [true, "a stranger", 200],
+    [true, "a key of the bucket", 200],
+    [false, "a stranger", 501],
+    [false, "a key of the bucket", 501],
+  ])("with versions = %s answers versionId of %s with %i", async (versions, who, status) => {
+    const endpoint = setUp({ mount: { versions } });
+    const path = "/open/key?versionId=v7";
+    const response =
+      who === "a stranger"
+        ? await endpoint.fetch(new Request(origin + path))
+        : await endpoint.ask(path, { client: who === "a key of the bucket" ? whole : elsewhere });
+    expect(response.status).toBe(status);
+    if (status === 200) return expectBytes(response, 0, size);
+    expect(await codeOf(response)).toBe("NotImplemented");
+    expect(endpoint.fake.seen).toHaveLength(0);
+  });
+
   it("hands versions and SSE-C keys on to the store", async () => {
     const endpoint = setUp();
     const key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";

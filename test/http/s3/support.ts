@@ -68,6 +68,8 @@ export interface EndpointOptions {
   readonly source?: Source;
   readonly hosts?: readonly string[];
   readonly plain?: readonly Mount[];
+  /** Of every bucket's mount. */
+  readonly mount?: Partial<Mount>;
 }
 
 /** Buckets: `media` (signed; one key for all of it, one for `reports/`), `open` (public), `open-quiet` (no public list), `other`. */
@@ -83,7 +85,7 @@ export function createEndpoint(options: EndpointOptions = {}): Endpoint {
     regions: ["us-east-1", "auto"],
     hosts: [],
     credentials: [whole],
-    mount: { name, prefix: `/${name}/`, source },
+    mount: { name, prefix: `/${name}/`, source, ...options.mount },
     ...more,
   });
   const front = createS3Front({
