@@ -55,6 +55,7 @@ export class Exchange {
   readonly #resolveFinished: () => void;
   #streaming: Download | undefined;
   #noted: Noted | undefined;
+  #refusedFor: unknown;
   #closing: { readonly endedBy: EndedBy; readonly error?: unknown } | undefined;
 
   constructor(options: ExchangeOptions) {
@@ -106,6 +107,11 @@ export class Exchange {
     this.#noted = noted;
   }
 
+  /** Keeps what the answer is refused for; counts where no download ended with an error. */
+  noteRefusal(reason: unknown): void {
+    this.#refusedFor = reason;
+  }
+
   /** Field value of Server-Timing, as far as known now. */
   serverTiming(): string | undefined {
     return quietly(() => this.#observation?.serverTiming());
@@ -145,7 +151,7 @@ export class Exchange {
 
   #finish(status: number | null, error: unknown, totals: readonly Totals[]): void {
     const closing = this.#closing;
-    const reason = closing?.error ?? error;
+    const reason = closing?.error ?? error ?? this.#refusedFor;
     // The store that refuses a range names the size.
     const refusedSize = reason instanceof ReadaheadError ? reason.size : undefined;
     this.#observation?.finish({

@@ -17,7 +17,7 @@ import { decodeKey, encodeKey } from "./key.ts";
 import { listingPage } from "./listing-page.ts";
 import type { Front, Mount } from "./mount.ts";
 import type { Observer } from "./observer.ts";
-import { problemResponse, type Refusal, refusalOf, refuse } from "./problem.ts";
+import { problemResponse, type Refusal, reasonOf, refusalOf, refuse } from "./problem.ts";
 import { RecentFacts } from "./recent-facts.ts";
 import { createRouter } from "./route.ts";
 import { type Asked, type LaidOut, layOut, type Prepared, prepare, serveObject } from "./serve.ts";
@@ -264,6 +264,7 @@ async function explainedNotFound(exchange: Exchange, refusal: Refusal): Promise<
 }
 
 function refused(exchange: Exchange, refusal: Refusal): Response {
+  exchange.noteRefusal(reasonOf(refusal));
   return problemResponse(refusal, exchange.id, exchange.request.method);
 }
 

@@ -163,6 +163,22 @@ export interface Refusal {
   readonly error?: unknown;
 }
 
+/** Why a request was refused before any store was at fault, for the record: a code, and words without a secret. */
+export class RequestRefusal extends Error {
+  override readonly name: string = "RequestRefusal";
+  readonly code: string;
+
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** What the record is told of a refusal: the error underneath, or its own words. */
+export function reasonOf(refusal: Refusal): unknown {
+  return refusal.error ?? new RequestRefusal(refusal.code, refusal.detail);
+}
+
 /** The refusal for whatever was thrown. Anything that is no {@link ReadaheadError} is `internal` and tells nothing. */
 export function refusalOf(error: unknown): Refusal {
   if (!(error instanceof ReadaheadError)) return { ...refuse("internal"), error };

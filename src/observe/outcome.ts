@@ -1,6 +1,6 @@
 /** How a download came out, as one word of the closed list in `http/problem.ts`. Pure. */
 import { ReadaheadError } from "../errors.ts";
-import { type Outcome, problems } from "../http/problem.ts";
+import { type Outcome, problems, RequestRefusal } from "../http/problem.ts";
 import type { EndedBy } from "../readahead/events.ts";
 
 /** What {@link decideOutcome} looks at. */
@@ -24,6 +24,7 @@ export function decideOutcome({ status, endedBy, error }: Ending): Outcome {
     // Kinds that refuse a request before its headers can also break it later (a key denied mid-way): no refusal then.
     return outcome === "refused" && status !== null && status < 400 ? "upstream-failed" : outcome;
   }
+  if (error instanceof RequestRefusal) return "refused";
   if (endedBy === "upstream") return "upstream-failed";
   if (endedBy === "exception" || error !== undefined) return "failed";
   return status !== null && status >= 500 ? "failed" : "complete";

@@ -7,7 +7,7 @@
  */
 import { ReadaheadError } from "../errors.ts";
 import type { Finish } from "../http/observer.ts";
-import type { Outcome } from "../http/problem.ts";
+import { type Outcome, RequestRefusal } from "../http/problem.ts";
 import type { EndedBy, ReadaheadEvent, Totals } from "../readahead/events.ts";
 import { decideOutcome, isLeaving } from "./outcome.ts";
 import type { ReplicaLabels } from "./replica-labels.ts";
@@ -62,7 +62,7 @@ export interface SummaryRecord {
   readonly slowest: SlowestPart | null;
   /** Why resume was off. Absent where the version was pinned. */
   readonly unversioned?: string;
-  /** What went wrong. Absent where nothing did. */
+  /** What went wrong, or why the request was refused. Absent where nothing did. */
   readonly error?: { readonly kind: string | null; readonly message: string };
   /** Absent where no part was asked for. */
   readonly timeline?: Timeline;
@@ -152,6 +152,8 @@ function totals(all: Totals): Totals {
 function describe(error: unknown): { kind: string | null; message: string } {
   if (error instanceof ReadaheadError)
     return { kind: error.kind, message: cut(error.message, MESSAGE_CHARACTERS) };
+  if (error instanceof RequestRefusal)
+    return { kind: error.code, message: cut(error.message, MESSAGE_CHARACTERS) };
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   return { kind: null, message: cut(text, MESSAGE_CHARACTERS) };
 }

@@ -26,6 +26,21 @@ describe("refusals of the store", () => {
     });
   });
 
+  it.each<[string, RequestInit, number, string]>([
+    ["/files/%zz", {}, 400, "bad-path"],
+    ["/files/film.mp4", { headers: { "if-match": '"v0"' } }, 412, "precondition-failed"],
+    ["/files/film.mp4", { method: "PUT", body: "x" }, 405, "method-not-allowed"],
+    ["/files/", {}, 404, "not-found"],
+  ])("%s %o is %i, and the watcher is told why", async (path, init, status, reason) => {
+    expect((await harness.ask(harness.handlerFor(), path, init)).status).toBe(status);
+    await harness.settled();
+    const [finish] = harness.finishes;
+    expect(finish).toMatchObject({ status, endedBy: "done" });
+    const { error } = finish ?? {};
+    if (error instanceof ReadaheadError) expect(error.kind).toBe(reason);
+    else expect(error).toMatchObject({ code: reason });
+  });
+
   it("answers a fault of our own with 500 and nothing told", async () => {
     harness.source.openFaults.set(0, new TypeError("secret"));
     const { status, bytes } = await harness.get();

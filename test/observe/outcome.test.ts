@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ReadaheadError } from "../../src/errors.ts";
+import { RequestRefusal } from "../../src/http/problem.ts";
 import { decideOutcome, type Ending } from "../../src/observe/outcome.ts";
 
 const unavailable = new ReadaheadError("unavailable", "Could not read part 3");
@@ -57,6 +58,11 @@ const table: readonly [string, Ending, ReturnType<typeof decideOutcome>][] = [
     "a reset mid-way",
     { status: 200, endedBy: "client-signal", error: new Error("gone") },
     "client-left",
+  ],
+  [
+    "a 501 that no store was asked about",
+    { status: 501, endedBy: "done", error: new RequestRefusal("NotImplemented", "No") },
+    "refused",
   ],
   ["a cancelled stream", { status: 200, endedBy: "stream-cancel" }, "client-left"],
   [

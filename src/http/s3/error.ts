@@ -4,6 +4,7 @@
  * The codes of failed reads (a store that is away, a key that is not there) come from the project's one table in
  * `http/problem.ts`; here are only the codes of requests that the front itself refuses.
  */
+import { RequestRefusal } from "../problem.ts";
 import { element, xmlDocument } from "./xml.ts";
 
 /** Codes the front refuses with, and the status AWS sends with each. */
@@ -27,15 +28,14 @@ export const s3Statuses = {
 export type S3Code = keyof typeof s3Statuses;
 
 /** A request refused by the front, before anything was asked of a store. */
-export class S3Refusal extends Error {
+export class S3Refusal extends RequestRefusal {
   override readonly name = "S3Refusal";
-  readonly code: S3Code;
+  declare readonly code: S3Code;
   /** Further elements of the XML body, by name. Nothing secret. */
   readonly details: Readonly<Record<string, string>>;
 
   constructor(code: S3Code, message: string, details: Readonly<Record<string, string>> = {}) {
-    super(message);
-    this.code = code;
+    super(code, message);
     this.details = details;
   }
 }

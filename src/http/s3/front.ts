@@ -12,7 +12,7 @@ import type { ListPage } from "../../sources/source.ts";
 import { optionsResponse } from "../cors.ts";
 import type { Exchange } from "../exchange.ts";
 import type { Claim, Front, Mount } from "../mount.ts";
-import { type Refusal, refusalHeaders, refusalOf } from "../problem.ts";
+import { type Refusal, reasonOf, refusalHeaders, refusalOf } from "../problem.ts";
 import { serveObject } from "../serve.ts";
 import { Authenticator, type Identity, type SignedParts } from "./authenticate.ts";
 import { hostId, S3Refusal, s3ErrorResponse, s3Statuses } from "./error.ts";
@@ -104,6 +104,7 @@ class S3Front implements Front {
         ? await this.#object(exchange, bucket, identity, operation.method)
         : await this.#bucket(exchange, bucket, identity, operation);
     } catch (error) {
+      exchange.noteRefusal(error);
       return refused(error, request, url, id);
     }
   }
@@ -311,6 +312,7 @@ function refusedRead(
   key: string,
   asked: ObjectRequest,
 ): Response {
+  exchange.noteRefusal(reasonOf(refusal));
   const { request, url, id } = exchange;
   if (refusal.code === "not-found" && asked.version !== undefined)
     return refusedWith({ ...refusal, s3Code: "NoSuchVersion" }, request, url, id, {

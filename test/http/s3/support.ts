@@ -2,6 +2,7 @@
 import { AwsV4Signer } from "aws4fetch";
 import { createHandler } from "../../../src/http/handler.ts";
 import type { Mount } from "../../../src/http/mount.ts";
+import type { Observer } from "../../../src/http/observer.ts";
 import { createS3Front, type S3Bucket } from "../../../src/http/s3/front.ts";
 import { createS3Source } from "../../../src/sources/s3.ts";
 import type { Source } from "../../../src/sources/source.ts";
@@ -68,6 +69,7 @@ export interface EndpointOptions {
   readonly source?: Source;
   readonly hosts?: readonly string[];
   readonly plain?: readonly Mount[];
+  readonly observer?: Observer;
   /** Of every bucket's mount. */
   readonly mount?: Partial<Mount>;
 }
@@ -101,7 +103,8 @@ export function createEndpoint(options: EndpointOptions = {}): Endpoint {
     otherPrefixes: options.plain?.map(({ prefix }) => prefix),
     now: options.now,
   });
-  const handle = createHandler({ mounts: options.plain ?? [], fronts: [front] });
+  const { plain: mounts = [], observer } = options;
+  const handle = createHandler({ mounts, fronts: [front], observer });
   return {
     fake,
     fetch: (request) => handle(request),
