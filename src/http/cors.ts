@@ -57,7 +57,7 @@ export function addCorsHeaders(
   }
   headers.set(
     "access-control-expose-headers",
-    [...exposeHeaders, ...(policy.exposeHeaders ?? [])].join(", "),
+    [...exposeHeaders, ...amzNames(headers), ...(policy.exposeHeaders ?? [])].join(", "),
   );
   headers.set("timing-allow-origin", granted);
 }
@@ -65,8 +65,14 @@ export function addCorsHeaders(
 /**
  * Answers OPTIONS: a preflight with what the policy allows, anything else with Allow alone. No body; the origin's grant
  * is added by {@link addCorsHeaders}, as to every answer.
+ *
+ * @param protocolHeader Says which further headers a protocol's clients may send; those that this one asks for are granted
  */
-export function optionsResponse(policy: CorsPolicy | undefined, request: Request): Response {
+export function optionsResponse(
+  policy: CorsPolicy | undefined,
+  request: Request,
+  protocolHeader: (name: string) => boolean = () => false,
+): Response {
   const headers = new Headers({ allow: allowedMethods });
   const preflight =
     request.headers.has("origin") && request.headers.has("access-control-request-method");
@@ -75,11 +81,25 @@ export function optionsResponse(policy: CorsPolicy | undefined, request: Request
     headers.set("access-control-allow-methods", allowedMethods);
     headers.set(
       "access-control-allow-headers",
-      [...allowHeaders, ...(policy.allowHeaders ?? [])].join(", "),
+      [
+        ...allowHeaders,
+        ...requestedNames(request).filter(protocolHeader),
+        ...(policy.allowHeaders ?? []),
+      ].join(", "),
     );
     headers.set("access-control-max-age", String(policy.maxAgeSeconds ?? 86_400));
   }
   return new Response(null, { status: 204, headers });
+}
+
+function requestedNames(request: Request): string[] {
+  const names = request.headers.get("access-control-request-headers") ?? "";
+  return names.split(",").map((name) => name.trim().toLowerCase());
+}
+
+/** S3's ids and metadata, by name: a star for a prefix is none of CORS. */
+function amzNames(headers: Headers): string[] {
+  return [...headers.keys()].filter((name) => name.startsWith("x-amz-"));
 }
 
 /** The value of Access-Control-Allow-Origin for this origin, or `undefined` for none. */

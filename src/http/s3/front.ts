@@ -94,7 +94,8 @@ class S3Front implements Front {
   async #answer(exchange: Exchange, bucket: S3Bucket, host: string): Promise<Response> {
     const { request, url, id } = exchange;
     // A browser asks before it signs (CORS); S3 answers that without a signature, too.
-    if (request.method === "OPTIONS") return optionsResponse(bucket.mount.cors, request);
+    if (request.method === "OPTIONS")
+      return optionsResponse(bucket.mount.cors, request, (name) => clientHeader.test(name));
     try {
       const identity = await this.#authenticator.identify(partsOf(request, url, host));
       const level = exchange.rawKey === "" ? "bucket" : "object";
@@ -238,6 +239,9 @@ async function listPage(exchange: Exchange, question: ListQuestion): Promise<Lis
     throw error;
   }
 }
+
+/** What SDKs send beside ranges and conditions: the signature, and what it signs. */
+const clientHeader = /^(?:authorization|(?:x-amz|amz-sdk)-[a-z0-9-]+)$/;
 
 /** Whether a request is meant for an S3 endpoint, by the marks of a signature of any version. */
 function looksSigned(request: Request, url: URL): boolean {

@@ -1,5 +1,6 @@
 /** An S3 endpoint in this process: the handler with an S3 front over the fake store, and a client that signs. */
 import { AwsV4Signer } from "aws4fetch";
+import { expect } from "vitest";
 import { createHandler } from "../../../src/http/handler.ts";
 import type { Mount } from "../../../src/http/mount.ts";
 import type { Observer } from "../../../src/http/observer.ts";
@@ -7,6 +8,7 @@ import { createS3Front, type S3Bucket } from "../../../src/http/s3/front.ts";
 import { createS3Source } from "../../../src/sources/s3.ts";
 import type { Source } from "../../../src/sources/source.ts";
 import { createFakeS3, type FakeS3 } from "../../sources/s3/fake-s3.ts";
+import { contentBytes, firstDifference, ramp } from "../../support/object-bytes.ts";
 
 export const origin = "https://edge.example";
 export const size = 300_007;
@@ -110,6 +112,20 @@ export function createEndpoint(options: EndpointOptions = {}): Endpoint {
     fetch: (request) => handle(request),
     ask: async (path, sign) => handle(await signed(path, sign)),
   };
+}
+
+/** An endpoint with objects `key` and `reports/a`. */
+export function setUp(options: EndpointOptions = {}): Endpoint {
+  const endpoint = createEndpoint(options);
+  endpoint.fake.space.store("key", { content: ramp, size, headers: { "content-type": "x/y" } });
+  endpoint.fake.space.store("reports/a", { content: ramp, size: 10 });
+  return endpoint;
+}
+
+/** The answer has these bytes of the ramp. */
+export async function expectBytes(response: Response, start: number, end: number): Promise<void> {
+  const bytes = new Uint8Array(await response.arrayBuffer());
+  expect(firstDifference(bytes, contentBytes(ramp, start, end))).toBe(-1);
 }
 
 /** The error code of an XML answer. */

@@ -1,0 +1,118 @@
+/** Which bucket and key a host and a path name, and what is left to other mounts. */
+import { describe, expect, it } from "vitest";
+import { createHttpSource } from "../../../src/sources/http.ts";
+import { ramp } from "../../support/object-bytes.ts";
+import { codeOf, expectBytes, origin, setUp, size, whole } from "./support.ts";
+
+describe("routing", () => {
+  it("leaves requests without a signature to the other mounts", async () => {
+    const endpoint = setUp();
+    const front = await endpoint.fetch(new Request(`${origin}/`));
+    expect(front.headers.get("content-type")).not.toBe("application/xml");
+    const nowhere = await endpoint.fetch(new Request(`${origin}/nowhere`));
+    expect(nowhere.headers.get("content-type")).toBe("application/problem+json");
+  });
+
+  it("leaves presigned requests below another mount to that mount", async () => {
+    const source = createHttpSource({
+      url: "https://origin.example/",
+      query: true,
+      fetch: async (url) => new Response(url),
+    });
+    const plain = [{ name: "plain", prefix: "/plain/", source, passQuery: true }];
+    const endpoint = setUp({ plain });
+    const response = await endpoint.ask("/plain/x", { presign: 60 });
+    expect(await response.text()).toContain("https://origin.example/x?");
+  });
+
+  it("leaves a longer prefix inside a bucket to its own mount, and nothing else", async () => {
+    const source = createHttpSource({
+      url: "https://origin.example/",
+      fetch: async (url) => new Response(url),
+    });
+    const plain = [
+      { name: "shown", prefix: "/media/shown/", source },
+      { name: "root", prefix: "/", source },
+    ];
+    const endpoint = setUp({ plain });
+    const shown = await endpoint.fetch(new Request(`${origin}/media/shown/x`));
+    expect(await shown.text()).toBe("https://origin.example/x");
+    for (const path of ["/media/shownx", "/media/key", "/media"])
+      expect((await endpoint.fetch(new Request(origin + path))).status).toBe(403);
+  });
+
+  it("takes a host for a bucket where it is configured", async () => {
+    const endpoint = setUp({ hosts: ["films.example"] });
+    const host = "https://films.example:8787";
+    const response = await endpoint.ask(`${host}/key`);
+    expect(response.status).toBe(200);
+    await expectBytes(response, 0, size);
+    expect((await endpoint.ask(`${host}/?list-type=2`)).status).toBe(200);
+    expect((await endpoint.fetch(new Request(`${host}/key`))).status).toBe(403);
+    // A key that begins with another bucket's name is this bucket's all the same.
+    endpoint.fake.space.store("open/x", { content: ramp, size: 10 });
+    expect((await endpoint.ask(`${host}/open/x`)).headers.get("content-length")).toBe("10");
+  });
+
+  it("never guesses a bucket from the first label of a host that is not configured", async () => {
+    const source = createHttpSource({
+      url: "https://origin.example/",
+      fetch: async (url) => new Response(url),
+    });
+    const endpoint = setUp({ plain: [{ name: "plain", prefix: "/plain/", source }] });
+    const host = "https://media.edge.example";
+    const paths = ["/open/key", "/open-quiet/key", "/plain/key", "/key", "/?list-type=2", "/"];
+    for (const path of paths) {
+      const response = await endpoint.ask(host + path);
+      const text = await response.text();
+      expect([response.status, text.includes("InvalidRequest")]).toEqual([400, true]);
+      expect(text).toContain("setting hosts");
+      const presigned = await endpoint.ask(host + path, { presign: 60 });
+      expect([presigned.status, await codeOf(presigned)]).toEqual([400, "InvalidRequest"]);
+      const wrong = await endpoint.ask(host + path, {
+        client: { ...whole, secretAccessKey: "wrong" },
+      });
+      expect(await codeOf(wrong)).toBe("SignatureDoesNotMatch");
+    }
+    expect(endpoint.fake.seen).toHaveLength(0);
+    // By its path that very bucket is meant.
+    expect((await endpoint.ask(`${host}/media/key`)).status).toBe(200);
+  });
+
+  it("leaves a host that begins with a bucket's name to everything else", async () => {
+    const endpoint = setUp();
+    const host = "https://open.example";
+    const healthy = await endpoint.fetch(new Request(`${host}/healthz`));
+    expect([healthy.status, await healthy.text()]).toEqual([200, "ok\n"]);
+    for (const path of ["/", "/typo/x", "/key"]) {
+      const response = await endpoint.fetch(new Request(host + path));
+      expect(response.headers.get("content-type")).not.toBe("application/xml");
+    }
+    // Nobody signed: the URL says what is meant.
+    expect((await endpoint.fetch(new Request(`${host}/open-quiet/key`))).status).toBe(200);
+  });
+
+  it("goes by the path on other hosts once a bucket names its own", async () => {
+    const endpoint = setUp({ hosts: ["films.example"] });
+    const response = await endpoint.ask("https://media.edge.example/open/key");
+    expect(response.status).toBe(200);
+    await expectBytes(response, 0, size);
+  });
+
+  it("reads no private bucket through another spelling of its path", async () => {
+    const endpoint = setUp();
+    for (const path of [
+      "/medi%61/key",
+      "//media/key",
+      "/open/../media/key",
+      "/open/%2e%2e/media/key",
+      "/MEDIA/key",
+      "/media%2Fkey",
+      "/open/..%2fmedia/key",
+    ]) {
+      const response = await endpoint.fetch(new Request(origin + path));
+      expect(response.status).toBeGreaterThanOrEqual(400);
+    }
+    expect(endpoint.fake.seen).toHaveLength(0);
+  });
+});
