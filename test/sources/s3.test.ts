@@ -293,6 +293,22 @@ describe("error documents", () => {
     expect(error.message).not.toContain("secret");
   });
 
+  it.each([
+    "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
+    "Bucket is configured for something else, at https://secret.example/",
+    "",
+  ])("InvalidRequest means a missing key only where it says so: %j", async (message) => {
+    const document = `<Error><Code>InvalidRequest</Code><Message>${message}</Message></Error>`;
+    const { open } = setUp({}, { fetch: async () => new Response(document, { status: 400 }) });
+    const clientKeys = { algorithm: "AES256", key: customerKey, keyMd5: "md5" };
+    for (const more of [{}, { clientKeys }]) {
+      const error = await failure(open({ start: 0, end: 10 }, more));
+      expect(error).toMatchObject({ kind: "protocol", status: 400 });
+      expect(error.message).toContain("InvalidRequest");
+      expect(error.message).not.toContain("secret");
+    }
+  });
+
   it("keep Retry-After", async () => {
     const { open } = setUp({}, answer(503, "SlowDown", "", { "retry-after": "3" }));
     expect(await failure(open({ start: 0, end: 10 }))).toMatchObject({ retryAfterMs: 3000 });

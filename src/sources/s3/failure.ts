@@ -123,14 +123,15 @@ export function s3Failure(
       "config",
       "Store sends this bucket's requests elsewhere: the endpoint is another one",
     );
-  const encrypted = encryptionKind(status, code, context.keysSent);
+  const encrypted = encryptionKind(status, document, context.keysSent);
   if (encrypted === "key-missing")
     return error(encrypted, "Object is encrypted with a customer key (SSE-C)");
   if (encrypted === "key-wrong")
     return error(encrypted, "Customer key (SSE-C) does not open the object");
-  const kind = code === undefined ? undefined : kinds[code];
-  if (kind === undefined) return statusError(response, context);
-  return error(kind, `Store answered ${status} ${code}`);
+  const byStatus = statusError(response, context);
+  return code === undefined
+    ? byStatus
+    : error(kinds[code] ?? byStatus.kind, `Store answered ${status} ${code}`);
 
   function error(as: ErrorKind, message: string): ReadaheadError {
     return new ReadaheadError(as, message, {
@@ -143,12 +144,19 @@ export function s3Failure(
   }
 }
 
-/** SSE-C refusals have no codes of their own: 400 where a key is missing or malformed, 403 where it is another one. */
+/**
+ * SSE-C refusals have no codes of their own: 400 where a key is missing or malformed, 403 where it is another one. An
+ * InvalidRequest can be anything (an old signature version, say), and only its message tells. AWS's: "The object was
+ * stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object."
+ */
 function encryptionKind(
   status: number,
-  code: string | undefined,
+  document: S3ErrorDocument | undefined,
   keysSent: boolean,
 ): "key-missing" | "key-wrong" | undefined {
+  const code = document?.code;
+  const ofEncryption = /encryption|customer|\bsse\b/i.test(document?.message ?? "");
+  if (code === "InvalidRequest" && !ofEncryption) return undefined;
   if (keysSent) {
     if (status === 403 && (code === undefined || code === "AccessDenied")) return "key-wrong";
     if (

@@ -47,6 +47,8 @@ function root(xml: string, name: string): Node | undefined {
 /** An error document of a store. */
 export interface S3ErrorDocument {
   readonly code: string;
+  /** The store's words, to be looked at and never handed on. */
+  readonly message?: string | undefined;
   /** Region the bucket is in, where the store says so while refusing. */
   readonly region?: string | undefined;
   /** Size of the object, in an InvalidRange. */
@@ -62,6 +64,7 @@ export function parseS3Error(xml: string): S3ErrorDocument | undefined {
   const size = textOf(error, "ActualObjectSize");
   return {
     code,
+    message: textOf(error, "Message"),
     region: textOf(error, "Region"),
     actualObjectSize: size !== undefined && /^\d{1,15}$/.test(size) ? Number(size) : undefined,
   };

@@ -15,6 +15,10 @@ import { StoreSpace } from "../../support/store-space.ts";
 
 export const testCredentials = { accessKeyId: "AKIDTEST", secretAccessKey: "secret/with+signs=" };
 
+/** AWS's words. */
+const encryptedMessage =
+  "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.";
+
 export interface FakeS3Options {
   readonly bucket?: string;
   readonly region?: string;
@@ -71,11 +75,16 @@ export function createFakeS3(options: FakeS3Options = {}): FakeS3 {
     const url = new URL(text);
     const headers = new Headers(init.headers);
     seen.push({ method: init.method, url: text, headers });
-    const error = (status: number, code: string, details: Record<string, string> = {}) =>
+    const error = (
+      status: number,
+      code: string,
+      details: Record<string, string> = {},
+      message = "No",
+    ) =>
       s3ErrorResponse({
         status,
         code,
-        message: "No",
+        message,
         resource: url.pathname,
         requestId: "1",
         details,
@@ -105,7 +114,8 @@ export function createFakeS3(options: FakeS3Options = {}): FakeS3 {
     const rawKey = path.slice(bucket.length + 1);
     const key = decodeURIComponent(rawKey);
     const customerKey = headers.get("x-amz-server-side-encryption-customer-key");
-    if (encrypted.has(key) && customerKey === null) return error(400, "InvalidRequest");
+    if (encrypted.has(key) && customerKey === null)
+      return error(400, "InvalidRequest", {}, encryptedMessage);
     if (encrypted.has(key) && customerKey !== encrypted.get(key)) return error(403, "AccessDenied");
     const partNumber = url.searchParams.get("partNumber");
     const lengths = parts.get(key);
