@@ -294,6 +294,29 @@ describe("error documents", () => {
   });
 
   it.each([
+    [301, "PermanentRedirect"],
+    [307, "TemporaryRedirect"],
+  ])("name the region of a %i with a Location, and go nowhere", async (status, code) => {
+    const headers = {
+      location: "https://bucket.s3.eu-west-1.example/key",
+      "x-amz-bucket-region": "eu-west-1",
+    };
+    const { open, made, download } = setUp({}, answer(status, code, "", headers));
+    const asked = [
+      () => open({ start: 0, end: 10 }),
+      () => open("facts"),
+      () => Promise.resolve(made.list?.("", { ...download, limit: 1 })),
+    ];
+    for (const ask of asked) {
+      const error = await failure(ask());
+      expect(error).toMatchObject({ kind: "config", status });
+      expect(error.message).toContain("eu-west-1");
+      expect(error.message).not.toContain("example");
+    }
+    expect(download.permits.asks).toHaveLength(asked.length);
+  });
+
+  it.each([
     "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
     "Bucket is configured for something else, at https://secret.example/",
     "",

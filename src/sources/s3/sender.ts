@@ -35,12 +35,27 @@ export interface S3SenderOptions {
   readonly now: () => number;
 }
 
+/**
+ * A redirect that names the bucket's region is an answer: following it would only meet a signature for another region, or
+ * another host. Without its Location nobody follows it.
+ */
+function keepRegion(response: Response): Response {
+  const { status, headers, body } = response;
+  const names = headers.has("location") && headers.has("x-amz-bucket-region");
+  if (!names || status < 300 || status > 399) return response;
+  const kept = new Headers(headers);
+  kept.delete("location");
+  return new Response(body, { status, headers: kept });
+}
+
 export class S3Sender {
   readonly #options: S3SenderOptions;
   readonly #signer: S3Signer;
+  readonly #fetch: FetchFunction;
 
   constructor(options: S3SenderOptions) {
     this.#options = options;
+    this.#fetch = async (url, init) => keepRegion(await options.fetch(url, init));
     this.#signer = new S3Signer(options.credentials, options.region, options.now);
   }
 
@@ -54,7 +69,7 @@ export class S3Sender {
   ): Promise<S3Answer> {
     for (let corrected = false; ; corrected = true) {
       const headers = await this.#signedHeaders(target, method);
-      const { response } = await sendUpstream(this.#options.fetch, {
+      const { response } = await sendUpstream(this.#fetch, {
         // As it was signed; address.ts spells it so that no parser changes it.
         address: { href: target.url, replica: this.#options.replica },
         method,
