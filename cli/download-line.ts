@@ -30,7 +30,7 @@ export function formatLine(told: Told, paint: Paint): string | undefined {
     return [
       clock(told.atMs),
       "---",
-      paint("red", told.invocation.padEnd(15)),
+      paint("red", printable(told.invocation).padEnd(15)),
       printable(`${told.method} ${told.path}`),
       "(no record: the runtime ended it)",
     ].join(" ");
@@ -47,7 +47,9 @@ export function formatLine(told: Told, paint: Paint): string | undefined {
     clock(told.atMs),
     String(record.status ?? "---"),
     paint(OUTCOME_STYLES[record.outcome] ?? "red", record.outcome.padEnd(15)),
-    `${record.method === "GET" ? "" : `${record.method} `}${printable(`${record.mount}/${record.key ?? "?"}`)}`,
+    printable(
+      `${record.method === "GET" ? "" : `${record.method} `}${record.mount}/${record.key ?? "?"}`,
+    ),
     formatRanges(record.ranges),
     formatBytes(record.bytesSent),
     `in ${formatDuration(record.totalMs)}`,
@@ -72,6 +74,8 @@ function counted(count: number, one: string, many: string): string {
   return count === 0 ? "" : `${count} ${count === 1 ? one : many}`;
 }
 
+/** Hours to milliseconds, UTC; dashes for a time that is unknown, or none that a date can have. */
 function clock(atMs: number | null): string {
-  return atMs === null ? "--:--:--.---" : new Date(atMs).toISOString().slice(11, 23);
+  const date = new Date(atMs ?? Number.NaN);
+  return Number.isNaN(date.getTime()) ? "--:--:--.---" : date.toISOString().slice(-13, -1);
 }

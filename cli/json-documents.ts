@@ -2,7 +2,8 @@
  * Takes JSON documents out of text that arrives in pieces: one after another, pretty-printed or not, split anywhere,
  * with lines of other text between them (banners, warnings). Never throws on its input; counts what it could not use.
  *
- * A document begins with `{` as the first visible character of a line (or behind another document). It is given up, and counted as skipped, when it does not
+ * A document begins with `{` as the first visible character of a line (or behind another document). A list of documents
+ * is taken apart: each of its items is a document. One is given up, and counted as skipped, when it does not
  * parse, when a line break stands inside of a string, when a new document begins at the first column while it is still
  * open (cut output of an earlier run), or when it grows beyond {@link MAX_DOCUMENT_CHARACTERS}.
  */
@@ -28,12 +29,15 @@ export function createJsonDocuments(): JsonDocuments {
   let escaped = false;
   /** Between documents: whether the current line holds other text, and whether that was counted. */
   let noise: "none" | "seen" | "counted" = "none";
+  /** A bracket that may open a list of documents, or has. */
+  let list: "none" | "bracket" | "open" = "none";
   let atLineStart = true;
   let skipped = 0;
 
   function giveUp(): void {
     skipped++;
     noise = "counted";
+    list = "none";
     document = "";
     depth = 0;
     inString = false;
@@ -53,11 +57,21 @@ export function createJsonDocuments(): JsonDocuments {
     if (character === "\n") {
       if (noise === "seen") skipped++;
       noise = "none";
-    } else if (noise === "none" && character === "{") {
+    } else if (noise !== "none" || /\s/.test(character)) {
+      return;
+    } else if (character === "{") {
       document = character;
       depth = 1;
-    } else if (noise === "none" && !/\s/.test(character)) {
+      if (list === "bracket") list = "open";
+    } else if (character === "[" && list === "none") {
+      list = "bracket";
+    } else if (list === "open" && character === ",") {
+      return;
+    } else if (list === "open" && character === "]") {
+      list = "none";
+    } else {
       noise = "seen";
+      list = "none";
     }
   }
 
@@ -97,8 +111,9 @@ export function createJsonDocuments(): JsonDocuments {
     },
     end() {
       if (depth > 0) giveUp();
-      else if (noise === "seen") skipped++;
+      else if (noise === "seen" || list === "bracket") skipped++;
       noise = "none";
+      list = "none";
     },
     get skipped() {
       return skipped;

@@ -1,4 +1,5 @@
 /** The command line of the package: finds the command, hands the arguments on, exits with its code. */
+import { readFileSync } from "node:fs";
 import { sign } from "./sign.ts";
 import { tail } from "./tail.ts";
 
@@ -6,7 +7,17 @@ const HELP = `Usage: edge-readahead <command> [options]
 
   tail    print downloads as they end, and draw the slow ones (tail --help)
   sign    make a link that expires (sign --help)
+
+  --version, --help
 `;
+
+/** Of the package: its description lies a folder above, from the sources and from `dist` alike. */
+function version(): string {
+  const text = readFileSync(new URL("../package.json", import.meta.url), "utf8");
+  const description: unknown = JSON.parse(text);
+  const named = typeof description === "object" && description !== null && "version" in description;
+  return named ? String(description.version) : "unknown";
+}
 
 async function main(argv: readonly string[]): Promise<number> {
   const [command, ...rest] = argv;
@@ -34,6 +45,10 @@ async function main(argv: readonly string[]): Promise<number> {
     case "--help":
     case "-h":
       process.stdout.write(HELP);
+      return 0;
+    case "--version":
+    case "-v":
+      process.stdout.write(`${version()}\n`);
       return 0;
     case undefined:
       process.stderr.write(HELP);

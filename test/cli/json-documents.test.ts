@@ -39,6 +39,22 @@ describe("createJsonDocuments", () => {
     );
   });
 
+  it("takes lists of documents apart, in one line or many, however they are split", () => {
+    const values = [{ a: 1 }, { b: [{ c: 2 }] }, { d: "]" }];
+    for (const indent of [undefined, 2]) {
+      const text = `${JSON.stringify(values, null, indent)}\n{"e":3}\n`;
+      const expected = { values: [...values, { e: 3 }], skipped: 0 };
+      expect(read([text])).toEqual(expected);
+      expect(read([...text])).toEqual(expected);
+    }
+    expect(read(["[]\n[1, 2]\n[]"]).values).toEqual([]);
+    expect(read(['[{"a":1}, {broken}, {"b":2}]\n{"c":3}\n'])).toEqual({
+      values: [{ a: 1 }, { c: 3 }],
+      skipped: 1,
+    });
+    expect(read(['[wrangler:warn] {"a":1}\n["b"]\n'])).toEqual({ values: [], skipped: 2 });
+  });
+
   it("counts other lines and goes on behind them", () => {
     const text =
       'Connected to edge-readahead, waiting for logs...\n[wrangler:warn] {hm}\n{"a":1}\nGET / - Ok\n{"b":2}\nbye';

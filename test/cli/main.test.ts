@@ -77,6 +77,14 @@ describe("edge-readahead", () => {
     expect(err).not.toContain("EPIPE");
   });
 
+  it("says which version it is", async () => {
+    const { version } = JSON.parse(
+      await readFile(resolve(import.meta.dirname, "../../package.json"), "utf8"),
+    );
+    for (const option of ["--version", "-v"])
+      expect(await run([option])).toMatchObject({ code: 0, out: `${version}\n` });
+  });
+
   it("says what there is", async () => {
     expect((await run(["--help"])).out).toContain("tail");
     const wrong = await run(["frobnicate"]);

@@ -73,6 +73,23 @@ describe("tail", () => {
     expect(out).toContain("  files/?  ");
   });
 
+  it.each([-1e20, 1e300, 9e15])("goes on behind a time that no clock shows: %d", async (time) => {
+    const odd = tailItem([], { outcome: "canceled", eventTimestamp: time });
+    const { code, out } = await run([], [`${JSON.stringify(odd)}\n${items}`]);
+    expect(code).toBe(0);
+    expect(out.split("\n")[0]).toMatch(/^--:--:--\.--- --- canceled/);
+    expect(out).toContain("fast.bin");
+  });
+
+  it("lets nothing of an item write into the terminal", async () => {
+    const escape = "\u001b[31m";
+    const broken = tailItem([], { outcome: `can${escape}celed` });
+    const record = { ...fast, method: `G${escape}`, key: escape, request: escape, mount: escape };
+    const { out } = await run([], [JSON.stringify([broken, tailItem([[record]])])]);
+    expect(out.split("\n")).toHaveLength(3);
+    expect(out).not.toContain("\u001b");
+  });
+
   it("reads bytes that are split anywhere, within a character too", async () => {
     const bytes = new TextEncoder().encode(
       JSON.stringify(tailItem([[{ ...fast, key: "größe-☃.bin" }]])),
