@@ -1,49 +1,10 @@
 import { describe, expect, it } from "vitest";
-import type { ReadaheadError } from "../../src/errors.ts";
-import { createS3Source, type S3SourceOptions } from "../../src/sources/s3.ts";
-import type { OpenRequest, Want } from "../../src/sources/source.ts";
 import { discardBody, readAll } from "../support/bodies.ts";
 import { contentBytes, firstDifference, ramp } from "../support/object-bytes.ts";
-import { createTestDownload } from "../support/permits.ts";
-import { createFakeS3, type FakeS3Options, testCredentials } from "./s3/fake-s3.ts";
+import { testCredentials } from "./s3/fake-s3.ts";
+import { failure, setUp, size } from "./s3/setup.ts";
 
-const size = 100_003;
 const customerKey = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
-
-function setUp(store: FakeS3Options = {}, source: Partial<S3SourceOptions> = {}) {
-  const fake = createFakeS3(store);
-  fake.space.store("key", { content: ramp, size });
-  const made = createS3Source({
-    endpoint: "https://s3.example",
-    bucket: "bucket",
-    credentials: testCredentials,
-    fetch: fake.fetch,
-    ...source,
-  });
-  const download = createTestDownload();
-  const open = (want: Want, more: Partial<OpenRequest> = {}, key = "key") =>
-    made.open(key, { ...download, want, ...more });
-  const read = (object: Awaited<ReturnType<typeof open>>, start: number, end: number) =>
-    object.read(
-      { kind: "stored", range: { start: 0, end: size } },
-      { start, end },
-      {
-        ...download,
-        tried: () => false,
-        suspect: () => false,
-      },
-    );
-  return { fake, made, open, read, download };
-}
-
-async function failure(promise: Promise<unknown>): Promise<ReadaheadError> {
-  try {
-    await promise;
-  } catch (error) {
-    return error as ReadaheadError;
-  }
-  throw new Error("Expected a rejection");
-}
 
 describe("signatures", () => {
   it("serve every part of an object, Range and If-Match unsigned", async () => {
@@ -359,34 +320,6 @@ describe("error documents", () => {
     ]) {
       const { open } = setUp({}, { fetch: async () => new Response(body, { status: 503 }) });
       expect((await failure(open({ start: 0, end: 10 }))).kind).toBe("unavailable");
-    }
-  });
-});
-
-describe("list", () => {
-  it("continues behind a rolled-up prefix without naming it twice", async () => {
-    const { fake, made, download } = setUp();
-    for (const key of ["d/a/1", "d/a/2", "d/b", "d/c/1", "d/d & <é>+ %"])
-      fake.space.store(key, { content: ramp, size: 1 });
-    const seen: string[] = [];
-    let after: string | undefined;
-    do {
-      const page = await made.list?.("d/", { ...download, limit: 1, delimiter: "/", after });
-      seen.push(...(page?.entries.map(({ key }) => key) ?? []), ...(page?.prefixes ?? []));
-      after = page?.next;
-    } while (after !== undefined && seen.length < 9);
-    expect(seen).toEqual(["d/a/", "d/b", "d/c/", "d/d & <é>+ %"]);
-  });
-
-  it("refuses what is no list", async () => {
-    for (const body of [
-      "",
-      "<html/>",
-      "<ListBucketResult><Contents><Key>a</Key></Contents></ListBucketResult>",
-    ]) {
-      const { made, download } = setUp({}, { fetch: async () => new Response(body) });
-      const error = await failure(Promise.resolve(made.list?.("", { ...download, limit: 1 })));
-      expect(error.kind).toBe("protocol");
     }
   });
 });

@@ -21,7 +21,7 @@ export interface S3ListSeam {
 }
 
 /**
- * One page, in the order of the keys' UTF-8.
+ * One page, in the order of the keys' UTF-8. Holds nothing up to `after`, and always gets past it: so paging ends.
  *
  * @throws ReadaheadError `protocol` when the answer is no page, `unavailable` when it does not come whole and in time, or
  * what the sender rejects with
@@ -51,8 +51,12 @@ export async function listS3(
       throw new ReadaheadError("protocol", "Upstream listed a key outside of the prefix asked for");
     return key.slice(seam.keyPrefix.length);
   };
-  const entries = listing.entries.map((entry) => ({ ...entry, key: strip(entry.key) }));
-  const prefixes = listing.prefixes.map(strip);
+  // A store may ignore start-after, or take it to be included.
+  const isNew = (end: string) => request.after === undefined || compareUtf8(end, request.after) > 0;
+  const entries = listing.entries
+    .map((entry) => ({ ...entry, key: strip(entry.key) }))
+    .filter(({ key }) => isNew(key));
+  const prefixes = listing.prefixes.map(strip).filter((rolled) => isNew(rolled + afterAll));
   if (!listing.truncated) return { entries, prefixes };
   const ends = [
     entries.at(-1)?.key,
@@ -63,6 +67,11 @@ export async function listS3(
     .toSorted(compareUtf8)
     .at(-1);
   if (next === undefined)
-    throw new ReadaheadError("protocol", "Upstream cut its list of keys short of the first one");
+    throw new ReadaheadError(
+      "protocol",
+      request.after === undefined
+        ? "Upstream cut its list of keys short of the first one"
+        : "Upstream's list of keys does not go on behind the key it was asked to start after",
+    );
   return { entries, prefixes, next };
 }

@@ -1,0 +1,54 @@
+/** Pages of keys of an S3 store. */
+import { describe, expect, it } from "vitest";
+import { afterAll } from "../../../src/sources/key-order.ts";
+import { ramp } from "../../support/object-bytes.ts";
+import { failure, setUp } from "./setup.ts";
+
+describe("list", () => {
+  it("continues behind a rolled-up prefix without naming it twice", async () => {
+    const { fake, made, download } = setUp();
+    for (const key of ["d/a/1", "d/a/2", "d/b", "d/c/1", "d/d & <é>+ %"])
+      fake.space.store(key, { content: ramp, size: 1 });
+    const seen: string[] = [];
+    let after: string | undefined;
+    do {
+      const page = await made.list?.("d/", { ...download, limit: 1, delimiter: "/", after });
+      seen.push(...(page?.entries.map(({ key }) => key) ?? []), ...(page?.prefixes ?? []));
+      after = page?.next;
+    } while (after !== undefined && seen.length < 9);
+    expect(seen).toEqual(["d/a/", "d/b", "d/c/", "d/d & <é>+ %"]);
+  });
+
+  it("ends at a store that ignores where to start", async () => {
+    const page = (truncated: boolean) =>
+      `<ListBucketResult><IsTruncated>${truncated}</IsTruncated>${["a", "b"]
+        .map((key) => `<Contents><Key>${key}</Key><Size>1</Size></Contents>`)
+        .join("")}<CommonPrefixes><Prefix>b/</Prefix></CommonPrefixes></ListBucketResult>`;
+    const listOf = (truncated: boolean, after: string) => {
+      const { made, download } = setUp({}, { fetch: async () => new Response(page(truncated)) });
+      return Promise.resolve(made.list?.("", { ...download, limit: 3, after }));
+    };
+    const next = `b/${afterAll}`;
+    expect(await listOf(true, "a")).toMatchObject({
+      entries: [{ key: "b" }],
+      prefixes: ["b/"],
+      next,
+    });
+    expect((await failure(listOf(true, next))).kind).toBe("protocol");
+    expect(await listOf(false, next)).toEqual({ entries: [], prefixes: [] });
+    // A key within the folder: what comes behind it is rolled up into the same prefix.
+    expect(await listOf(false, "b/x")).toMatchObject({ entries: [], prefixes: ["b/"] });
+  });
+
+  it("refuses what is no list", async () => {
+    for (const body of [
+      "",
+      "<html/>",
+      "<ListBucketResult><Contents><Key>a</Key></Contents></ListBucketResult>",
+    ]) {
+      const { made, download } = setUp({}, { fetch: async () => new Response(body) });
+      const error = await failure(Promise.resolve(made.list?.("", { ...download, limit: 1 })));
+      expect(error.kind).toBe("protocol");
+    }
+  });
+});
