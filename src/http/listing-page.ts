@@ -4,7 +4,7 @@
  */
 import { ReadaheadError } from "../errors.ts";
 import type { Exchange } from "./exchange.ts";
-import { problemResponse, refuse } from "./problem.ts";
+import { problemResponse, reasonOf, refuse } from "./problem.ts";
 
 const mostKeys = 1000;
 
@@ -18,7 +18,14 @@ const mostKeys = 1000;
 export async function listingPage(exchange: Exchange, folder: string): Promise<Response> {
   const { mount, url, request, id } = exchange;
   const limit = readLimit(url.searchParams.get("limit"));
-  if (limit === undefined) return problemResponse(refuse("bad-request"), id, request.method);
+  if (limit === undefined) {
+    const refusal = {
+      ...refuse("bad-request"),
+      detail: `limit must be a whole number from 1 to ${mostKeys}`,
+    };
+    exchange.noteRefusal(reasonOf(refusal));
+    return problemResponse(refusal, id, request.method);
+  }
   const after = url.searchParams.get("after") ?? undefined;
   const download = exchange.download();
   const page = await mount.source

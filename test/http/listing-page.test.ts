@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { ReadaheadError } from "../../src/errors.ts";
 import type { ListRequest } from "../../src/sources/source.ts";
-import { useHarness } from "./harness.ts";
+import { problemOf, useHarness } from "./harness.ts";
 
 const harness = useHarness();
 
@@ -51,7 +51,10 @@ describe("a mount with listing", () => {
   });
 
   it.each(["0", "1001", "x", "-1", ""])("refuses the limit %j", async (limit) => {
-    expect((await harness.ask(listingOf(), `/files/?limit=${limit}`)).status).toBe(400);
+    const { status, bytes } = await harness.ask(listingOf(), `/files/?limit=${limit}`);
+    expect(status).toBe(400);
+    const detail = "limit must be a whole number from 1 to 1000";
+    expect(problemOf(bytes)).toMatchObject({ code: "bad-request", detail });
     expect(asked).toEqual([]);
   });
 
