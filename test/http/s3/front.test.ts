@@ -197,6 +197,9 @@ describe("HeadObject", () => {
     expect(response.status).toBe(200);
     expect(response.headers.get("content-length")).toBe(String(size));
     expect(response.body).toBeNull();
+    const headers = { range: "bytes=0-9" };
+    const ranged = await endpoint.ask("/media/key", { method: "HEAD", headers });
+    expect([ranged.status, ranged.headers.get("content-length")]).toEqual([200, String(size)]);
     const missing = await endpoint.ask("/media/nothing", { method: "HEAD" });
     expect([missing.status, missing.body]).toEqual([404, null]);
   });
