@@ -96,7 +96,7 @@ describe("the README's commands", () => {
       else if (program === "npm") expect(["ci", "start", "test"]).toContain(verb);
       else if (program === "npx") expect(verb).toBe("wrangler");
       // curl: start.test.ts runs them. The S3 clients: recipes, below.
-      else expect(["curl", "aws", "rclone", "export", "wrangler"]).toContain(program);
+      else expect(["curl", "od", "aws", "rclone", "export", "wrangler"]).toContain(program);
     });
 
   it("holds the S3 recipes as the tests run them", async () => {
