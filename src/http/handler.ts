@@ -20,7 +20,15 @@ import type { Observer } from "./observer.ts";
 import { problemResponse, type Refusal, reasonOf, refusalOf, refuse } from "./problem.ts";
 import { RecentFacts } from "./recent-facts.ts";
 import { createRouter } from "./route.ts";
-import { type Asked, type LaidOut, layOut, type Prepared, prepare, serveObject } from "./serve.ts";
+import {
+  type Asked,
+  clientGone,
+  type LaidOut,
+  layOut,
+  type Prepared,
+  prepare,
+  serveObject,
+} from "./serve.ts";
 
 /** What `?explain` is answered from; the object is not read. */
 export interface ExplainContext extends Prepared, LaidOut {
@@ -174,7 +182,7 @@ async function within(
     response = await answer(exchange);
   } catch (error) {
     failure = error;
-    response = refused(exchange, refusalOf(error));
+    response = exchange.clientLeft ? clientGone() : refused(exchange, refusalOf(error));
   }
   addCorsHeaders(response.headers, exchange.mount.cors, exchange.request);
   exchange.end(exchange.clientLeft ? null : response.status, failure);

@@ -58,8 +58,10 @@ export interface LaidOut {
   readonly multipartType?: string | undefined;
 }
 
-/** Statuses are all this side of 500: nothing reaches the client that left (nginx's habit). */
-const clientClosedRequest = 499;
+/** The answer to a client that left before headers, which reaches nobody: nginx's status, no fault of anybody's. */
+export function clientGone(): Response {
+  return new Response(null, { status: 499 });
+}
 
 /** Kinds that facts remembered a moment too long can cause. */
 const staleKinds: ReadonlySet<string> = new Set([
@@ -255,7 +257,7 @@ function finishHeaders(
 }
 
 async function refused(exchange: Exchange, dialect: Dialect, error: unknown): Promise<Response> {
-  if (exchange.clientLeft) return new Response(null, { status: clientClosedRequest });
+  if (exchange.clientLeft) return clientGone();
   return dialect.refuse(refusalOf(error));
 }
 

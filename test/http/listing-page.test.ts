@@ -69,6 +69,20 @@ describe("a mount with listing", () => {
     expect(asked).toEqual([]);
   });
 
+  it("is no failure when the client leaves before the store has answered", async () => {
+    const handle = listingOf();
+    const leaving = new AbortController();
+    harness.source.list = (_prefix, { signal }) =>
+      new Promise((_, reject) => {
+        signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
+        leaving.abort();
+      });
+    const { status } = await harness.ask(handle, "/files/", { signal: leaving.signal });
+    expect(status).toBe(499);
+    await harness.settled();
+    expect(harness.finishes.at(-1)).toMatchObject({ status: null, endedBy: "client-signal" });
+  });
+
   it("says what the store refuses with", async () => {
     const handle = listingOf();
     harness.source.list = async () => {

@@ -13,7 +13,7 @@ import { optionsResponse } from "../cors.ts";
 import type { Exchange } from "../exchange.ts";
 import type { Claim, Front, Mount } from "../mount.ts";
 import { type Refusal, reasonOf, refusalHeaders, refusalOf } from "../problem.ts";
-import { serveObject } from "../serve.ts";
+import { clientGone, serveObject } from "../serve.ts";
 import { Authenticator, type Identity, type SignedParts } from "./authenticate.ts";
 import { hostId, S3Refusal, s3ErrorResponse, s3Statuses } from "./error.ts";
 import {
@@ -105,6 +105,7 @@ class S3Front implements Front {
         ? await this.#object(exchange, bucket, identity, operation.method)
         : await this.#bucket(exchange, bucket, identity, operation);
     } catch (error) {
+      if (exchange.clientLeft) return clientGone();
       exchange.noteRefusal(error);
       return refused(error, request, url, id);
     }

@@ -1,7 +1,7 @@
 import { XMLParser, XMLValidator } from "fast-xml-parser";
 import { describe, expect, it } from "vitest";
 import { ramp } from "../../support/object-bytes.ts";
-import { codeOf, createEndpoint } from "./support.ts";
+import { codeOf, createEndpoint, signed } from "./support.ts";
 
 const keys = ["a/1", "a/2", "b & <c>", "b+é %", "c/", "c/d/e", "z"];
 
@@ -134,5 +134,24 @@ describe("sources without lists", () => {
     const source = { open: async () => Promise.reject(new Error("not asked")) };
     const response = await createEndpoint({ source }).ask("/media?list-type=2");
     expect([response.status, await codeOf(response)]).toEqual([501, "NotImplemented"]);
+  });
+});
+
+describe("a list whose client leaves", () => {
+  it("is no failure of ours", async () => {
+    const leaving = new AbortController();
+    const left = createEndpoint({
+      source: {
+        open: () => Promise.reject(new Error("Nobody opens anything")),
+        list: (_prefix, { signal }) =>
+          new Promise((_, reject) => {
+            signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
+            leaving.abort();
+          }),
+      },
+    });
+    const request = new Request(await signed("/media?list-type=2"), { signal: leaving.signal });
+    const response = await left.fetch(request);
+    expect([response.status, response.body]).toEqual([499, null]);
   });
 });
