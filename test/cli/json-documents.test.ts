@@ -45,7 +45,7 @@ describe("createJsonDocuments", () => {
       const text = `${JSON.stringify(values, null, indent)}\n{"e":3}\n`;
       const expected = { values: [...values, { e: 3 }], skipped: 0 };
       expect(read([text])).toEqual(expected);
-      expect(read([...text])).toEqual(expected);
+      expect(read(text.split(""))).toEqual(expected);
     }
     expect(read(["[]\n[1, 2]\n[]"]).values).toEqual([]);
     expect(read(['[{"a":1}, {broken}, {"b":2}]\n{"c":3}\n'])).toEqual({
