@@ -11,7 +11,7 @@ import { parseS3Listing } from "./xml-answer.ts";
 /** A page has at most 1,000 keys of at most 1,024 bytes, which percent-encoding may triple. */
 const pageBytes = 8 * 1024 * 1024;
 /** From its headers to its end. Stores make the page before its headers; what is left is a few hundred KiB to send. */
-const pageMs = 20_000;
+const pageMs = 10_000;
 
 /** What listing needs of the store. */
 export interface S3ListSeam {
