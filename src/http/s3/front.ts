@@ -66,13 +66,17 @@ class S3Front implements Front {
     const host = hostOf(request, url);
     const target = findTarget(this.#buckets, host, url.pathname);
     // Before any other mount, too: what it would answer with is not what was asked for either.
-    if (target.ambiguous && looksSigned(request, url))
+    const signed = looksSigned(request, url);
+    if (target.ambiguous && signed)
       return { answer: (id: string) => this.#answerAmbiguous(request, url, host, id) };
     const named = this.#buckets.find(({ bucket }) => bucket === target.mount?.bucket);
     const other = this.#otherPrefix(url.pathname);
-    // As among plain mounts the longest prefix wins.
+    // As among plain mounts the longest prefix wins. A host's first label counts only where no path does, and for nobody
+    // who did not sign: the Worker's own host may begin with a bucket's name.
     const yields =
-      other !== undefined && target.by === "path" && other.length > target.bucket.length + 2;
+      target.by === "label"
+        ? other !== undefined || !signed
+        : other !== undefined && target.by === "path" && other.length > target.bucket.length + 2;
     if (named !== undefined && !yields) {
       return {
         mount: named.mount,
@@ -80,7 +84,7 @@ class S3Front implements Front {
         answer: (exchange) => this.#answer(exchange, named, host),
       };
     }
-    if (other !== undefined || !looksSigned(request, url)) return undefined;
+    if (other !== undefined || !signed) return undefined;
     return { answer: (id: string) => this.#answerService(request, url, host, id) };
   }
 
@@ -131,7 +135,7 @@ class S3Front implements Front {
       await this.#authenticator.identify(partsOf(request, url, host));
       throw new S3Refusal(
         "InvalidRequest",
-        "The host name begins with a bucket's name, so host and path may name two buckets. Give that bucket's mount the setting hosts: those are addressed in virtual host style, all others by path.",
+        "Host and path begin with the names of two buckets. Give the mount of the one in the host the setting hosts: those are addressed in virtual host style, all others by path.",
       );
     } catch (error) {
       return refused(error, request, url, id);

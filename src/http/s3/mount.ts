@@ -38,22 +38,22 @@ function hostName(host: string): string {
 /** AWS's rule for bucket names, as far as it matters for telling a bucket from a word in a path. */
 const bucketName = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
 
-/** How a bucket was named: by a configured host, or by the path. */
+/** How a bucket was named: by a configured host, by the path, or by the first label of the host. */
 export interface FoundTarget extends S3Target {
   readonly mount?: S3FrontMount;
-  readonly by: "host" | "path" | "nothing";
+  readonly by: "host" | "path" | "label" | "nothing";
   /**
-   * The host begins with the name of a bucket that has no `hosts`, and the path does not name that bucket. A client in
-   * virtual host style and one that uses the path send the very same request then: no signature tells `x` of `logs`
-   * from `logs/x` of `media`.
+   * The host begins with the name of one bucket, the path with that of another. A client in virtual host style and one
+   * that uses the path send the very same request then: no signature tells `x` of `logs` from `logs/x` of `media`.
    */
-  readonly ambiguous: boolean;
+  readonly ambiguous?: true;
 }
 
 /**
  * The bucket and key that a host and a raw path name, whether or not such a bucket is mounted.
  *
- * A host of `hosts` wins; then a first path segment that is a mounted bucket.
+ * A host of `hosts` wins; then a first path segment that is a mounted bucket; then a first host label that is one without
+ * `hosts`.
  */
 export function findTarget(
   mounts: readonly S3FrontMount[],
@@ -63,25 +63,21 @@ export function findTarget(
   const name = hostName(host);
   const whole = rawPath.startsWith("/") ? rawPath.slice(1) : rawPath;
   const named = mounts.find((mount) => mount.hosts.includes(name));
-  if (named !== undefined)
-    return {
-      bucket: named.bucket,
-      rawKey: whole,
-      mount: named,
-      by: "host",
-      ambiguous: false,
-    };
+  if (named !== undefined) return { bucket: named.bucket, rawKey: whole, mount: named, by: "host" };
   const cut = whole.indexOf("/");
   const first = cut < 0 ? whole : whole.slice(0, cut);
   const inPath = mounts.find((mount) => mount.bucket === first);
   const rest = cut < 0 ? "" : whole.slice(cut + 1);
-  const ambiguous = mounts.some(
+  const label = mounts.find(
     (mount) => mount !== inPath && mount.hosts.length === 0 && name.startsWith(`${mount.bucket}.`),
   );
-  const target = { bucket: first, rawKey: rest, ambiguous };
-  return inPath === undefined
-    ? { ...target, by: "nothing" }
-    : { ...target, mount: inPath, by: "path" };
+  if (inPath !== undefined) {
+    const byPath: FoundTarget = { bucket: first, rawKey: rest, mount: inPath, by: "path" };
+    return label === undefined ? byPath : { ...byPath, ambiguous: true };
+  }
+  if (label !== undefined)
+    return { bucket: label.bucket, rawKey: whole, mount: label, by: "label" };
+  return { bucket: first, rawKey: rest, by: "nothing" };
 }
 
 /** Whether a bucket of this name can be mounted. */

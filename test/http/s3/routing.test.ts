@@ -54,15 +54,27 @@ describe("routing", () => {
     expect((await endpoint.ask(`${host}/open/x`)).headers.get("content-length")).toBe("10");
   });
 
-  it("never guesses a bucket from the first label of a host that is not configured", async () => {
+  it("takes the first label of a host for a bucket where somebody signed and no path says otherwise", async () => {
     const source = createHttpSource({
       url: "https://origin.example/",
       fetch: async (url) => new Response(url),
     });
     const endpoint = setUp({ plain: [{ name: "plain", prefix: "/plain/", source }] });
     const host = "https://media.edge.example";
-    const paths = ["/open/key", "/open-quiet/key", "/plain/key", "/key", "/?list-type=2", "/"];
-    for (const path of paths) {
+    for (const path of ["/key", "/media/key"]) {
+      const response = await endpoint.ask(host + path);
+      expect(response.status).toBe(200);
+      await expectBytes(response, 0, size);
+    }
+    expect((await endpoint.ask(`${host}/key`, { presign: 60 })).status).toBe(200);
+    expect((await endpoint.ask(`${host}/?list-type=2`)).status).toBe(200);
+    expect(await (await endpoint.ask(`${host}/plain/x`)).text()).toBe("https://origin.example/x");
+  });
+
+  it("never guesses between a bucket in the host and another one in the path", async () => {
+    const endpoint = setUp();
+    const host = "https://media.edge.example";
+    for (const path of ["/open/key", "/open-quiet/key", "/open", "/open/?list-type=2"]) {
       const response = await endpoint.ask(host + path);
       const text = await response.text();
       expect([response.status, text.includes("InvalidRequest")]).toEqual([400, true]);
@@ -75,8 +87,6 @@ describe("routing", () => {
       expect(await codeOf(wrong)).toBe("SignatureDoesNotMatch");
     }
     expect(endpoint.fake.seen).toHaveLength(0);
-    // By its path that very bucket is meant.
-    expect((await endpoint.ask(`${host}/media/key`)).status).toBe(200);
   });
 
   it("leaves a host that begins with a bucket's name to everything else", async () => {
