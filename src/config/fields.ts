@@ -105,7 +105,7 @@ export const corsOrigin = v.pipe(
 export const hostName = v.pipe(
   text,
   v.regex(
-    /^[a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)*$/,
+    /^[\w-]+(\.[\w-]+)*$/,
     'must be the name of a host alone, as in "media.example.com": no scheme, port, path or star',
   ),
 );
