@@ -8,8 +8,6 @@
  */
 import { ReadaheadError } from "../../errors.ts";
 import { afterAll, compareUtf8 } from "../key-order.ts";
-import { parseExactJson } from "./exact-json.ts";
-import { asFields, textField } from "./field.ts";
 import {
   type Item,
   type ItemRules,
@@ -18,6 +16,7 @@ import {
   listedOf,
   pointedTo,
 } from "./listed-entry.ts";
+import { parseListingPage } from "./listing-page.ts";
 import { encodePath } from "./name.ts";
 import type { ClusterContext } from "./request.ts";
 import { type EntryReader, latestVersion, versionsSuffix } from "./versions.ts";
@@ -145,10 +144,7 @@ export class Directory {
       return;
     }
     const { text } = answered;
-    const answer = asFields(parseJson(text), "filer's listing");
-    const values = answer["Entries"] ?? [];
-    if (!Array.isArray(values))
-      throw new ReadaheadError("protocol", "The filer's listing is no list");
+    const { values, last: seen, more } = parseListingPage(text);
     const items: Item[] = [];
     for (const value of values) {
       const entry = listedEntry(value);
@@ -160,10 +156,8 @@ export class Directory {
       items.push(...itemsOf(entry, this.rules));
     }
     this.#hold(items);
-    const seen = textField(answer, "LastFileName");
     // A name that is no text comes back changed; where it leads nowhere, the rest cannot be named.
-    if (answer["ShouldDisplayLoadMore"] !== true || compareUtf8(seen, this.#scanned) <= 0)
-      this.#finished = true;
+    if (!more || compareUtf8(seen, this.#scanned) <= 0) this.#finished = true;
     else this.#scanned = seen;
     const average = Math.max(1, text.length / Math.max(1, values.length));
     this.#names = Math.max(1, Math.min(mostNames, Math.floor(answerBytes / 2 / average)));
@@ -207,12 +201,4 @@ export class Directory {
 
 function hasLatest({ folder }: Item): boolean {
   return folder?.extended["Seaweed-X-Amz-Latest-Version-File-Name"] !== undefined;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return parseExactJson(text);
-  } catch (error) {
-    throw new ReadaheadError("protocol", "The filer's listing is no JSON", { cause: error });
-  }
 }

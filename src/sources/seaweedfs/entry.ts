@@ -92,6 +92,18 @@ export function entryFromJson(value: unknown): Entry {
   };
 }
 
+/**
+ * The entry under the path that was asked for, which is the one to be asked again. A filer behind a URL with a path of
+ * its own names it with that in front.
+ *
+ * @throws ReadaheadError `protocol` for an entry of another path
+ */
+export function entryAt(path: string, entry: Entry): Entry {
+  if (entry.path === path) return entry;
+  if (entry.path.endsWith(path)) return { ...entry, path };
+  throw new ReadaheadError("protocol", "The filer answered with the entry of another path");
+}
+
 /** The bytes stored under a name of `Extended`, as text; `undefined` when there is none. */
 export function extendedText(entry: Entry, name: string): string | undefined {
   const bytes = extendedBytes(entry, name);

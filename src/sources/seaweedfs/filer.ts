@@ -9,7 +9,7 @@ import { parseHttpDate } from "../../readahead/http-date.ts";
 import { statusError } from "../../readahead/verify.ts";
 import type { Facts, ReadRequest } from "../source.ts";
 import { discard } from "../upstream.ts";
-import { type Entry, parseEntry } from "./entry.ts";
+import { type Entry, entryAt, parseEntry } from "./entry.ts";
 import { encodePath } from "./name.ts";
 import {
   type ClusterContext,
@@ -46,7 +46,7 @@ export class Filer {
    */
   async entry(path: string, context: ClusterContext): Promise<Entry | undefined> {
     const text = await this.text(`${encodePath(path)}?metadata=true`, "facts", context);
-    return text === undefined ? undefined : parseEntry(text);
+    return text === undefined ? undefined : entryAt(path, parseEntry(text));
   }
 
   /**

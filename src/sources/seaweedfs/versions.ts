@@ -5,9 +5,8 @@
  * request. In a versioned bucket the pointer on the folder names the latest version.
  */
 import { ReadaheadError } from "../../errors.ts";
-import { type Entry, entryFromJson, extendedText } from "./entry.ts";
-import { parseExactJson } from "./exact-json.ts";
-import { asFields } from "./field.ts";
+import { type Entry, entryAt, entryFromJson, extendedText } from "./entry.ts";
+import { parseListingPage } from "./listing-page.ts";
 import { encodePath } from "./name.ts";
 import type { ClusterContext } from "./request.ts";
 
@@ -65,8 +64,9 @@ export async function resolveVersion(
     return unlessDeleted(await reader.entry(`${folder}/v_${version}`, context));
   }
   const pointer = await reader.entry(folder, context);
+  // A file may be called so, too. Asked for a listing, it would answer with its bytes: those of whoever put it.
   const latest =
-    pointer === undefined ? plain : await latestVersion(pointer, plain, reader, context);
+    pointer?.directory === true ? await latestVersion(pointer, plain, reader, context) : plain;
   return asNullVersion(latest);
 }
 
@@ -95,13 +95,12 @@ export async function latestVersion(
   reader: EntryReader,
   context: ClusterContext,
 ): Promise<Entry | undefined> {
-  const file = extendedText(folder, latestFileName);
-  if (file !== undefined && file !== "" && !file.includes("/")) {
+  const file = extendedText(folder, latestFileName) ?? "";
+  // Versioning was suspended and the object overwritten: the plain entry is the latest.
+  if (file === "" && plain !== undefined && !plain.directory) return plain;
+  if (isVersionFile(file)) {
     const latest = await reader.entry(`${folder.path}/${file}`, context);
     if (latest !== undefined) return unlessDeleted(latest);
-  } else if (plain !== undefined && !plain.directory) {
-    // Versioning was suspended and the object overwritten: the plain entry is the latest.
-    return plain;
   }
   return unlessDeleted(await newest(folder.path, reader, context));
 }
@@ -147,12 +146,11 @@ async function newest(
   const target = `${encodePath(folder)}/?limit=${scanLimit}`;
   const text = await reader.text(target, "list", context);
   if (text === undefined) return undefined;
-  const list = asFields(parseExactJson(text), "filer's listing")["Entries"] ?? [];
-  if (!Array.isArray(list)) throw new ReadaheadError("protocol", "The filer's listing is no list");
   let best: Entry | undefined;
   let bestTime = -1n;
-  for (const item of list) {
-    const entry = entryFromJson(item);
+  for (const item of parseListingPage(text).values) {
+    const entry = versionIn(folder, item);
+    if (entry === undefined) continue;
     const time = timeOf(extendedText(entry, versionIdName) ?? "");
     if (time > bestTime) {
       best = entry;
@@ -160,6 +158,20 @@ async function newest(
     }
   }
   return best;
+}
+
+/** The element of a folder's listing, where it is a version: other things can be put there by their own key. */
+function versionIn(folder: string, item: unknown): Entry | undefined {
+  const entry = entryFromJson(item);
+  const name = entry.path.slice(entry.path.lastIndexOf("/") + 1);
+  if (entry.directory || !isVersionFile(name)) return undefined;
+  if ((extendedText(entry, versionIdName) ?? "") === "") return undefined;
+  return entryAt(`${folder}/${name}`, entry);
+}
+
+/** A version's name in the folder: nothing that leads out of it. */
+function isVersionFile(name: string): boolean {
+  return /^v_[^/]+$/.test(name);
 }
 
 /** Nanoseconds from a version id: 16 hex digits of time, counted down from the largest int64 in the newer format. */

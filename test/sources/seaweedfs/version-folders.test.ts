@@ -1,0 +1,107 @@
+/** What lies in and beside `<key>.versions`, put there by whoever may write to the bucket. */
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createSeaweedfsSource } from "../../../src/sources/seaweedfs/source.ts";
+import { contentBytes, ramp } from "../../support/object-bytes.ts";
+import { FakeCluster } from "../../support/seaweedfs/cluster.ts";
+import { directoryJson } from "../../support/seaweedfs/directories.ts";
+import { endCluster } from "../../support/seaweedfs/end-cluster.ts";
+import { entryJson, type FakeObjectOptions, putObject } from "../../support/seaweedfs/objects.ts";
+import { readKey } from "../../support/seaweedfs/read-object.ts";
+
+const bucket = "/buckets/b";
+let cluster: FakeCluster;
+
+beforeEach(async () => {
+  cluster = await FakeCluster.start();
+  putDirectory(bucket, { "Seaweed-X-Amz-Versioning": "Enabled" });
+});
+afterEach(() => endCluster(cluster));
+
+function putDirectory(path: string, extended: Readonly<Record<string, string>> = {}): void {
+  cluster.entries.set(path, { metadata: directoryJson(path, { extended }) });
+}
+
+function putVersion(key: string, id: string, options: FakeObjectOptions): void {
+  const extended = { "Seaweed-X-Amz-Version-Id": id, ...options.extended };
+  putObject(cluster, `${bucket}/${key}.versions/v_${id}`, { ...options, extended });
+}
+
+function read(key: string, version?: string) {
+  const urls = { filer: cluster.filerUrl, master: cluster.masterUrl };
+  const source = createSeaweedfsSource({ ...urls, root: "/buckets", metadataTtlMs: 0 });
+  return readKey(source, `b/${key}`, undefined, { version });
+}
+
+const notFound = { kind: "not-found" };
+
+describe("a file called like a folder of versions", () => {
+  /** Its bytes are what a listing with one entry looks like. */
+  function putFileWith(entry: unknown): void {
+    putObject(cluster, "/private/secret.txt", { size: 11 });
+    putObject(cluster, `${bucket}/x.versions`, { size: 500 });
+    const stored = cluster.entries.get(`${bucket}/x.versions`);
+    if (stored === undefined) throw new Error("It is not there");
+    const listing = JSON.stringify({ Entries: [entry] });
+    cluster.entries.set(`${bucket}/x.versions`, { ...stored, listing });
+  }
+
+  it("is not read for a list: no path of the filer can be named by an object", async () => {
+    putFileWith(JSON.parse(entryJson("/private/secret.txt", 11, [])));
+    await expect(read("x")).rejects.toMatchObject(notFound);
+    await expect(read("x", "abc")).rejects.toMatchObject(notFound);
+    const asked = cluster.filers.flatMap((filer) => filer.seen.map(({ target }) => target));
+    expect(asked.filter((target) => /private|limit=/.test(target))).toEqual([]);
+  });
+
+  it("leaves the key beside it, and itself, as they are", async () => {
+    putFileWith({});
+    putObject(cluster, `${bucket}/x`, { size: 700 });
+    expect(Buffer.compare(await read("x"), contentBytes(ramp, 0, 700))).toBe(0);
+    expect(await read("x.versions")).toHaveLength(500);
+  });
+});
+
+describe("a folder of versions whose pointer leads nowhere", () => {
+  const folder = `${bucket}/x.versions`;
+
+  it("never leads out of itself, whatever its listing says", async () => {
+    putObject(cluster, "/private/secret.txt", { size: 11 });
+    putDirectory(folder);
+    const extended = { "Seaweed-X-Amz-Version-Id": "6".repeat(32) };
+    for (const path of ["/private/secret.txt", "/private/v_6", `${folder}/v_6/../../../v_6`]) {
+      const listing = JSON.stringify({
+        Entries: [JSON.parse(entryJson(path, 11, [], { extended }))],
+      });
+      const metadata = directoryJson(folder);
+      cluster.entries.set(folder, { metadata, listing });
+      await expect(read("x"), path).rejects.toMatchObject({
+        kind: expect.stringMatching(/^(protocol|not-found)$/),
+      });
+    }
+  });
+
+  it("is a fault of the store where the listing is none", async () => {
+    const metadata = directoryJson(folder);
+    cluster.entries.set(folder, { metadata, listing: "<html>" });
+    await expect(read("x")).rejects.toMatchObject({ kind: "protocol" });
+  });
+
+  it("is not followed to its parent", async () => {
+    putVersion("x", "6".repeat(32), { size: 900 });
+    for (const file of ["..", ".", "v_", "../x", "v_1/../../x"]) {
+      putDirectory(folder, { "Seaweed-X-Amz-Latest-Version-File-Name": file });
+      expect(await read("x"), file).toHaveLength(900);
+    }
+    const asked = cluster.filers.flatMap((filer) => filer.seen.map(({ target }) => target));
+    expect(asked.filter((target) => /\.\.(\/|\?|%2F)/i.test(target))).toEqual([]);
+  });
+});
+
+describe("the filer's metadata", () => {
+  it("is refused when it is of another path", async () => {
+    putObject(cluster, `${bucket}/x`, { size: 700 });
+    const metadata = entryJson("/private/secret.txt", 700, []);
+    cluster.entries.set(`${bucket}/x`, { metadata });
+    await expect(read("x")).rejects.toMatchObject({ kind: "protocol" });
+  });
+});
