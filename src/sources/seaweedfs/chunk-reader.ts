@@ -6,7 +6,7 @@ import type { Answer, ReadRequest, StoredPiece } from "../source.ts";
 import { discard } from "../upstream.ts";
 import type { Chunk } from "./chunk.ts";
 import type { Cluster } from "./cluster.ts";
-import { matchesEtag } from "./crc32c.ts";
+import { isChecksum, matchesEtag } from "./crc32c.ts";
 import { createDecoder, decryptInPlace, type StreamCipher } from "./ctr.ts";
 import { cipherOverheadBytes, free, inflate, looksGzipped, openCiphered } from "./decode.ts";
 import type { Door } from "./doors.ts";
@@ -345,17 +345,32 @@ export class ChunkReader {
     locator?.forget(locator.keyOf(fid));
   }
 
-  /** A needle may be longer than its chunk (a mount truncated the file), never shorter. */
+  /**
+   * A needle may be longer than its chunk (a mount truncated the file), never shorter. Of another length, or of none, it
+   * has to be told from what else may answer there: a filer's read-only port has its front page for every chunk.
+   */
   #checkLength(answer: NeedleAnswer, size: number, { replica }: Door, others: Others): void {
     const { needleBytes } = answer;
-    if (needleBytes === undefined || needleBytes >= size) return;
+    if (needleBytes === size) return;
+    if (!isShorter(needleBytes, size) && isNeedle(answer)) return;
     discard(answer.response);
     throw new ReadaheadError(
       "protocol",
-      `A needle has ${needleBytes} bytes where its chunk has ${size}`,
+      isShorter(needleBytes, size)
+        ? `A needle has ${needleBytes} bytes where its chunk has ${size}`
+        : "An answer for a chunk does not come from a volume server",
       { replica, alternatives: others.alternatives },
     );
   }
+}
+
+/** By its checksum, which every volume server sends (5.5 of the protocol notes), whatever stands in between. */
+function isNeedle({ response }: NeedleAnswer): boolean {
+  return isChecksum(response.headers.get("etag"));
+}
+
+function isShorter(needleBytes: number | undefined, size: number): boolean {
+  return needleBytes !== undefined && needleBytes < size;
 }
 
 /** Most bytes a ciphered needle can have. Gzip may make random bytes longer by a few in every 16 KiB. */

@@ -46,3 +46,8 @@ export function matchesEtag(bytes: Uint8Array, etag: string | null): boolean {
   const stored = /^"([0-9a-f]{8})"$/.exec(etag ?? "")?.[1];
   return stored === undefined || Number.parseInt(stored, 16) === crc32c(bytes);
 }
+
+/** Whether the ETag is one of a needle. A proxy that compresses makes it a weak one. */
+export function isChecksum(etag: string | null): boolean {
+  return /^(W\/)?"[0-9a-f]{8}"$/.test(etag ?? "");
+}

@@ -134,7 +134,7 @@ export class FakeServer {
     const headers: Record<string, string | string[]> = {};
     for (const [name, value] of Object.entries(reply.headers ?? {}))
       headers[name] = typeof value === "string" ? value : [...value];
-    if (headers["Content-Length"] === undefined)
+    if (headers["Content-Length"] === undefined && headers["Transfer-Encoding"] === undefined)
       headers["Content-Length"] = String(body.byteLength);
     response.writeHead(reply.status, headers);
     if (seen.method === "HEAD") {

@@ -1,5 +1,6 @@
 /** How a volume server of SeaweedFS 4.44 answers for one needle: ranges, encodings and conditions as recorded. */
 import { gunzipSync } from "node:zlib";
+import { crc32c } from "../../../src/sources/seaweedfs/crc32c.ts";
 import type { Reply } from "./http-server.ts";
 
 /** A stored needle. */
@@ -19,16 +20,31 @@ export function replyForNeedle(
   range: string | undefined,
   acceptEncoding: string,
 ): Reply {
-  const headers = withoutLength(needle.headers ?? {});
+  const checksum = needle.headers === undefined ? checksumOf(needle) : {};
+  const headers = withoutLength(needle.headers ?? checksum);
   const gzip = needle.gzipHeaders !== undefined;
   const raw = gzip && acceptEncoding.includes("gzip");
   const body = gzip && !raw ? gunzipSync(needle.stored()) : needle.stored();
   const shown = raw
-    ? { ...withoutLength(needle.gzipHeaders ?? {}), "Content-Encoding": "gzip" }
+    ? { ...checksum, ...withoutLength(needle.gzipHeaders ?? {}), "Content-Encoding": "gzip" }
     : headers;
   if (range === undefined) return { status: 200, headers: shown, body };
   return ranged(body, range, shown);
 }
+
+/** The ETag that every needle has: of its bytes as they lie, in both encodings. Larger ones go without: it costs CPU. */
+function checksumOf(needle: FakeNeedle): Readonly<Record<string, string>> {
+  const known = checksums.get(needle);
+  if (known !== undefined) return known;
+  const stored = needle.stored();
+  const sum = () => crc32c(stored).toString(16).padStart(8, "0");
+  const headers = stored.length > mostSummed ? {} : { Etag: `"${sum()}"` };
+  checksums.set(needle, headers);
+  return headers;
+}
+
+const checksums = new WeakMap<FakeNeedle, Readonly<Record<string, string>>>();
+const mostSummed = 1024 * 1024;
 
 /** A Range as the shared helper of filer and volume server takes it: its quirks included. */
 function ranged(body: Buffer, range: string, headers: Readonly<Record<string, string>>): Reply {
