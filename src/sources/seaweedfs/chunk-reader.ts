@@ -10,7 +10,7 @@ import { isChecksum, matchesEtag } from "./crc32c.ts";
 import { createDecoder, decryptInPlace, type StreamCipher } from "./ctr.ts";
 import { cipherOverheadBytes, free, inflate, looksGzipped, openCiphered } from "./decode.ts";
 import type { Door } from "./doors.ts";
-import { parseManifest } from "./manifest-blob.ts";
+import { checkSpan, parseManifest } from "./manifest-blob.ts";
 import { type NeedleAnswer, readNeedle } from "./needle.ts";
 import type { Others, ReplicaWalk } from "./replica-walk.ts";
 import { type ClusterContext, ofReplica, readWhole } from "./request.ts";
@@ -256,7 +256,9 @@ export class ChunkReader {
   ): Promise<Chunk[]> {
     const blob = await this.#wholeBlob(chunk, door, others, context);
     try {
-      return parseManifest(blob);
+      const children = parseManifest(blob);
+      checkSpan(children, chunk);
+      return children;
     } catch (error) {
       // Another replica may have it undamaged.
       if (!(error instanceof ReadaheadError)) throw error;

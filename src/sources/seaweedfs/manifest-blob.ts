@@ -20,8 +20,7 @@ export function parseManifest(blob: Uint8Array): Chunk[] {
   const reader = new PbfReader(blob);
   try {
     while (reader.pos < reader.length) {
-      const field = reader.nextField();
-      if (field === 0) break;
+      const field = nextField(reader, reader.length);
       if (field === 1 && reader.type === 2) chunks.push(checkChunk(readChunk(reader)));
       else skip(reader);
     }
@@ -30,6 +29,29 @@ export function parseManifest(blob: Uint8Array): Chunk[] {
     throw new ReadaheadError("protocol", "The chunk manifest cannot be read", { cause: error });
   }
   return chunks;
+}
+
+/**
+ * Writers give a manifest the span of its chunks, and a mount that truncates the file makes it shorter, never longer. A
+ * list that covers less has lost chunks, which would read as holes: zeros.
+ *
+ * @throws ReadaheadError `protocol`
+ */
+export function checkSpan(
+  children: readonly Chunk[],
+  { offset, size }: Pick<Chunk, "offset" | "size">,
+): void {
+  let start = Infinity;
+  let end = 0;
+  for (const child of children) {
+    start = Math.min(start, child.offset);
+    end = Math.max(end, child.offset + child.size);
+  }
+  if (start === offset && end >= offset + size) return;
+  throw new ReadaheadError(
+    "protocol",
+    `A chunk manifest of [${offset}, ${offset + size}) lists chunks of [${start}, ${end})`,
+  );
 }
 
 function readChunk(reader: PbfReader): RawChunk {
@@ -48,7 +70,7 @@ function readChunk(reader: PbfReader): RawChunk {
     sseMetadata: undefined,
   };
   while (reader.pos < end) {
-    const field = reader.nextField(end);
+    const field = nextField(reader, end);
     if (field === 1) chunk.fileId = text(reader, end);
     else if (field === 2) chunk.offset = safeNumber(signed(varint(reader, end)));
     else if (field === 3) chunk.size = safeNumber(varint(reader, end));
@@ -70,7 +92,7 @@ function readFileId(reader: PbfReader, outer: number): FileId {
   const end = messageEnd(reader, outer);
   const id = { volume: 0, key: 0n, cookie: 0 };
   while (reader.pos < end) {
-    const field = reader.nextField(end);
+    const field = nextField(reader, end);
     if (field === 1) id.volume = safeNumber(varint(reader, end));
     else if (field === 2) id.key = varint(reader, end);
     else if (field === 3) {
@@ -80,6 +102,13 @@ function readFileId(reader: PbfReader, outer: number): FileId {
   }
   inside(reader, end);
   return id;
+}
+
+/** No field has the number 0: it is what bytes that were never written look like. */
+function nextField(reader: PbfReader, end: number): number {
+  const field = reader.nextField(end);
+  if (field === 0) throw malformed();
+  return field;
 }
 
 function messageEnd(reader: PbfReader, outer = reader.length): number {

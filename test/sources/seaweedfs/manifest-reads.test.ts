@@ -41,6 +41,11 @@ function putFolded(key: string, fault?: (seen: SeenRequest, times: number) => Fa
       seen.target.includes(manifest) ? fault(seen, times++) : undefined;
 }
 
+function manifestOf(key: string): string {
+  const metadata = cluster.entries.get(`/${key}`)?.metadata ?? "";
+  return /"file_id":"([^"]+)"/.exec(metadata)?.[1] ?? "";
+}
+
 async function expectReadable(source: Source, key: string): Promise<void> {
   const { bytes } = await downloadKey(source, key);
   expect(Buffer.compare(bytes, contentBytes(ramp, 0, size))).toBe(0);
@@ -69,11 +74,38 @@ describe("a manifest", () => {
   it.each<[string, Fault]>([
     ["damaged", { do: "reply", reply: { status: 200, body: "\u000a\u00ffnonsense" } }],
     ["cut off", { do: "cut", bytes: 10 }],
+    ["empty", { do: "reply", reply: { status: 200 } }],
+    ["never written", { do: "reply", reply: { status: 200, body: "\0".repeat(90) } }],
     ["with a status that cannot be", { do: "reply", reply: { status: 204 } }],
     ["refused", { do: "reply", reply: { status: 401 } }],
   ])("that is %s by one replica is read from the other", async (_what, fault) => {
     putFolded("o", () => fault);
     await expectReadable(sourceOf(), "o");
+  });
+
+  it.each([1, 2])("that lost %i of its three chunks is never a hole", async (lost) => {
+    const blobOf = (key: string, from: number, to: number) => {
+      const { fids } = putObject(cluster, `/${key}`, { size, chunkBytes: 1_000, foldEvery: 3 });
+      const needle = cluster.needles.get(fids.at(-1) ?? "");
+      const messages: Buffer[] = [];
+      for (let rest = needle?.stored() ?? Buffer.alloc(0); rest.length > 0; ) {
+        const bytes = 2 + (rest[1] ?? 0);
+        messages.push(rest.subarray(0, bytes));
+        rest = rest.subarray(bytes);
+      }
+      return { status: 200, body: Buffer.concat(messages.slice(from, to)) };
+    };
+    for (const [key, reply] of [
+      ["end", blobOf("end", 0, 3 - lost)],
+      ["start", blobOf("start", lost, 3)],
+    ] as const) {
+      cluster.volume(0).fault = (seen) =>
+        seen.target.includes(manifestOf(key)) ? { do: "reply", reply } : undefined;
+      await expectReadable(sourceOf(), key);
+      cluster.placement.set("1", [0]);
+      await expect(downloadKey(sourceOf(), key)).rejects.toMatchObject({ kind: "protocol" });
+      cluster.placement.delete("1");
+    }
   });
 
   it("that is refused once is asked for with another token", async () => {

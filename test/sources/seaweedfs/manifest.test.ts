@@ -62,6 +62,16 @@ describe("parseManifest", () => {
     }
   });
 
+  it("refuses what was never written: no field has the number 0", () => {
+    const blob = Buffer.from(vector, "hex");
+    for (const at of [0, 2, 18, 39]) {
+      const zeroed = Buffer.concat([blob.subarray(0, at), Buffer.alloc(blob.length - at)]);
+      expect(() => parseManifest(zeroed), `from ${at}`).toThrow(
+        expect.objectContaining({ kind: "protocol" }),
+      );
+    }
+  });
+
   it("never fails otherwise than by its own error", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (blob) => {
