@@ -12,6 +12,7 @@ import { cipherOverheadBytes, free, inflate, looksGzipped, openCiphered } from "
 import type { Door } from "./doors.ts";
 import { checkSpan, parseManifest } from "./manifest-blob.ts";
 import { type NeedleAnswer, readNeedle } from "./needle.ts";
+import { provenBody } from "./proven-body.ts";
 import type { Others, ReplicaWalk } from "./replica-walk.ts";
 import { type ClusterContext, ofReplica, readWhole } from "./request.ts";
 import { sliceBody } from "./slice-body.ts";
@@ -47,6 +48,8 @@ export class ChunkReader {
   readonly #cluster: Cluster;
   readonly #walk: ReplicaWalk;
   readonly #keys: ObjectKeys | undefined;
+  /** Stretches that broke when they were handed on in part, unchecked: nothing may be spliced to that part. */
+  readonly #unproven = new WeakMap<Chunk, { readonly from: number; readonly to: number }>();
 
   constructor(cluster: Cluster, walk: ReplicaWalk, keys: ObjectKeys | undefined) {
     this.#cluster = cluster;
@@ -148,6 +151,9 @@ export class ChunkReader {
     const { chunk, from, to } = stretch;
     const { fid, size } = chunk;
     const full = from === 0 && to === size;
+    const unproven = this.#unproven.get(chunk);
+    if (unproven !== undefined && from > unproven.from && from < unproven.to)
+      throw new ReadaheadError("lost", "A compressed chunk broke off, and part of it is sent");
     if (!full && !chunk.compressed && !this.#cluster.gzipped.has(fid)) {
       const range = { start: from, end: to };
       const answer = await this.#ask({ fid, door, range, purpose: "read", ...others }, request);
@@ -167,31 +173,41 @@ export class ChunkReader {
     // The checksum is of the whole needle, which a mount that truncates a file leaves longer than its chunk.
     if (stretch.verify && full && !answer.gzip && (answer.needleBytes ?? size) === size)
       return this.#verified(answer, stretch, door, others, request);
-    // Of a whole compressed chunk the length is not known before the end; the engine counts it.
-    const exact = full && (answer.gzip || answer.needleBytes === size);
+    const exact = full && !answer.gzip && answer.needleBytes === size;
     return this.#deliver(answer, stretch, door, request, !exact);
   }
 
   /** Hands the body on, cut and decrypted where that is needed. */
   #deliver(
     answer: NeedleAnswer,
-    { from, to, cipher }: Stretch,
+    stretch: Stretch,
     door: Door,
     request: ReadRequest,
     cut = false,
   ): Answer {
-    const body = !cut
-      ? answer.body
-      : sliceBody(answer.body, {
-          skip: from,
-          length: to - from,
-          permits: request.permits,
-          onSkipped: (bytes) => {
-            if (bytes > 0) request.observe({ type: "wasted", at: performance.now(), bytes });
-          },
-        });
+    const { cipher } = stretch;
+    const body = cut ? this.#cutBody(answer, stretch, door, request) : answer.body;
     const decode = cipher === undefined ? {} : { decode: createDecoder(cipher) };
     return { body, replica: door.replica, suspectTailBytes, ...decode };
+  }
+
+  #cutBody(
+    answer: NeedleAnswer,
+    { chunk, from, to }: Stretch,
+    { replica }: Door,
+    { permits, observe }: ReadRequest,
+  ): ReadableStream<Uint8Array> {
+    const onSkipped = (bytes: number) => {
+      if (bytes > 0) observe({ type: "wasted", at: performance.now(), bytes });
+    };
+    const slice = { skip: from, length: to - from, permits, onSkipped };
+    if (!answer.gzip) return sliceBody(answer.body, slice);
+    const onWhole = (bytes: number) => {
+      if (bytes !== chunk.size && !(bytes > chunk.size && isNeedle(answer)))
+        throw new ReadaheadError("protocol", "A compressed needle is not its chunk's", { replica });
+    };
+    const onUnproven = () => this.#unproven.set(chunk, { from, to });
+    return provenBody(answer.body, { ...slice, onWhole, onUnproven });
   }
 
   async #verified(

@@ -4,6 +4,7 @@
  * Reads only while the engine does (no queue of its own). Its blocks are taken from the download's budget while they are
  * held; without a grant it goes on in blocks of 16 KiB. A body that ends early ends early here too: the engine counts.
  */
+import { ReadaheadError } from "../../errors.ts";
 import { createBodyReader } from "../../readahead/body-reader.ts";
 import type { Permits } from "../../readahead/permits.ts";
 
@@ -13,6 +14,9 @@ export interface SliceOptions {
   /** Bytes to hand on after them. */
   readonly length: number;
   readonly permits: Pick<Permits, "take" | "give">;
+  /** With it, the last block is handed on only when the body has ended well: see proven-body.ts. */
+  readonly onWhole?: ((bodyBytes: number) => void) | undefined;
+  readonly onUnproven?: (() => void) | undefined;
   /** Told, once, how many bytes were thrown away. */
   readonly onSkipped: (bytes: number) => void;
 }
@@ -27,7 +31,7 @@ const quickBlockMs = 25;
 /** @returns A byte stream of at most `length` bytes */
 export function sliceBody(
   body: ReadableStream<Uint8Array>,
-  { skip, length, permits, onSkipped }: SliceOptions,
+  { skip, length, permits, onWhole, onUnproven, onSkipped }: SliceOptions,
 ): ReadableStream<Uint8Array> {
   const reader = createBodyReader(body);
   let toSkip = skip;
@@ -35,9 +39,13 @@ export function sliceBody(
   let quick = false;
   let ended = false;
   let told = false;
+  /** Bytes behind the stretch. */
+  let surplus = 0;
+  /** Bytes were handed on, and the end of the body was not read yet. */
+  let unproven = false;
 
   function tell(): void {
-    if (!told) onSkipped(skip - toSkip);
+    if (!told) onSkipped(skip - toSkip + surplus);
     told = true;
   }
 
@@ -68,17 +76,34 @@ export function sliceBody(
         const block = atEnd ? undefined : await readBlock(granted ? size : smallBlock);
         if (block === undefined) {
           if (left === 0) await readEnd();
+          else if (unproven) onUnproven?.();
           tell();
           controller.close();
           request?.respond(0);
           return;
         }
         if (block.byteLength === 0) continue;
+        if (left === 0 && onWhole !== undefined) {
+          await readSurplus();
+          onWhole(skip + length + surplus);
+          unproven = false;
+        } else unproven = true;
         controller.enqueue(block);
         return;
       } finally {
         if (granted) permits.give(size);
       }
+    }
+  }
+
+  /** To the end of the body, which may be an error. */
+  async function readSurplus(): Promise<void> {
+    let buffer = new ArrayBuffer(smallBlock);
+    while (!ended) {
+      const { view, done } = await reader.read(new Uint8Array(buffer), 1);
+      surplus += view.byteLength;
+      ended = done || view.byteLength === 0;
+      buffer = view.buffer.byteLength === smallBlock ? view.buffer : new ArrayBuffer(smallBlock);
     }
   }
 
@@ -101,11 +126,14 @@ export function sliceBody(
       try {
         await pull(controller);
       } catch (error) {
+        if (unproven) onUnproven?.();
         reader.cancel(error);
         controller.error(error);
       }
     },
     cancel: (reason) => {
+      // Given up because nothing came any more: Node's fetch is silent about what it cannot inflate.
+      if (unproven && reason instanceof ReadaheadError) onUnproven?.();
       tell();
       reader.cancel(reason);
     },
