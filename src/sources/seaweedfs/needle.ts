@@ -121,8 +121,11 @@ function judge(
   replica: string,
 ): Omit<NeedleAnswer, "moved"> {
   const { status, headers, body } = response;
-  if (status >= 400) throw refusal(response, replica);
   const encoding = contentEncoding(headers);
+  // The range lies behind the compressed bytes, and says nothing of the clear ones.
+  if (status === 416 && range !== undefined && encoding === "gzip" && body !== null)
+    return { response, body, needleBytes: undefined, gzip: true };
+  if (status >= 400) throw refusal(response, replica);
   if (body === null) throw fault(`A volume server answered ${status} without a body`, status);
   if (range === undefined) {
     if (status !== 200) throw fault(`A volume server answered ${status} to a plain GET`, status);
