@@ -55,7 +55,7 @@ export function nextMove(
   const { kind } = error;
   if (troubles.failures >= troubles.allowed) return { move: "fail" };
   const replicaMayBeWrong = isTransient(kind) || kind === "not-found" || kind === "denied";
-  if (replicaMayBeWrong && kind !== "throttled") {
+  if (replicaMayBeWrong) {
     if (isReset(error) && !troubles.graceUsed) return { move: "same" };
     if (error.alternatives) return { move: "other" };
   }

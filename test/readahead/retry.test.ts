@@ -28,8 +28,7 @@ describe("nextMove", () => {
     ["unavailable", "wait", "other", "refresh"],
     ["truncated", "wait", "other", "refresh"],
     ["protocol", "wait", "other", "refresh"],
-    // The store is busy as a whole: another of its servers is not asked instead.
-    ["throttled", "wait", "wait", "refresh"],
+    ["throttled", "wait", "other", "refresh"],
     // Another replica may have it; a location or token looked up again may be the right one.
     ["not-found", "fail", "other", "refresh"],
     ["denied", "fail", "other", "refresh"],

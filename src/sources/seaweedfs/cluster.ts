@@ -5,6 +5,7 @@
 
 import { createPassHeaders, type PassHeaders } from "../pass-headers.ts";
 import type { Facts } from "../source.ts";
+import { BusyServers } from "./busy.ts";
 import type { DoorOptions } from "./doors.ts";
 import type { Entry } from "./entry.ts";
 import { EntryCache } from "./entry-cache.ts";
@@ -66,6 +67,7 @@ export function createCluster(options: ResolvedOptions): Cluster {
     signer: signer(given.volumeTokenSecret),
     filer,
     locator,
+    busy: new BusyServers(now),
     random: options.random,
   };
   return {

@@ -1,8 +1,9 @@
 /**
  * Which servers can be asked for a chunk, and in which order: replicas in the own data centre first, each group
- * shuffled, those that failed lately last; the filer's `proxyChunkId` where volume servers cannot be reached.
+ * shuffled, busy ones after their equals, those that failed lately last; the filer's `proxyChunkId` where volume servers cannot be reached.
  */
 import { ReadaheadError } from "../../errors.ts";
+import type { BusyServers } from "./busy.ts";
 import type { Chunk } from "./chunk.ts";
 import type { Filer } from "./filer.ts";
 import type { Location, Locator, Lookups, Placement } from "./locate.ts";
@@ -27,6 +28,7 @@ export interface DoorOptions {
   readonly signer: TokenSigner | undefined;
   readonly filer: Filer;
   readonly locator: Locator | undefined;
+  readonly busy: BusyServers;
   /** In [0, 1): shuffles replicas. */
   readonly random: () => number;
 }
@@ -69,9 +71,12 @@ export async function findDoors(
     ),
   );
   const suspect = (door: Door) => context.suspect?.(door.replica) === true;
+  const good = doors.filter((door) => !suspect(door));
+  const busy = (door: Door) => options.busy.has(door.replica);
   return {
     doors: [
-      ...doors.filter((door) => !suspect(door)),
+      ...good.filter((door) => !busy(door)),
+      ...good.filter(busy),
       ...(options.filerFallback ? byFiler : []),
       ...doors.filter(suspect),
     ],

@@ -8,7 +8,7 @@ import type { Chunk } from "./chunk.ts";
 import type { Cluster } from "./cluster.ts";
 import { type Door, findDoors } from "./doors.ts";
 import type { Lookups, Placement } from "./locate.ts";
-import type { ClusterContext } from "./request.ts";
+import { type ClusterContext, ofReplica } from "./request.ts";
 
 /**
  * A filer proxies to one replica, picked at random: its 404 says that this one lacks the chunk. Where one of two does, so
@@ -80,12 +80,13 @@ export class ReplicaWalk {
       for (const [index, door] of doors.entries()) {
         // What the filer would proxy to has just said that it has no such chunk.
         if (gone.size > 0 && !door.direct && placement !== undefined) continue;
-        const others = othersOf(door, doors.slice(index + 1), context);
+        const rest = doors.slice(index + 1);
+        const others = othersOf(door, rest, context);
         for (let asked = 0; asked < (door.direct ? 1 : proxyAsks); asked++) {
           try {
             return await ask(door, others);
           } catch (error) {
-            if (!isGone(error)) throw error;
+            if (!isGone(error)) throw this.#afterBusy(error, door, rest);
           }
         }
         gone.add(door.replica);
@@ -102,6 +103,20 @@ export class ReplicaWalk {
         status: 404,
       });
     }
+  }
+
+  /**
+   * A busy server is left alone for as long as it asked, and another replica is asked at once. The filer is none: it
+   * would proxy to the same servers.
+   */
+  #afterBusy(error: unknown, door: Door, others: readonly Door[]): unknown {
+    if (!(error instanceof ReadaheadError) || error.kind !== "throttled") return error;
+    this.#cluster.doors.busy.add(door.replica, error.retryAfterMs);
+    return ofReplica(
+      error,
+      door.replica,
+      others.some((other) => other.direct),
+    );
   }
 }
 

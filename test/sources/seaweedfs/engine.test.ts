@@ -155,12 +155,40 @@ describe("failover", () => {
     expectRamp(bytes, 0, size);
   });
 
+  it.each([429, 503])(
+    "asks the other replica when one says %i, and the busy one after it for as long as it said",
+    async (status) => {
+      const headers = { "Retry-After": "20" };
+      cluster.volume(0).fault = () => ({ do: "reply", reply: { status, headers } });
+      const source = sourceOf();
+      const before = performance.now();
+      for (let download = 0; download < 12; download++) {
+        putObject(cluster, `/o${download}`, { size: 1000 });
+        expectRamp((await downloadKey(source, `o${download}`)).bytes, 0, 1000);
+      }
+      expect(performance.now() - before).toBeLessThan(5_000);
+      expect(cluster.volume(0).seen.length).toBeLessThanOrEqual(1);
+    },
+  );
+
+  it("waits for the only replica that is busy, and does not go there through the filer", async () => {
+    cluster.placement.set("1", [0]);
+    putObject(cluster, "/o", { size: 1000 });
+    const headers = { "Retry-After": "1" };
+    cluster.volume(0).fault = (_, times) =>
+      times === 0 ? { do: "reply", reply: { status: 429, headers } } : undefined;
+    const before = performance.now();
+    expectRamp((await downloadKey(sourceOf(), "o")).bytes, 0, 1000);
+    expect(performance.now() - before).toBeGreaterThan(950);
+    const asked = cluster.filers.flatMap((filer) => filer.seen.map(({ target }) => target));
+    expect(asked.filter((target) => target.includes("proxyChunkId"))).toEqual([]);
+  });
+
   it("waits as long as a 429 says, and goes on", async () => {
     putObject(cluster, "/o", { size: 1000 });
-    let refused = 0;
     for (const server of cluster.volumes)
-      server.fault = () =>
-        refused++ === 0
+      server.fault = (_, times) =>
+        times === 0
           ? { do: "reply", reply: { status: 429, headers: { "Retry-After": "1" } } }
           : undefined;
     const before = performance.now();
