@@ -178,7 +178,11 @@ export class Directory {
   }
 
   #hold(items: readonly Item[]): void {
-    const fresh = items.filter((item) => compareUtf8(item.sortKey, this.#position) > 0);
+    // A folder of versions has a longer name than the key it stands for.
+    const fresh = items.filter(
+      ({ name, sortKey }) =>
+        name.startsWith(this.#read.namePrefix) && compareUtf8(sortKey, this.#position) > 0,
+    );
     if (fresh.length === 0) return;
     this.#held = [...this.#held, ...fresh].toSorted((a, b) => compareUtf8(b.sortKey, a.sortKey));
   }

@@ -3,6 +3,7 @@ import { XMLParser } from "fast-xml-parser";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createSeaweedfsSource } from "../../../src/sources/seaweedfs/source.ts";
 import { createEndpoint } from "../../http/s3/support.ts";
+import { createTestDownload } from "../../support/permits.ts";
 import { FakeCluster } from "../../support/seaweedfs/cluster.ts";
 import { directoryJson } from "../../support/seaweedfs/directories.ts";
 import { putObject } from "../../support/seaweedfs/objects.ts";
@@ -120,6 +121,28 @@ describe("a SeaweedFS bucket through the S3 front", () => {
         expect(head.status, Key).toBe(200);
         expect(head.headers.get("content-length"), Key).toBe(Size);
         expect(head.headers.get("etag"), Key).toBe(ETag);
+      }
+    },
+  );
+
+  it.each(["photo.", "photo.v", "photo.versions", "photo.versions/", "photox"])(
+    "has no versioned key photo under the prefix %s",
+    async (prefix) => {
+      const own = await FakeCluster.start();
+      try {
+        const put = (path: string, extended: Record<string, string>) =>
+          own.entries.set(path, { metadata: directoryJson(path, { extended }) });
+        put("/buckets/v", { "Seaweed-X-Amz-Versioning": "Enabled" });
+        const latest = "Seaweed-X-Amz-Latest-Version-File-Name";
+        put("/buckets/v/photo.versions", { [latest]: "v_1" });
+        putObject(own, "/buckets/v/photo.versions/v_1", { size: 7 });
+        const source = createSeaweedfsSource({ filer: own.filerUrl, root: "/buckets/v" });
+        const list = (text: string) =>
+          source.list?.(text, { ...createTestDownload(), limit: 10 }) ?? Promise.reject();
+        expect((await list(prefix)).entries).toEqual([]);
+        expect((await list("photo")).entries).toMatchObject([{ key: "photo", size: 7 }]);
+      } finally {
+        await own.close();
       }
     },
   );
