@@ -5,6 +5,7 @@
  * request. In a versioned bucket the pointer on the folder names the latest version.
  */
 import { ReadaheadError } from "../../errors.ts";
+import { compareUtf8 } from "../key-order.ts";
 import { type Entry, entryAt, entryFromJson, extendedText } from "./entry.ts";
 import { parseListingPage } from "./listing-page.ts";
 import { encodePath } from "./name.ts";
@@ -32,8 +33,9 @@ export const versionIdName = "Seaweed-X-Amz-Version-Id";
 export const deleteMarkerName = "Seaweed-X-Amz-Delete-Marker";
 /** A key's versions lie in a folder beside it. */
 export const versionsSuffix = ".versions";
-/** Scanned only when the pointer leads nowhere; more versions than this are not looked through. */
-const scanLimit = 1000;
+/** Scanned only when the pointer leads nowhere; more versions than fit so many pages are not looked through. */
+const scanPages = 10;
+const namesPerPage = 1000;
 
 /** Whether keys of the bucket may have versions. @param bucket Its entry, where it has one */
 export function keepsVersions(bucket: Entry | undefined): boolean {
@@ -55,9 +57,9 @@ export async function resolveVersion(
   reader: EntryReader,
   context: ClusterContext,
 ): Promise<Entry | undefined> {
-  const [bucketEntry, plain] = await both(reader, bucket, path, context);
-  if (!keepsVersions(bucketEntry)) return plain;
-  if (version === "null") return asNullVersion(plain);
+  const [bucketEntry, found] = await both(reader, bucket, path, context);
+  if (!keepsVersions(bucketEntry)) return found;
+  if (version === "null") return asNullVersion(unlessDeleted(found));
   const folder = path + versionsSuffix;
   if (version !== undefined && version !== "") {
     if (!/^[0-9A-Za-z_-]{1,128}$/.test(version)) return undefined;
@@ -66,8 +68,8 @@ export async function resolveVersion(
   const pointer = await reader.entry(folder, context);
   // A file may be called so, too. Asked for a listing, it would answer with its bytes: those of whoever put it.
   const latest =
-    pointer?.directory === true ? await latestVersion(pointer, plain, reader, context) : plain;
-  return asNullVersion(latest);
+    pointer?.directory === true ? await latestVersion(pointer, found, reader, context) : found;
+  return asNullVersion(unlessDeleted(latest));
 }
 
 /** Made once of an entry: facts are kept by its identity. */
@@ -138,26 +140,40 @@ export function unlessDeleted(entry: Entry | undefined): Entry | undefined {
   return entry;
 }
 
+/** @throws ReadaheadError `unsupported` where there are too many to say */
 async function newest(
   folder: string,
   reader: EntryReader,
   context: ClusterContext,
 ): Promise<Entry | undefined> {
-  const target = `${encodePath(folder)}/?limit=${scanLimit}`;
-  const text = await reader.text(target, "list", context);
-  if (text === undefined) return undefined;
   let best: Entry | undefined;
   let bestTime = -1n;
-  for (const item of parseListingPage(text).values) {
-    const entry = versionIn(folder, item);
-    if (entry === undefined) continue;
-    const time = timeOf(extendedText(entry, versionIdName) ?? "");
-    if (time > bestTime) {
-      best = entry;
-      bestTime = time;
+  let after = "";
+  for (let page = 0; page < scanPages; page++) {
+    const from = after === "" ? "" : `&lastFileName=${encodeURIComponent(after)}`;
+    const target = `${encodePath(folder)}/?limit=${namesPerPage}${from}`;
+    const text = await reader.text(target, "list", context);
+    if (text === undefined) return best;
+    const { values, last, more } = parseListingPage(text);
+    for (const item of values) {
+      const entry = versionIn(folder, item);
+      if (entry === undefined) continue;
+      const time = timeOf(extendedText(entry, versionIdName) ?? "");
+      if (time > bestTime) {
+        best = entry;
+        bestTime = time;
+      }
     }
+    if (!more) return best;
+    // Names come in the order of their bytes; one that is no text comes back changed.
+    if (compareUtf8(last, after) <= 0) break;
+    after = last;
   }
-  return best;
+  // The newest may be among those not seen: ids of the older format sort last.
+  throw new ReadaheadError(
+    "unsupported",
+    "The key has more versions than are looked through for the latest, and nothing says which it is",
+  );
 }
 
 /** The element of a folder's listing, where it is a version: other things can be put there by their own key. */

@@ -86,6 +86,31 @@ describe("a folder of versions whose pointer leads nowhere", () => {
     await expect(read("x")).rejects.toMatchObject({ kind: "protocol" });
   });
 
+  /** Of the older format: nanoseconds, so the newest is the last name. */
+  const idOf = (index: number) =>
+    (0x17d0000000000000n + BigInt(index)).toString(16).padEnd(32, "0");
+
+  it("is looked through page by page", async () => {
+    for (let index = 0; index < 25; index++) putVersion("x", idOf(index), { size: 900 + index });
+    cluster.mostListed = 4;
+    expect(await read("x")).toHaveLength(924);
+  });
+
+  it("with more versions than are looked through is refused, not guessed", async () => {
+    for (let index = 0; index < 25; index++) putVersion("x", idOf(index), { size: 900 + index });
+    cluster.mostListed = 2;
+    await expect(read("x")).rejects.toMatchObject({ kind: "unsupported" });
+  });
+
+  it("has no versions but those with an id: other keys may lie there", async () => {
+    putObject(cluster, `${folder}/foo`, { size: 500 });
+    putObject(cluster, `${folder}/v_foo`, { size: 500 });
+    await expect(read("x")).rejects.toMatchObject(notFound);
+    putVersion("x", idOf(0), { size: 900 });
+    expect(await read("x")).toHaveLength(900);
+    expect(await read("x.versions/foo")).toHaveLength(500);
+  });
+
   it("is not followed to its parent", async () => {
     putVersion("x", "6".repeat(32), { size: 900 });
     for (const file of ["..", ".", "v_", "../x", "v_1/../../x"]) {
@@ -94,6 +119,29 @@ describe("a folder of versions whose pointer leads nowhere", () => {
     }
     const asked = cluster.filers.flatMap((filer) => filer.seen.map(({ target }) => target));
     expect(asked.filter((target) => /\.\.(\/|\?|%2F)/i.test(target))).toEqual([]);
+  });
+});
+
+describe("a delete marker", () => {
+  const marker = { "Seaweed-X-Amz-Delete-Marker": "true" };
+
+  it("is nothing, by whatever key it is named", async () => {
+    const id = "6".repeat(32);
+    putVersion("x", id, { size: 0, extended: marker });
+    const latest = "Seaweed-X-Amz-Latest-Version-File-Name";
+    putDirectory(`${bucket}/x.versions`, { [latest]: `v_${id}` });
+    putObject(cluster, `${bucket}/plain`, { size: 0, extended: marker });
+    for (const key of ["x", `x.versions/v_${id}`, "plain"])
+      await expect(read(key), key).rejects.toMatchObject(notFound);
+    await expect(read("x", id)).rejects.toMatchObject(notFound);
+    await expect(read("plain", "null")).rejects.toMatchObject(notFound);
+  });
+
+  it("that is the plain entry is the latest where versions are suspended", async () => {
+    putDirectory(`${bucket}/x.versions`);
+    putVersion("x", "6".repeat(32), { size: 900 });
+    putObject(cluster, `${bucket}/x`, { size: 0, extended: marker });
+    await expect(read("x")).rejects.toMatchObject(notFound);
   });
 });
 
