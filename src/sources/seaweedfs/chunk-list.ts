@@ -10,7 +10,7 @@ import type { ByteRange } from "../../readahead/byte-range.ts";
 import type { Chunk } from "./chunk.ts";
 import { type Interval, visibleIntervals } from "./intervals.ts";
 import type { ClusterContext } from "./request.ts";
-import { type CountedNeeds, countRequests } from "./request-count.ts";
+import { type CountedNeeds, countRequests, firstToLearn } from "./request-count.ts";
 
 /** Reads the chunks a manifest lists. */
 export type ManifestReader = (manifest: Chunk, context: ClusterContext) => Promise<Chunk[]>;
@@ -21,8 +21,10 @@ export interface ListWindow {
   readonly intervals: readonly Interval<Chunk>[];
 }
 
-// Writers nest manifests not at all, readers must; a list that contains itself must not go on for ever.
+/** Writers nest manifests not at all, readers must; a list that contains itself must not go on for ever. */
 const maxDepth = 8;
+/** Fits the 50 subrequests of the smallest plan. */
+const cheapRequests = 40;
 /** Manifests kept after a walk has passed, for the next range of the same request. */
 const maxRecent = 3;
 
@@ -59,6 +61,27 @@ export class ChunkList {
     return countRequests(this.#top, range, { opened, firstAsked });
   }
 
+  /**
+   * Reads a manifest of the range, where nothing is known of any and what they are taken for would be too much for the
+   * smallest plan: the walk needs it anyway, and one tells of the others.
+   */
+  async learn(
+    range: ByteRange,
+    firstAsked: CountedNeeds["firstAsked"],
+    context: ClusterContext,
+  ): Promise<void> {
+    const opened = (manifest: Chunk) => this.#recent.get(manifest.fid);
+    if (!this.#top.some((chunk) => chunk.manifest)) return;
+    // As deep as manifests of manifests can be kept.
+    for (let depth = 0; depth < maxRecent; depth++) {
+      const needs = { opened, firstAsked };
+      if (countRequests(this.#top, range, needs) <= cheapRequests) return;
+      const unread = firstToLearn(this.#top, range, needs);
+      if (unread === undefined) return;
+      await this.#open(unread, context);
+    }
+  }
+
   async #collect(
     chunks: readonly Chunk[],
     start: number,
@@ -79,16 +102,16 @@ export class ChunkList {
       } else if (chunk.offset > start) {
         found.end = chunk.offset;
       } else {
-        const children = open.get(chunk.fid) ?? (await this.#open(chunk, context, depth));
+        if (depth >= maxDepth)
+          throw new ReadaheadError("protocol", `Chunk manifests are nested ${depth} deep`);
+        const children = open.get(chunk.fid) ?? (await this.#open(chunk, context));
         open.set(chunk.fid, children);
         await this.#collect(children, start, found, open, context, depth + 1);
       }
     }
   }
 
-  async #open(manifest: Chunk, context: ClusterContext, depth: number): Promise<Chunk[]> {
-    if (depth >= maxDepth)
-      throw new ReadaheadError("protocol", `Chunk manifests are nested ${depth} deep`);
+  async #open(manifest: Chunk, context: ClusterContext): Promise<Chunk[]> {
     const recent = this.#recent.get(manifest.fid);
     if (recent !== undefined) return recent;
     const children = withinSpan(await this.#readManifest(manifest, context), manifest);

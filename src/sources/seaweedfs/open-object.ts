@@ -158,6 +158,7 @@ class SeaweedfsObject implements OpenObject<SeaweedfsPiece> {
       yield* literal(this.#content, wanted);
       return;
     }
+    await this.#list.learn(wanted, (chunk) => this.#firstAsked(chunk), context);
     let at = wanted.start;
     for await (const window of this.#list.windows(wanted, context)) {
       for (const interval of window.intervals) {

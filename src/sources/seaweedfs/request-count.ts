@@ -4,7 +4,7 @@
  *
  * Exact, or somewhat too much, for chunks that are known. Of a manifest that was not read yet only the span is known: it
  * is taken to list as many chunks, as small and over as many volumes, as those that were read. Writers fold the same
- * number into each, and the engine finds a range's first piece, with its manifest, before it asks for this.
+ * number into each. Before the engine asks for this it finds the range's first piece, and one manifest was read then.
  */
 import type { ByteRange } from "../../readahead/byte-range.ts";
 import type { Chunk } from "./chunk.ts";
@@ -26,33 +26,69 @@ export function countRequests(
   range: ByteRange,
   needs: CountedNeeds,
 ): number {
-  const seen: Seen = { reads: 0, asked: new Set(), unread: [], folds: [], end: 0, overlaps: false };
-  visit(top, range, needs, seen);
+  const seen = visitAll(top, range, needs);
   const fold = typicalFold(seen);
-  let { reads } = seen;
+  const overlapping = overlappingOf(seen.leaves);
+  let reads = 0;
   let others = seen.asked.size;
-  for (const manifest of seen.unread) {
+  for (const leaf of seen.leaves) {
+    // Chunks that overlap have at most twice as many visible stretches.
+    const stretches = overlapping.has(leaf) ? 2 : 1;
+    if (!leaf.manifest) {
+      reads += stretches;
+      continue;
+    }
+    const manifest = leaf;
     const share = bytesIn(manifest, range) / manifest.size;
     const listed = Math.min(fold.chunks, Math.ceil(fold.chunks * share) + 1);
     // A manifest of manifests lists more than fits one.
     const below = Math.ceil(bytesIn(manifest, range) * fold.chunksPerByte);
     const chunks = Math.max(listed, below);
-    reads += chunks;
+    reads += stretches * chunks;
     others += Math.ceil(chunks / fold.chunks) + Math.ceil(chunks * fold.asksPerChunk);
   }
-  // Chunks that overlap have at most twice as many visible stretches.
-  return others + (seen.overlaps ? 2 * reads : reads);
+  return others + reads;
+}
+
+/**
+ * The manifest to read next where nothing is known of what any in the range lists: the first one in the order of the
+ * bytes. `undefined` where one is known, or none is left.
+ */
+export function firstToLearn(
+  top: readonly Chunk[],
+  range: ByteRange,
+  needs: CountedNeeds,
+): Chunk | undefined {
+  const { folds, leaves, visited } = visitAll(top, range, needs);
+  if (folds.length > 0) return undefined;
+  return leaves
+    .filter((leaf) => leaf.manifest && !visited.has(leaf.fid))
+    .toSorted((a, b) => a.offset - b.offset)[0];
 }
 
 interface Seen {
-  reads: number;
+  /** Chunks, and manifests that were not read. */
+  readonly leaves: Chunk[];
   readonly asked: Set<string>;
-  readonly unread: Chunk[];
   /** Of every manifest read: what tells of those that were not. */
   readonly folds: Fold[];
-  /** Furthest end so far. */
-  end: number;
-  overlaps: boolean;
+  /** Manifests gone into: a list that contains itself has no end. */
+  readonly visited: Set<string>;
+}
+
+/** Those that have bytes in common with another one. A list need not be in the order of the bytes. */
+function overlappingOf(leaves: readonly Chunk[]): Set<Chunk> {
+  const overlapping = new Set<Chunk>();
+  let furthest: Chunk | undefined;
+  for (const leaf of leaves.toSorted((a, b) => a.offset - b.offset)) {
+    if (furthest !== undefined && leaf.offset < furthest.offset + furthest.size) {
+      overlapping.add(furthest);
+      overlapping.add(leaf);
+    }
+    if (furthest === undefined || leaf.offset + leaf.size > furthest.offset + furthest.size)
+      furthest = leaf;
+  }
+  return overlapping;
 }
 
 interface Fold {
@@ -61,21 +97,26 @@ interface Fold {
   readonly asksPerChunk: number;
 }
 
+function visitAll(top: readonly Chunk[], range: ByteRange, needs: CountedNeeds): Seen {
+  const seen = { leaves: [], asked: new Set<string>(), folds: [], visited: new Set<string>() };
+  visit(top, range, needs, seen);
+  return seen;
+}
+
 function visit(chunks: readonly Chunk[], range: ByteRange, needs: CountedNeeds, seen: Seen): void {
   for (const chunk of chunks) {
     if (bytesIn(chunk, range) <= 0) continue;
-    const children = chunk.manifest ? needs.opened(chunk) : undefined;
+    const children =
+      chunk.manifest && !seen.visited.has(chunk.fid) ? needs.opened(chunk) : undefined;
     if (children !== undefined) {
+      seen.visited.add(chunk.fid);
       const fold = foldOf(chunk, children, needs);
       if (fold !== undefined) seen.folds.push(fold);
       visit(children, range, needs, seen);
       continue;
     }
-    if (chunk.offset < seen.end) seen.overlaps = true;
-    seen.end = Math.max(seen.end, chunk.offset + chunk.size);
     for (const name of needs.firstAsked(chunk)) seen.asked.add(name);
-    if (chunk.manifest) seen.unread.push(chunk);
-    else seen.reads += 1;
+    seen.leaves.push(chunk);
   }
 }
 

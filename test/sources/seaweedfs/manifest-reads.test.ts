@@ -10,6 +10,7 @@ import { FakeCluster, type Fault } from "../../support/seaweedfs/cluster.ts";
 import { downloadKey } from "../../support/seaweedfs/download-object.ts";
 import { endCluster } from "../../support/seaweedfs/end-cluster.ts";
 import type { SeenRequest } from "../../support/seaweedfs/http-server.ts";
+import { encodeManifest } from "../../support/seaweedfs/manifest-bytes.ts";
 import { putObject } from "../../support/seaweedfs/objects.ts";
 
 const size = 3_000;
@@ -124,5 +125,25 @@ describe("a manifest", () => {
     await expect(downloadKey(sourceOf(), "o")).rejects.toMatchObject({ kind: "protocol" });
     const reads = cluster.volumes.flatMap((server) => server.seen);
     expect(reads).toHaveLength(6);
+  });
+
+  it("that lists itself is a fault of the store, and asked for once", async () => {
+    const { fids } = putObject(cluster, "/o", { size, chunkBytes: 1_000, foldEvery: 3 });
+    const fid = fids.at(-1) ?? "";
+    const [volume = "", rest = ""] = fid.split(",");
+    const own = {
+      fid,
+      volume: Number(volume),
+      key: BigInt(`0x${rest.slice(0, -8)}`),
+      cookie: Number.parseInt(rest.slice(-8), 16),
+      offset: 0,
+      size,
+      timestamp: 1n,
+      manifest: true,
+    };
+    const blob = encodeManifest([own]);
+    cluster.needles.set(fid, { stored: () => blob });
+    await expect(downloadKey(sourceOf(), "o")).rejects.toMatchObject({ kind: "protocol" });
+    expect(cluster.volumes.flatMap((server) => server.seen)).toHaveLength(1);
   });
 });
