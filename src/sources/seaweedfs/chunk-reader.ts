@@ -69,7 +69,7 @@ export class ChunkReader {
     const cipher = await this.#cipher(chunk, from, request);
     const verify = chunk.cipherKey === undefined && piece.holdBytes !== undefined;
     const stretch = { chunk, from, to, cipher, verify };
-    return this.#walk.ask(
+    const answer = await this.#walk.ask(
       chunk,
       request,
       (replica) => request.tried(replica),
@@ -78,6 +78,8 @@ export class ChunkReader {
           ? this.#readPlain(stretch, door, others, request)
           : this.#readCiphered(stretch, chunk.cipherKey, door, others, request),
     );
+    this.#walk.answered();
+    return answer;
   }
 
   /**

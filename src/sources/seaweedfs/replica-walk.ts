@@ -6,7 +6,7 @@
 import { ReadaheadError } from "../../errors.ts";
 import type { Chunk } from "./chunk.ts";
 import type { Cluster } from "./cluster.ts";
-import { type Door, findDoors } from "./doors.ts";
+import { type Door, type Doors, findDoors } from "./doors.ts";
 import type { Lookups, Placement } from "./locate.ts";
 import { type ClusterContext, ofReplica } from "./request.ts";
 
@@ -15,12 +15,19 @@ import { type ClusterContext, ofReplica } from "./request.ts";
  * many in a row are 1 in 64.
  */
 const proxyAsks = 6;
+/** A hung server is noticed by nobody else for over a minute; the engine waits for no one so long. */
+const silenceMs = 90_000;
 
 export class ReplicaWalk {
   readonly #cluster: Cluster;
   readonly #lookups: Lookups | undefined;
   /** Reads the metadata again: throws `lost` or `changed`. */
   readonly #judgeLoss: (context: ClusterContext) => Promise<never>;
+  /** Bytes of the object have come: silence is now no reason to give it up. */
+  #answered = false;
+  /** Who was silent for a whole deadline. */
+  readonly #silent = new Set<string>();
+  #mastersSilent = false;
   /** The placement that a chunk's last read was made from. */
   readonly #used = new WeakMap<Chunk, Placement>();
 
@@ -44,6 +51,7 @@ export class ReplicaWalk {
   async refresh(chunk: Chunk, context: ClusterContext): Promise<boolean> {
     const { locator } = this.#cluster;
     if (locator === undefined || this.#lookups === undefined) return false;
+    if (this.#mastersSilent && !this.#answered) return false;
     const key = locator.keyOf(chunk.fid);
     const used = this.#used.get(chunk);
     const known = locator.known(key);
@@ -56,6 +64,11 @@ export class ReplicaWalk {
       if (!(error instanceof ReadaheadError) || context.signal.aborted) throw error;
       return false;
     }
+  }
+
+  /** Bytes of the object have come. */
+  answered(): void {
+    this.#answered = true;
   }
 
   /**
@@ -71,7 +84,7 @@ export class ReplicaWalk {
   ): Promise<T> {
     const gone = new Set<string>();
     for (let lookedUp = false; ; lookedUp = true) {
-      const found = await findDoors(chunk, this.#cluster.doors, this.#lookups, context);
+      const found = await this.#findDoors(chunk, context);
       const { placement } = found;
       if (placement !== undefined) this.#used.set(chunk, placement);
       const doors = found.doors.filter(({ replica }) => !tried(replica) && !gone.has(replica));
@@ -86,6 +99,7 @@ export class ReplicaWalk {
           try {
             return await ask(door, others);
           } catch (error) {
+            if (isSilent(error)) this.#silent.add(door.replica);
             if (!isGone(error)) throw this.#afterBusy(error, door, rest);
           }
         }
@@ -102,6 +116,24 @@ export class ReplicaWalk {
       throw new ReadaheadError("unavailable", "The servers that can be reached lack a chunk", {
         status: 404,
       });
+    }
+  }
+
+  /**
+   * Before the first bytes of the object have come, nobody who was silent is asked a second time: the client sees nothing
+   * yet, and is better told than kept waiting for one deadline after the other.
+   */
+  async #findDoors(chunk: Chunk, context: ClusterContext): Promise<Doors> {
+    if (this.#mastersSilent && !this.#answered) throw allSilent();
+    try {
+      const found = await findDoors(chunk, this.#cluster.doors, this.#lookups, context);
+      if (this.#answered || this.#silent.size === 0) return found;
+      const doors = found.doors.filter(({ replica }) => !this.#silent.has(replica));
+      if (doors.length === 0) throw allSilent();
+      return { ...found, doors };
+    } catch (error) {
+      this.#mastersSilent ||= isSilent(error);
+      throw error;
     }
   }
 
@@ -136,6 +168,17 @@ function othersOf(door: Door, others: readonly Door[], context: ClusterContext):
       (other) => (other.direct || !door.direct) && context.suspect?.(other.replica) !== true,
     ),
   };
+}
+
+function isSilent(error: unknown): boolean {
+  return error instanceof ReadaheadError && error.silent;
+}
+
+/** With a time longer than the engine would wait: it ends there. */
+function allSilent(): ReadaheadError {
+  return new ReadaheadError("unavailable", "The servers that could be asked are silent", {
+    retryAfterMs: silenceMs,
+  });
 }
 
 function isGone(error: unknown): boolean {

@@ -42,6 +42,9 @@ export interface ClusterRequest {
 const knowledgeDeadlineMs = 2_500;
 /** A small answer that brings nothing for so long is given up; the design's stall deadline. */
 const stallMs = 10_000;
+/** One that comes by drops is given up, too: 30 s, and longer only as far as it brings more than a modem would. */
+const patienceMs = 30_000;
+const leastBytesPerMs = 16;
 const blockBytes = 256 * 1024;
 
 /**
@@ -150,7 +153,7 @@ export interface WholeBody {
 }
 
 /**
- * Reads a body to its end into one buffer, giving up when nothing comes for 10 s.
+ * Reads a body to its end into one buffer, giving up when nothing comes for 10 s, or too little for 30 s.
  *
  * @throws ReadaheadError `unsupported` past the limit, `unavailable` when it stalls or breaks
  */
@@ -164,8 +167,10 @@ export async function readWhole(
   let bytes = new Uint8Array(Math.min(limitBytes, expectedBytes ?? blockBytes));
   let block = new ArrayBuffer(blockBytes);
   let length = 0;
+  const from = performance.now();
   try {
     for (;;) {
+      if (performance.now() - from > patienceMs + length / leastBytesPerMs) throw silent(replica);
       const { view, done } = await inTime(reader.read(new Uint8Array(block), 1), replica);
       const taken = dropSurplus === true ? view.subarray(0, limitBytes - length) : view;
       if (length + taken.byteLength > limitBytes)

@@ -1,5 +1,6 @@
 /** Masters and filers that accept and never answer, or reset a kept connection. A download goes around them. */
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { readWhole } from "../../../src/sources/seaweedfs/request.ts";
 import {
   createSeaweedfsSource,
   type SeaweedfsOptions,
@@ -102,5 +103,83 @@ describe("a connection that died while it was idle", () => {
     await expectDownload(source, 1000);
     expect(resets).toBe(2);
     expect(second?.seen).toHaveLength(0);
+  });
+});
+
+describe("whoever is silent, and has nobody beside it", () => {
+  const limits = { firstByteMs: 300 };
+
+  /** How long it takes to be told. */
+  async function failing(options: Partial<SeaweedfsOptions> = {}): Promise<number> {
+    const before = performance.now();
+    const reading = downloadKey(sourceOf(options), "o", { limits });
+    await expect(reading).rejects.toMatchObject({ kind: "unavailable" });
+    return performance.now() - before;
+  }
+
+  beforeEach(async () => {
+    await cluster.close();
+    await start({ volumeServers: 1 });
+    putObject(cluster, "/o", { size: 3_000, chunkBytes: 1_000, foldEvery: 3 });
+  });
+
+  it("is asked once before headers when it is the master", async () => {
+    hang(cluster.masters[0]);
+    expect(await failing({ filerFallback: false })).toBeLessThan(1_000);
+    expect(cluster.masters[0]?.seen).toHaveLength(1);
+  });
+
+  it("is asked once before headers when it has the manifest", async () => {
+    hang(cluster.volumes[0]);
+    expect(await failing({ filerFallback: false })).toBeLessThan(1_000);
+    expect(cluster.volume(0).seen).toHaveLength(1);
+  });
+
+  it("is asked once before headers when it has the chunk, and once through the filer", async () => {
+    putObject(cluster, "/o", { size: 1_000 });
+    hang(cluster.volumes[0]);
+    expect(await failing({ filerFallback: false })).toBeLessThan(1_000);
+    expect(cluster.volume(0).seen).toHaveLength(1);
+    const [filer] = cluster.filers;
+    if (filer !== undefined)
+      filer.fault = ({ target }) => (target.includes("proxyChunkId") ? { do: "hang" } : undefined);
+    expect(await failing()).toBeLessThan(1_500);
+    const asked = filer?.seen.filter(({ target }) => target.includes("proxyChunkId"));
+    expect(asked).toHaveLength(1);
+  });
+
+  it("is asked again when bytes have come before", async () => {
+    putObject(cluster, "/o", { size: 3_000, chunkBytes: 1_000 });
+    cluster.volume(0).fault = (_, times) => (times === 1 ? { do: "hang" } : undefined);
+    const source = sourceOf({ filerFallback: false });
+    const { bytes } = await downloadKey(source, "o", { limits: { ...limits, windowParts: 1 } });
+    expect(Buffer.compare(bytes, contentBytes(ramp, 0, 3_000))).toBe(0);
+  });
+});
+
+describe("an answer that comes by drops", () => {
+  /** So many bytes at once, with pauses on a clock of its own. */
+  function drops(bytes: number, pauseMs: number, times: number): ReadableStream<Uint8Array> {
+    let left = times;
+    return new ReadableStream({
+      pull(controller) {
+        vi.advanceTimersByTime(pauseMs);
+        if (left-- === 0) controller.close();
+        else controller.enqueue(new Uint8Array(bytes));
+      },
+    });
+  }
+
+  beforeEach(() => void vi.useFakeTimers({ toFake: ["performance"] }));
+  afterEach(() => void vi.useRealTimers());
+
+  it("is given up after half a minute", async () => {
+    const reading = readWhole(drops(1, 6_000, 1_000), { limitBytes: 2 ** 20 });
+    await expect(reading).rejects.toMatchObject({ kind: "unavailable", silent: true });
+  });
+
+  it("is read on where it is only slow", async () => {
+    const bytes = await readWhole(drops(2 ** 17, 6_000, 100), { limitBytes: 2 ** 25 });
+    expect(bytes).toHaveLength(100 * 2 ** 17);
   });
 });
