@@ -61,8 +61,7 @@ export async function findDoors(
   try {
     placement = await lookups.find(chunk.fid, context);
   } catch (error) {
-    const unknown = error instanceof ReadaheadError && error.kind === "unavailable";
-    if (!unknown || !options.filerFallback || context.signal.aborted) throw error;
+    if (!isOfMaster(error) || !options.filerFallback || context.signal.aborted) throw error;
     return { doors: byFiler, placement: undefined };
   }
   const doors = await Promise.all(
@@ -82,6 +81,19 @@ export async function findDoors(
     ],
     placement,
   };
+}
+
+/**
+ * Whatever a master answers but locations, silence and a refusal (its white list) included, the filer knows where the
+ * chunk lies. Locations that the mount does not allow are another matter: they are told.
+ */
+function isOfMaster(error: unknown): boolean {
+  return (
+    error instanceof ReadaheadError &&
+    ["unavailable", "throttled", "truncated", "denied", "protocol", "unsupported"].includes(
+      error.kind,
+    )
+  );
 }
 
 /** The door of one volume server, with a token where the cluster wants one. */

@@ -37,7 +37,7 @@ export class Servers {
    *
    * @param dispensable The caller has another way: the last server, too, is given up when it is silent for seconds, and
    * one that was silent lately is not asked
-   * @throws the last server's error
+   * @throws the error of the first that answered, else of the last
    */
   async ask<T>(
     context: ClusterContext,
@@ -64,7 +64,7 @@ export class Servers {
         if (error.connection)
           this.#avoided.set(url.host, { until: this.#now() + avoidMs, silent: error.silent });
         if (context.signal.aborted || !isElsewhereBetter(error)) throw error;
-        failure = error;
+        if (!isAnswer(failure)) failure = error;
       }
     }
     throw failure;
@@ -89,6 +89,12 @@ async function twice<T>(
   }
 }
 
-function isElsewhereBetter({ kind }: ReadaheadError): boolean {
-  return kind === "unavailable" || kind === "throttled" || kind === "truncated";
+/** A refusal or nonsense may be of this server alone: a white list, an address that is another program's. */
+function isElsewhereBetter(error: ReadaheadError): boolean {
+  const { kind } = error;
+  return kind === "unavailable" || kind === "throttled" || kind === "truncated" || isAnswer(error);
+}
+
+function isAnswer({ kind }: ReadaheadError): boolean {
+  return kind === "denied" || kind === "protocol";
 }

@@ -8,6 +8,7 @@ import type { Source } from "../../../src/sources/source.ts";
 import { contentBytes, ramp } from "../../support/object-bytes.ts";
 import { FakeCluster, type FakeClusterOptions } from "../../support/seaweedfs/cluster.ts";
 import { downloadKey } from "../../support/seaweedfs/download-object.ts";
+import type { Reply } from "../../support/seaweedfs/http-server.ts";
 import { putObject } from "../../support/seaweedfs/objects.ts";
 import { readKey } from "../../support/seaweedfs/read-object.ts";
 
@@ -244,6 +245,37 @@ describe("answers that cannot be", () => {
     answer({ status: 200, body: "x".repeat(70_000) });
     await expect(readKey(sourceOf({ metadataBytes: 65_536 }), "o")).rejects.toMatchObject({
       kind: "unsupported",
+    });
+  });
+});
+
+describe("a master that answers something else than locations", () => {
+  const answers: readonly Reply[] = [
+    { status: 401 },
+    { status: 400, body: "?" },
+    { status: 307, headers: { Location: "/elsewhere" } },
+    { status: 200, body: "<html>" },
+    { status: 200, body: '{"locations":"none"}' },
+    { status: 200, body: "x".repeat(300_000) },
+  ];
+
+  it.each(answers)("leaves the chunks to the filer: %j", async (reply) => {
+    const [master] = cluster.masters;
+    if (master !== undefined) master.fault = () => ({ do: "reply", reply });
+    await expectReadable(sourceOf({ filerFallback: true }));
+    await expect(readKey(sourceOf(), "o")).rejects.toMatchObject({ name: "ReadaheadError" });
+  });
+
+  it.each(answers.slice(0, 4))("leaves them to another master: %j", async (reply) => {
+    await cluster.close();
+    await start({ masters: 2 });
+    const [first, second] = cluster.masters;
+    if (first !== undefined) first.fault = () => ({ do: "reply", reply });
+    await expectReadable(sourceOf({ master: [first?.url ?? "", second?.url ?? ""] }));
+    if (second !== undefined) second.fault = () => ({ do: "reset" });
+    const reading = readKey(sourceOf({ master: [first?.url ?? "", second?.url ?? ""] }), "o");
+    await expect(reading).rejects.toMatchObject({
+      kind: expect.stringMatching(/^(denied|protocol)$/),
     });
   });
 });

@@ -37,7 +37,7 @@ export async function loadKek(
   if (file === undefined)
     throw new ReadaheadError(
       "key-missing",
-      "The object is encrypted by the store, and the mount has no key for it (sse_kek_secret, sse_key_secret)",
+      "The object is encrypted by the store, and the mount has no key for it",
     );
   const text = new TextDecoder().decode(file).trim();
   if (/^[0-9a-fA-F]{64}$/.test(text)) return importKek(fromHex(text, "key file"));
