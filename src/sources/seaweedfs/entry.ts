@@ -74,8 +74,9 @@ export function entryFromJson(value: unknown): Entry {
   const remote = readRemote(fields);
   const md5 = encodeHex(bytesField(fields, "Md5") ?? new Uint8Array(0));
   const directory = (countField(fields, "Mode") & directoryBit) !== 0;
-  // The content of an entry is not counted in FileSize by every writer.
-  const size = chunks.length === 0 ? Math.max(fileSize, content?.byteLength ?? 0) : fileSize;
+  // The content of an entry is not counted in FileSize by every writer; that of a folder marker is none of its bytes.
+  const size =
+    chunks.length === 0 && !directory ? Math.max(fileSize, content?.byteLength ?? 0) : fileSize;
   return {
     path,
     directory,
@@ -114,6 +115,11 @@ export function extendedText(entry: Entry, name: string): string | undefined {
 export function extendedBytes(entry: Entry, name: string): Uint8Array<ArrayBuffer> | undefined {
   const value = entry.extended[name];
   return value === undefined ? undefined : decodeBase64(value);
+}
+
+/** True for a directory that is an object as well: a file that others were put below (9.8 of the protocol notes). */
+export function hasData({ chunks, content, size }: Entry): boolean {
+  return chunks.length > 0 || (content !== undefined && size > 0);
 }
 
 /** True when the bytes are only in the remote storage: no chunk list, the filer fetches them. */

@@ -3,7 +3,7 @@
  * soon as the entity tag is made of them. Pure.
  */
 import { ReadaheadError } from "../../errors.ts";
-import { type Entry, entryFromJson, extendedText } from "./entry.ts";
+import { type Entry, entryFromJson, extendedText, hasData } from "./entry.ts";
 import { type EtagStyle, etagOf, quoteTag } from "./facts.ts";
 import { asFields } from "./field.ts";
 import { deleteMarkerName, versionsSuffix } from "./versions.ts";
@@ -73,7 +73,7 @@ export function itemsOf(entry: Entry, rules: ItemRules): Item[] {
   }
   if (isHidden(name, rules)) return [];
   const directory: Item = { name, sortKey: `${name}/`, kind: "directory" };
-  if (entry.chunks.length > 0)
+  if (hasData(entry))
     return [{ name, sortKey: name, kind: "file", listed: listedOf(entry, rules.etag) }, directory];
   return [
     isFolderMarker(entry, rules) ? { ...directory, listed: markerOf(entry, rules) } : directory,
@@ -82,7 +82,7 @@ export function itemsOf(entry: Entry, rules: ItemRules): Item[] {
 
 /** A directory with a type was put as a key that ends with a slash. */
 export function isFolderMarker(entry: Entry, rules: Pick<ItemRules, "s3Names">): boolean {
-  return rules.s3Names && entry.directory && entry.chunks.length === 0 && entry.mime !== "";
+  return rules.s3Names && entry.directory && !hasData(entry) && entry.mime !== "";
 }
 
 /** The gateway serves a marker as an empty object, whatever was put with it. */

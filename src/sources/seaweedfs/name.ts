@@ -24,11 +24,11 @@ export function encodePath(path: string): string {
   return path.split("/").map(encodeURIComponent).join("/");
 }
 
-/** A root as configured, normalised: "" or "/a/b". @throws TypeError for dot segments */
-export function normalizeRoot(root: string): string {
+/** A root as configured, normalised: "" or "/a/b". @throws TypeError for dot segments, with the name of the setting */
+export function normalizeRoot(root: string, name: string): string {
   const segments = root.split("/").filter((segment) => segment !== "");
   if (segments.some((segment) => segment === "." || segment === ".."))
-    throw new TypeError(`root cannot have dot segments: ${JSON.stringify(root)}`);
+    throw new TypeError(`${name} cannot have dot segments: ${JSON.stringify(root)}`);
   return segments.map((segment) => `/${segment}`).join("");
 }
 
@@ -42,4 +42,16 @@ export function bucketOfPath(
   const slash = rest.indexOf("/");
   if (slash <= 0 || rest.startsWith(".")) return undefined;
   return { bucket: `${bucketsFolder}/${rest.slice(0, slash)}`, key: rest.slice(slash + 1) };
+}
+
+/**
+ * Folders beside and in buckets that hold no keys (9.1 of the protocol notes): dot-names beside the buckets, and a
+ * bucket's parts of uploads in progress. A mount whose root lies in one is meant so.
+ */
+export function isHiddenPath(bucketsFolder: string, root: string, path: string): boolean {
+  if (!path.startsWith(`${bucketsFolder}/`)) return false;
+  const [bucket = "", first = ""] = path.slice(bucketsFolder.length + 1).split("/", 2);
+  const folder = bucket.startsWith(".") ? bucket : `${bucket}/${first}`;
+  if (!bucket.startsWith(".") && first !== ".uploads") return false;
+  return !`${root}/`.startsWith(`${bucketsFolder}/${folder}/`);
 }

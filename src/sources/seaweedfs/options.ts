@@ -7,6 +7,7 @@ import { createHostCheck, type HostCheck } from "./allowed-hosts.ts";
 import type { EtagStyle } from "./facts.ts";
 import { normalizeRoot } from "./name.ts";
 import type { SeaweedfsFetch } from "./request.ts";
+import { isHexKey } from "./sse/kek.ts";
 import type { AwsKmsOptions } from "./sse/kms-aws.ts";
 import type { VaultOptions } from "./sse/kms-vault.ts";
 
@@ -121,11 +122,13 @@ export function resolveOptions(given: SeaweedfsOptions): ResolvedOptions {
   const filers = urls(given.filer, "filer");
   const masters = urls(given.master ?? [], "master");
   if (filers.length === 0) throw new TypeError("filer needs a URL");
+  if (given.sseKekSecret !== undefined && !isHexKey(given.sseKekSecret))
+    throw new TypeError("sse_kek_secret must name a secret of 64 hex digits");
   const access = given.volumeAccess ?? (masters.length > 0 ? "direct" : "filer");
   if (access === "direct" && masters.length === 0)
     throw new TypeError('volume_access "direct" needs a master');
-  const root = normalizeRoot(given.root ?? "");
-  const bucketsFolder = normalizeRoot(given.bucketsFolder ?? "/buckets");
+  const root = normalizeRoot(given.root ?? "", "root");
+  const bucketsFolder = normalizeRoot(given.bucketsFolder ?? "/buckets", "buckets_folder");
   const inBuckets = root === bucketsFolder || root.startsWith(`${bucketsFolder}/`);
   const scheme = given.volumeProtocol === undefined ? undefined : `${given.volumeProtocol}:`;
   const protocol = scheme ?? (masters[0] ?? filers[0])?.protocol;

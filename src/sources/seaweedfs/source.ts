@@ -15,10 +15,10 @@ import { ReadaheadError } from "../../errors.ts";
 import type { Permits } from "../../readahead/permits.ts";
 import type { ListPage, ListRequest, OpenObject, OpenRequest, Source, Want } from "../source.ts";
 import { type Cluster, createCluster } from "./cluster.ts";
-import type { Entry } from "./entry.ts";
+import { type Entry, hasData } from "./entry.ts";
 import { isFolderMarker } from "./listed-entry.ts";
 import { listKeys } from "./listing.ts";
-import { bucketOfPath, normalizeS3Key, pathOfKey } from "./name.ts";
+import { bucketOfPath, isHiddenPath, normalizeS3Key, pathOfKey } from "./name.ts";
 import { openEntry } from "./open-object.ts";
 import { resolveOptions, type SeaweedfsOptions } from "./options.ts";
 import type { ClusterContext } from "./request.ts";
@@ -63,9 +63,9 @@ class SeaweedfsSource implements Source {
       return before.object;
     }
     const path = pathOfKey(root, key);
-    if (path === undefined) throw notFound();
+    if (path === undefined || this.#isHidden(path)) throw notFound();
     const entry = await this.#resolve(path, request);
-    if (entry === undefined || (entry.directory && entry.chunks.length === 0)) throw notFound();
+    if (entry === undefined || (entry.directory && !hasData(entry))) throw notFound();
     checkStart(request.want, entry.size);
     const object = await openEntry(entry, this.#cluster, request);
     const { version, s3PartNumber, clientKeys } = request;
@@ -84,11 +84,18 @@ class SeaweedfsSource implements Source {
   /** A folder that was put as a key: an empty object, as the S3 gateway serves it. */
   async #openMarker(folder: string, request: OpenRequest): Promise<OpenObject> {
     const path = pathOfKey(this.#cluster.options.root, folder);
-    const entry = path === undefined ? undefined : await this.#entry(path, request);
+    if (path === undefined || this.#isHidden(path)) throw notFound();
+    const entry = await this.#entry(path, request);
     if (entry === undefined || !isFolderMarker(entry, this.#cluster.options)) throw notFound();
     const empty = { ...entry, size: 0, content: undefined };
     checkStart(request.want, empty.size);
     return openEntry(empty, this.#cluster, request);
+  }
+
+  /** S3 keys name no folder that the gateway keeps for itself. */
+  #isHidden(path: string): boolean {
+    const { bucketsFolder, root, s3Names } = this.#cluster.options;
+    return s3Names && isHiddenPath(bucketsFolder, root, path);
   }
 
   /**

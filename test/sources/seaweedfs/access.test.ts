@@ -309,9 +309,20 @@ describe("options", () => {
     [{ filer: "http://user@x" }, TypeError],
     [{ filer: "http://x", volumeAccess: "direct" as const }, TypeError],
     [{ filer: "http://x", root: "/a/../b" }, TypeError],
+    [{ filer: "http://x", bucketsFolder: "../x" }, TypeError],
+    [{ filer: "http://x", sseKekSecret: "no key" }, TypeError],
     [{ filer: "http://x", metadataTtlMs: -1 }, RangeError],
     [{ filer: "http://x", allowedHosts: ["a/b"] }, TypeError],
   ])("%j cannot work", (options, type) => {
     expect(() => createSeaweedfsSource(options)).toThrow(type);
+  });
+
+  it("that cannot work are named as the configuration names them, without a secret's value", () => {
+    const create = (options: Partial<SeaweedfsOptions>) => () =>
+      createSeaweedfsSource({ filer: "http://x", ...options });
+    expect(create({ bucketsFolder: "../x" })).toThrow(/^buckets_folder /);
+    expect(create({ root: "../x" })).toThrow(/^root /);
+    expect(create({ sseKekSecret: "hush" })).toThrow(/^sse_kek_secret (?!.*hush)/);
+    expect(create({ sseKekSecret: ` ${"0f".repeat(32)}\n` })).not.toThrow();
   });
 });

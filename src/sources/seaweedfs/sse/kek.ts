@@ -40,7 +40,7 @@ export async function loadKek(
       "The object is encrypted by the store, and the mount has no key for it",
     );
   const text = new TextDecoder().decode(file).trim();
-  if (/^[0-9a-fA-F]{64}$/.test(text)) return importKek(fromHex(text, "key file"));
+  if (isHexKey(text)) return importKek(fromHex(text, "key file"));
   return importKek(await unwrapFile(text, secrets.passphrase));
 }
 
@@ -109,8 +109,12 @@ function importKek(bytes: Uint8Array<ArrayBuffer>): Promise<SecretKey> {
   return crypto.subtle.importKey("raw", bytes, "AES-GCM", false, ["decrypt"]);
 }
 
+/** Whether the text is a key as the cluster's own configuration has it. */
+export function isHexKey(text: string): boolean {
+  return /^[0-9a-fA-F]{64}$/.test(text.trim());
+}
+
 function fromHex(text: string, what: string): Uint8Array<ArrayBuffer> {
-  if (!/^[0-9a-fA-F]{64}$/.test(text))
-    throw new ReadaheadError("config", `The ${what} is not 64 hex digits`);
+  if (!isHexKey(text)) throw new ReadaheadError("config", `The ${what} is not 64 hex digits`);
   return Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
 }
