@@ -5,7 +5,9 @@
  * Without a list the rule is: the hosts of the configured filers and masters themselves (any port), and what is visibly
  * of their network: other addresses of the same private IPv4 block, the loopback by any of its names beside one of them
  * (`localhost`, 127.0.0.0/8, `[::1]`), other single-label names beside a single-label one (a compose network), other
- * names under the same parent domain of two labels or more. All else is refused; `allowed_hosts` replaces the rule.
+ * names under the same parent domain, where that is one owner's: of three labels or more (`weed.example.com`), or of two
+ * in a private zone (`weed.internal`). Anybody can have a name under `co.uk` or `github.io`. All else is refused;
+ * `allowed_hosts` replaces the rule.
  */
 
 /** Says whether an address may be connected to. */
@@ -35,6 +37,13 @@ export function createHostCheck(
   };
 }
 
+/** Last labels that no registry sells names under: RFC 2606, 6762 and 8375, ICANN's `internal`, and usual private ones. */
+const privateZones = new Set(
+  "internal local localhost lan home corp intranet private svc consul test example arpa".split(" "),
+);
+/** Long parents whose names are handed out to strangers. */
+const sharedZones = [".amazonaws.com", ".amazonaws.com.cn", ".azure.com", ".googleusercontent.com"];
+
 type Rule = (address: Address) => boolean;
 
 function networkOf(own: Address): Rule {
@@ -46,8 +55,15 @@ function networkOf(own: Address): Rule {
     if (block !== undefined && privateBlock(name) === block) return true;
     if (isAddress(own.name) || isAddress(name)) return false;
     if (labels.length === 1) return !name.includes(".");
-    return labels.length > 2 && name.endsWith(`.${parent}`);
+    return hasOneOwner(labels.slice(1)) && name.endsWith(`.${parent}`);
   };
+}
+
+function hasOneOwner(parent: readonly string[]): boolean {
+  if (parent.length < 2) return false;
+  if (privateZones.has(parent.at(-1) ?? "")) return true;
+  const zone = `.${parent.join(".")}`;
+  return parent.length > 2 && !sharedZones.some((shared) => zone.endsWith(shared));
 }
 
 function listedRule(entry: string): Rule {

@@ -38,7 +38,7 @@ describe("createHostCheck without a list", () => {
     },
   );
 
-  it("allows names beside a single-label name, and names under a parent domain of two labels", () => {
+  it("allows names beside a single-label name, and names under a parent domain of one owner", () => {
     const compose = byDefault("filer:8888");
     expect(compose("volume-1:8080")).toBe(true);
     expect(compose("volume.example:8080")).toBe(false);
@@ -49,6 +49,28 @@ describe("createHostCheck without a list", () => {
     expect(domain("evil.com:8080")).toBe(false);
     expect(domain("vol1.weed.example.com.evil.com")).toBe(false);
     expect(byDefault("filer.com")("other.com")).toBe(false);
+  });
+
+  it.each([
+    ["example.co.uk", "evil.co.uk"],
+    ["me.github.io", "evil.github.io"],
+    ["filer.example.com", "vol1.example.com"],
+    ["ec2-1-2-3-4.compute-1.amazonaws.com", "ec2-5-6-7-8.compute-1.amazonaws.com"],
+    ["a.westeurope.cloudapp.azure.com", "b.westeurope.cloudapp.azure.com"],
+    ["filer.internal", "vol1.internal"],
+  ])("beside %s, does not take %s for the same network: it may be anybody's", (own, other) => {
+    expect(byDefault(`${own}:8888`)(`${other}:8080`)).toBe(false);
+    expect(byDefault(`${own}:8888`)(`${own}:8080`)).toBe(true);
+  });
+
+  it.each([
+    ["filer.weed.internal", "vol1.weed.internal"],
+    ["filer.weed.svc", "vol1.weed.svc"],
+    ["filer.weed.svc.cluster.local", "vol-0.vol.weed.svc.cluster.local"],
+    ["filer.example.co.uk", "vol1.example.co.uk"],
+    ["filer.weed.example.com", "a.vol1.weed.example.com"],
+  ])("beside %s, allows %s", (own, other) => {
+    expect(byDefault(`${own}:8888`)(`${other}:8080`)).toBe(true);
   });
 
   it("refuses what is no host", () => {
