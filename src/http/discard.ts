@@ -17,7 +17,7 @@ export function withoutFirst(object: OpenObject): OpenObject {
     verdict: object.verdict,
     rangeable: object.rangeable,
     s3Part: object.s3Part,
-    reserveBytes: object.reserveBytes,
+    ...(object.reserveBytes && { reserveBytes: object.reserveBytes.bind(object) }),
     read: (piece, range, request) => object.read(piece, range, request),
     ...(object.pieces && { pieces: object.pieces.bind(object) }),
     ...(object.pieceCount && { pieceCount: object.pieceCount.bind(object) }),

@@ -126,7 +126,7 @@ export async function explainPlan(question: PlanQuestion): Promise<ExplainedPlan
       largestPartBytes: largest > 0 && Number.isFinite(largest) ? largest : null,
       pieces: pieces.size,
       ...(sequential === undefined ? {} : { sequential }),
-      heldBytes: held(object, limits, sequential === undefined ? windowParts * largest : 0),
+      heldBytes: held(object, layout, limits, sequential === undefined ? windowParts * largest : 0),
     };
   } finally {
     planner.end();
@@ -157,8 +157,11 @@ function endOf(
   );
 }
 
-function held(object: OpenObject, limits: Limits, windowBytes: number): number {
-  return Math.min(limits.budgetBytes, windowBytes + (object.reserveBytes ?? 0)) + HEAD_BLOCK_BYTES;
+function held(object: OpenObject, layout: Layout, limits: Limits, windowBytes: number): number {
+  return (
+    Math.min(limits.budgetBytes, windowBytes + (object.reserveBytes?.(layout) ?? 0)) +
+    HEAD_BLOCK_BYTES
+  );
 }
 
 /** Labels of the replicas of a piece, each looked up once, the first pieces only. */

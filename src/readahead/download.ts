@@ -135,7 +135,7 @@ class RunningDownload implements Download {
   async start(object: OpenObject, layout: Layout): Promise<ReadableStream<Uint8Array>> {
     try {
       this.signal.throwIfAborted();
-      await awaitReserve(object.reserveBytes ?? 0, this.#lease, this.signal);
+      await awaitReserve(object.reserveBytes?.(layout) ?? 0, this.#lease, this.signal);
       const readahead = new Readahead(this.#engine(object), layout);
       this.#readahead = readahead;
       await readahead.start();

@@ -9,6 +9,7 @@
 import type { ReadaheadError } from "../errors.ts";
 import type { ByteRange } from "../readahead/byte-range.ts";
 import type { Observe } from "../readahead/events.ts";
+import type { Layout } from "../readahead/layout.ts";
 import type { Permits } from "../readahead/permits.ts";
 
 /** A store that opens keys. One instance per mount and isolate; holds no I/O objects of any request. */
@@ -161,8 +162,11 @@ export interface OpenObject<P extends StoredPiece = StoredPiece> {
   readonly rangeable?: boolean | undefined;
   /** S3 part asked for by number, as a range of the object. */
   readonly s3Part?: ByteRange | undefined;
-  /** Largest `holdBytes` of any piece: taken before headers and kept to the end, so that the head can always go on. */
-  readonly reserveBytes?: number | undefined;
+  /**
+   * Largest `holdBytes` of any piece that the layout meets: taken before headers and kept to the end, so that the head can
+   * always go on.
+   */
+  reserveBytes?(layout: Layout): number;
   /** The object's own stretches that meet `range`, in order, without gaps. Absent: the object is one piece. */
   pieces?(range: ByteRange, context: CallContext): AsyncIterable<P | KnownPiece>;
   /**

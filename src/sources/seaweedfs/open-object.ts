@@ -4,6 +4,7 @@
 import { ReadaheadError } from "../../errors.ts";
 import type { ByteRange } from "../../readahead/byte-range.ts";
 import { intersect } from "../../readahead/byte-range.ts";
+import { isLiteral, type Layout } from "../../readahead/layout.ts";
 import type {
   Answer,
   CallContext,
@@ -95,7 +96,6 @@ function lockedObject(
 class SeaweedfsObject implements OpenObject<SeaweedfsPiece> {
   readonly facts: Facts;
   readonly s3Part: ByteRange | undefined;
-  reserveBytes: number | undefined;
   readonly #entry: Entry;
   readonly #cluster: Cluster;
   readonly #keys: ObjectKeys | undefined;
@@ -103,6 +103,8 @@ class SeaweedfsObject implements OpenObject<SeaweedfsPiece> {
   readonly #reader: ChunkReader;
   readonly #list: ChunkList;
   #content: Uint8Array | undefined;
+  /** What chunks under manifests need, as far as it was found. */
+  #manifestHold = 0;
 
   constructor(
     entry: Entry,
@@ -133,14 +135,23 @@ class SeaweedfsObject implements OpenObject<SeaweedfsPiece> {
       if (cipher !== undefined) await decryptInPlace(cipher, clear);
       this.#content = clear;
     }
-    let hold = 0;
-    for (const chunk of chunks)
-      if (!chunk.manifest) hold = Math.max(hold, this.#holdOf(chunk) ?? 0);
     // Where nothing at the top is ciphered or verified, nothing below is: opening then asks nobody.
     const holds = this.#verifies || chunks.some((chunk) => chunk.cipherKey !== undefined);
     if (request.want !== "facts" && holds && chunks.some((chunk) => chunk.manifest))
-      hold = Math.max(hold, await this.#holdOfManifests(request.want, request));
-    if (hold > 0) this.reserveBytes = hold;
+      this.#manifestHold = await this.#holdOfManifests(request.want, request);
+  }
+
+  /** A large chunk outside of what is asked for is nobody's concern. */
+  reserveBytes(layout: Layout): number {
+    let hold = this.#manifestHold;
+    for (const segment of layout) {
+      if (isLiteral(segment)) continue;
+      for (const chunk of this.#entry.chunks) {
+        const meets = chunk.offset < segment.end && chunk.offset + chunk.size > segment.start;
+        if (meets && !chunk.manifest) hold = Math.max(hold, this.#holdOf(chunk) ?? 0);
+      }
+    }
+    return hold;
   }
 
   async *pieces(

@@ -289,7 +289,7 @@ const states: readonly State[] = [
       scene.other = scene.watched.budget.lease();
       scene.other.reserve(OTHER_BYTES);
       const object = await scene.store.known(scene.watched);
-      const reserving = { ...object, reserveBytes: 3 * 1024 * KIB };
+      const reserving = { ...object, reserveBytes: () => 3 * 1024 * KIB };
       keep(scene, scene.watched.start(reserving, [{ start: 0, end: SIZE }]));
       await settle();
       expect(vi.getTimerCount()).toBe(1);

@@ -119,7 +119,7 @@ export class MemoryStore {
       },
       ...(pieces && { pieces: (range: ByteRange) => inTurns(pieces(range)) }),
       ...(options.pieceCount && { pieceCount: options.pieceCount }),
-      ...(options.reserveBytes !== undefined && { reserveBytes: options.reserveBytes }),
+      ...(options.reserveBytes !== undefined && { reserveBytes: () => options.reserveBytes ?? 0 }),
       ...(refresh && { refresh: (_: StoredPiece, context: CallContext) => this.#refresh(context) }),
       read: (_piece, range, request) => this.#read(range, "read", request.permits, request),
     };

@@ -316,6 +316,15 @@ describe("memory of whole-chunk decoding", () => {
     expect(longestAlone).toBeLessThan(1_600);
   }, 90_000);
 
+  it("needs none for a large chunk outside of what is asked for", async () => {
+    putObject(cluster, "/o", { size: 6 * MiB, chunkBytes: 5 * MiB, form: "cipher" });
+    const source = sourceOf();
+    const read = (start: number, end: number) =>
+      downloadKey(source, "o", { range: { start, end }, budget: new WatchedBudget(4 * MiB, 96) });
+    expectRamp((await read(5 * MiB, 6 * MiB)).bytes, 5 * MiB, 6 * MiB);
+    await expect(read(5 * MiB - 1, 6 * MiB)).rejects.toMatchObject({ kind: "unsupported" });
+  });
+
   it("refuses a chunk that cannot fit, before headers", async () => {
     putObject(cluster, "/o", { size: 9 * MiB, chunkBytes: 9 * MiB, form: "cipher" });
     const budget = new Budget(16 * MiB, 96);
