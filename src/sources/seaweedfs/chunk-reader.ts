@@ -6,12 +6,12 @@ import type { Answer, ReadRequest, StoredPiece } from "../source.ts";
 import { discard } from "../upstream.ts";
 import type { Chunk } from "./chunk.ts";
 import type { Cluster } from "./cluster.ts";
-import { isChecksum, matchesEtag } from "./crc32c.ts";
+import { matchesEtag } from "./crc32c.ts";
 import { createDecoder, decryptInPlace, type StreamCipher } from "./ctr.ts";
 import { cipherOverheadBytes, free, inflate, looksGzipped, openCiphered } from "./decode.ts";
 import type { Door } from "./doors.ts";
 import { checkSpan, parseManifest } from "./manifest-blob.ts";
-import { type NeedleAnswer, readNeedle } from "./needle.ts";
+import { isNeedle, type NeedleAnswer, readNeedle } from "./needle.ts";
 import { provenBody } from "./proven-body.ts";
 import type { Others, ReplicaWalk } from "./replica-walk.ts";
 import { type ClusterContext, ofReplica, readWhole } from "./request.ts";
@@ -382,11 +382,6 @@ export class ChunkReader {
       { replica, alternatives: others.alternatives },
     );
   }
-}
-
-/** By its checksum, which every volume server sends (5.5 of the protocol notes), whatever stands in between. */
-function isNeedle({ response }: NeedleAnswer): boolean {
-  return isChecksum(response.headers.get("etag"));
 }
 
 function isShorter(needleBytes: number | undefined, size: number): boolean {

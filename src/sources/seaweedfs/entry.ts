@@ -94,15 +94,11 @@ export function entryFromJson(value: unknown): Entry {
 }
 
 /**
- * The entry under the path that was asked for, which is the one to be asked again. A filer behind a URL with a path of
- * its own names it with that in front.
- *
- * @throws ReadaheadError `protocol` for an entry of another path
+ * The entry under the path that was asked for: what is asked again is that one, inside the mount's root, whatever path
+ * the answer names.
  */
 export function entryAt(path: string, entry: Entry): Entry {
-  if (entry.path === path) return entry;
-  if (entry.path.endsWith(path)) return { ...entry, path };
-  throw new ReadaheadError("protocol", "The filer answered with the entry of another path");
+  return entry.path === path ? entry : { ...entry, path };
 }
 
 /** The bytes stored under a name of `Extended`, as text; `undefined` when there is none. */

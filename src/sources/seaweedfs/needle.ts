@@ -12,6 +12,7 @@ import type { Ask } from "../../readahead/permits.ts";
 import { contentEncoding, parseLength, statusError } from "../../readahead/verify.ts";
 import { discard } from "../upstream.ts";
 import type { HostCheck } from "./allowed-hosts.ts";
+import { isChecksum } from "./crc32c.ts";
 import { type Door, type DoorOptions, volumeDoor } from "./doors.ts";
 import { type ClusterContext, ofReplica, type SeaweedfsFetch, send } from "./request.ts";
 
@@ -164,4 +165,14 @@ function refusal(response: Response, replica: string): ReadaheadError {
 
 function fault(message: string, status: number): ReadaheadError {
   return new ReadaheadError("protocol", message, { status });
+}
+
+/**
+ * Whether a volume server answered: by its checksum, which every volume server sends (5.5 of the protocol notes),
+ * whatever stands in between. A proxy may take the ETag away; it gives none of another form, and makes no page of bytes.
+ */
+export function isNeedle({ response: { headers } }: NeedleAnswer): boolean {
+  const etag = headers.get("etag");
+  if (etag !== null) return isChecksum(etag);
+  return !/^(text\/|application\/(json|xml))/i.test(headers.get("content-type") ?? "");
 }

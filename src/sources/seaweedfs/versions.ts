@@ -182,7 +182,8 @@ function versionIn(folder: string, item: unknown): Entry | undefined {
   const name = entry.path.slice(entry.path.lastIndexOf("/") + 1);
   if (entry.directory || !isVersionFile(name)) return undefined;
   if ((extendedText(entry, versionIdName) ?? "") === "") return undefined;
-  return entryAt(`${folder}/${name}`, entry);
+  const path = `${folder}/${name}`;
+  return entry.path.endsWith(path) ? entryAt(path, entry) : undefined;
 }
 
 /** A version's name in the folder: nothing that leads out of it. */
