@@ -137,7 +137,9 @@ if (filer === "") {
       );
       await createEntry({ directory: folder, name: "folded.bin", size: count * 2008, chunks });
       const listed = (await entryOf(`${folder}/folded.bin`)).chunks;
-      expect(listed.filter((item) => item.is_chunk_manifest === true).length).toBe(2);
+      // By ten thousand in 4.44, by a few hundred in 4.53.
+      const manifests = listed.filter((item) => item.is_chunk_manifest === true);
+      expect(manifests.length).toBeGreaterThan(1);
       const folded = `${folder.slice(1)}/folded.bin`;
       for (const start of [0, 5_000_001, 20_079_000, 40_159_990, count * 2008 - 3000]) {
         const range = { start, end: start + 3000 };

@@ -9,7 +9,7 @@ import type { Cluster } from "./cluster.ts";
 import { matchesEtag } from "./crc32c.ts";
 import { createDecoder, decryptInPlace, type StreamCipher } from "./ctr.ts";
 import { cipherOverheadBytes, free, inflate, looksGzipped, openCiphered } from "./decode.ts";
-import type { Door } from "./doors.ts";
+import type { Door } from "./door.ts";
 import { checkSpan, parseManifest } from "./manifest-blob.ts";
 import { isNeedle, type NeedleAnswer, readNeedle } from "./needle.ts";
 import { provenBody } from "./proven-body.ts";

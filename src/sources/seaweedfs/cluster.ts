@@ -76,7 +76,7 @@ export function createCluster(options: ResolvedOptions): Cluster {
     entries: new EntryCache(options.metadataTtlMs, now),
     locator,
     doors,
-    needles: { fetch, allows: options.allows, doors },
+    needles: { fetch, allows: options.allows, protocol: options.protocol },
     gzipped: new GzippedNeedles(),
     keys: createKeySources(options, filer),
     facts: new KnownFacts(

@@ -5,25 +5,17 @@
 import { ReadaheadError } from "../../errors.ts";
 import type { BusyServers } from "./busy.ts";
 import type { Chunk } from "./chunk.ts";
+import { type Door, type VolumeProtocol, volumeUrl } from "./door.ts";
 import type { Filer } from "./filer.ts";
 import type { Location, Locator, Lookups, Placement } from "./locate.ts";
 import type { ClusterContext } from "./request.ts";
-import type { TokenSigner } from "./token.ts";
-
-/** One server to ask for a needle. */
-export interface Door {
-  readonly replica: string;
-  readonly url: string;
-  readonly headers: Record<string, string>;
-  /** A volume server; else a filer that proxies. */
-  readonly direct: boolean;
-}
+import { filePass, fixedPass, type TokenSigner } from "./token.ts";
 
 export interface DoorOptions {
   readonly access: "direct" | "filer";
   /** In direct access: ask the filer when volume servers cannot be reached. */
   readonly filerFallback: boolean;
-  readonly protocol: "http:" | "https:";
+  readonly protocol: VolumeProtocol;
   readonly dataCenter: string | undefined;
   readonly signer: TokenSigner | undefined;
   readonly filer: Filer;
@@ -49,12 +41,7 @@ export async function findDoors(
   lookups: Lookups | undefined,
   context: ClusterContext,
 ): Promise<Doors> {
-  const byFiler = options.filer.chunkDoors(context).map((door) => ({
-    replica: door.replica,
-    url: door.url(chunk.fid),
-    headers: {},
-    direct: false,
-  }));
+  const byFiler = options.filer.chunkDoors(chunk.fid, context);
   if (options.access === "filer" || lookups === undefined)
     return { doors: byFiler, placement: undefined };
   let placement: Placement;
@@ -64,11 +51,12 @@ export async function findDoors(
     if (!isOfMaster(error) || !options.filerFallback || context.signal.aborted) throw error;
     return { doors: byFiler, placement: undefined };
   }
-  const doors = await Promise.all(
-    ordered(placement.locations, options).map((location) =>
-      volumeDoor(location.host, chunk.fid, options, placement),
-    ),
-  );
+  const { signer } = options;
+  const pass = signer === undefined ? fixedPass(placement.token) : filePass(signer, chunk.fid);
+  const doors = ordered(placement.locations, options).map(({ host }): Door => {
+    const url = volumeUrl(host, chunk.fid, options.protocol);
+    return { replica: host, url, direct: true, pass };
+  });
   const suspect = (door: Door) => context.suspect?.(door.replica) === true;
   const good = doors.filter((door) => !suspect(door));
   const busy = (door: Door) => options.busy.has(door.replica);
@@ -94,22 +82,6 @@ function isOfMaster(error: unknown): boolean {
       error.kind,
     )
   );
-}
-
-/** The door of one volume server, with a token where the cluster wants one. */
-export async function volumeDoor(
-  host: string,
-  fid: string,
-  options: Pick<DoorOptions, "protocol" | "signer">,
-  placement: Placement | undefined,
-): Promise<Door> {
-  const token = (await options.signer?.forFile(fid)) ?? placement?.token;
-  return {
-    replica: host,
-    url: `${options.protocol}//${host}/${fid}?readDeleted=true`,
-    headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
-    direct: true,
-  };
 }
 
 function ordered(locations: readonly Location[], options: DoorOptions): Location[] {

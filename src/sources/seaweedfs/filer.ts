@@ -9,6 +9,7 @@ import { parseHttpDate } from "../../readahead/http-date.ts";
 import { statusError } from "../../readahead/verify.ts";
 import type { Facts, ReadRequest } from "../source.ts";
 import { discard } from "../upstream.ts";
+import type { Door } from "./door.ts";
 import { type Entry, entryAt, parseEntry } from "./entry.ts";
 import { encodePath } from "./name.ts";
 import {
@@ -19,7 +20,7 @@ import {
   sendForAll,
 } from "./request.ts";
 import { Servers } from "./servers.ts";
-import type { TokenSigner } from "./token.ts";
+import { filerPass, type Pass, type TokenSigner } from "./token.ts";
 
 export interface FilerOptions {
   readonly urls: readonly URL[];
@@ -33,9 +34,11 @@ export interface FilerOptions {
 export class Filer {
   readonly #options: FilerOptions;
   readonly #servers: Servers;
+  readonly #pass: Pass;
 
   constructor(options: FilerOptions) {
     this.#options = options;
+    this.#pass = filerPass(options.signer);
     this.#servers = new Servers(options.urls, options.now);
   }
 
@@ -64,7 +67,7 @@ export class Filer {
       const { fetch } = this.#options;
       const url = urlOf(base, target);
       for (let attempt = 1; ; attempt++) {
-        const authorization = await this.#authorization();
+        const authorization = await this.#pass.authorization();
         const answer = await sendForAll(
           fetch,
           {
@@ -72,15 +75,18 @@ export class Filer {
             replica: base.host,
             purpose,
             alternatives,
-            headers: { ...authorization, accept: "application/json" },
+            headers: {
+              ...(authorization === undefined ? {} : { authorization }),
+              accept: "application/json",
+            },
           },
           context,
           limitBytes,
         );
         if (answer.status === 404) return undefined;
         if (answer.status === 200) return new TextDecoder().decode(answer.bytes);
-        if (answer.status === 401 && attempt === 1 && this.#isOffClock(answer, authorization))
-          continue;
+        const offClock = () => this.#pass.refused(answer.headers, authorization);
+        if (answer.status === 401 && attempt === 1 && offClock()) continue;
         throw statusError(answer, { replica: base.host });
       }
     });
@@ -118,6 +124,7 @@ export class Filer {
     context: ClusterContext,
   ): Promise<{ readonly body: ReadableStream<Uint8Array>; readonly replica: string }> {
     const replica = base.host;
+    const authorization = await this.#pass.authorization();
     const response = await send(
       this.#options.fetch,
       {
@@ -127,7 +134,7 @@ export class Filer {
         // It may be fetching the object for up to 10 s: no sign of a hung server, and another filer would begin anew.
         alternatives: false,
         headers: {
-          ...(await this.#authorization()),
+          ...(authorization === undefined ? {} : { authorization }),
           range: `bytes=${range.start}-${range.end - 1}`,
           "accept-encoding": "identity",
         },
@@ -154,28 +161,21 @@ export class Filer {
     }
   }
 
-  /** Doors of `?proxyChunkId=`, best first. The filer mints the volume's token itself and wants none of its own. */
-  chunkDoors(context: ClusterContext): { readonly replica: string; url(fid: string): string }[] {
+  /**
+   * Doors of `?proxyChunkId=`, best first. The filer signs the volume server's token itself, and drops what it was sent;
+   * 4.53 wants its own for that, 4.44 does not look at it.
+   */
+  chunkDoors(fid: string, context: ClusterContext): Door[] {
     const nameOf = (host: string) => `filer/${host}`;
     // A filer that is silent for a chunk may answer for metadata: the silence can be that of a volume server.
     const suspect = (host: string) =>
       context.suspect?.(host) === true || context.suspect?.(nameOf(host)) === true;
     return this.#servers.order({ suspect }).map((base) => ({
       replica: nameOf(base.host),
-      url: (fid) => urlOf(base, `/?proxyChunkId=${fid}&readDeleted=true`),
+      url: urlOf(base, `/?proxyChunkId=${fid}&readDeleted=true`),
+      direct: false,
+      pass: this.#pass,
     }));
-  }
-
-  async #authorization(): Promise<{ readonly authorization?: string }> {
-    const token = await this.#options.signer?.forFiler();
-    return token === undefined ? {} : { authorization: `Bearer ${token}` };
-  }
-
-  #isOffClock(
-    refusal: { readonly headers: Headers },
-    { authorization }: { readonly authorization?: string },
-  ): boolean {
-    return this.#options.signer?.refused(refusal.headers, authorization) === true;
   }
 }
 

@@ -13,8 +13,9 @@ import { contentEncoding, parseLength, statusError } from "../../readahead/verif
 import { discard } from "../upstream.ts";
 import type { HostCheck } from "./allowed-hosts.ts";
 import { isChecksum } from "./crc32c.ts";
-import { type Door, type DoorOptions, volumeDoor } from "./doors.ts";
+import { type Door, type VolumeProtocol, volumeUrl } from "./door.ts";
 import { type ClusterContext, ofReplica, type SeaweedfsFetch, send } from "./request.ts";
+import { fixedPass } from "./token.ts";
 
 /** What is asked of a needle. */
 export interface NeedleRequest {
@@ -34,7 +35,7 @@ export interface NeedleRequest {
 export interface NeedleOptions {
   readonly fetch: SeaweedfsFetch;
   readonly allows: HostCheck;
-  readonly doors: Pick<DoorOptions, "protocol" | "signer">;
+  readonly protocol: VolumeProtocol;
 }
 
 /** A judged answer. */
@@ -63,16 +64,6 @@ export async function readNeedle(
   const { door, range, alternatives } = request;
   const { replica } = door;
   let response = await sendTo(door, request, options, context);
-  const { authorization } = door.headers;
-  if (
-    response.status === 401 &&
-    options.doors.signer?.refused(response.headers, authorization) === true
-  ) {
-    // Our clock was wrong: a token by the server's clock may do.
-    discard(response);
-    const { headers } = await volumeDoor(replica, request.fid, options.doors, undefined);
-    response = await sendTo({ ...door, headers }, request, options, context);
-  }
   let moved = /,/.test(response.headers.get("x-amz-request-id") ?? "");
   if (redirectStatuses.includes(response.status)) {
     const location = response.headers.get("location") ?? "";
@@ -83,9 +74,11 @@ export async function readNeedle(
         replica,
         alternatives,
       });
-    const next = await volumeDoor(owner.host, request.fid, options.doors, undefined);
-    const headers = next.headers["authorization"] === undefined ? door.headers : next.headers;
-    response = await sendTo({ ...next, headers }, request, options, context);
+    const url = volumeUrl(owner.host, request.fid, options.protocol);
+    // A file's token opens it anywhere; the filer's, every file, so it goes to the filer alone.
+    const pass = door.direct ? door.pass : fixedPass(undefined);
+    const next = { replica: owner.host, url, direct: true, pass };
+    response = await sendTo(next, request, options, context);
     moved = true;
   }
   try {
@@ -96,18 +89,34 @@ export async function readNeedle(
   }
 }
 
+/** Sends a request with what opens the door; once more where our clock was wrong, by the server's. */
 async function sendTo(
   door: Door,
+  request: NeedleRequest,
+  options: NeedleOptions,
+  context: ClusterContext,
+): Promise<Response> {
+  for (let attempt = 1; ; attempt++) {
+    const authorization = await door.pass.authorization();
+    const response = await sendWith(authorization, door, request, options, context);
+    if (response.status !== 401 || attempt > 1) return response;
+    if (!door.pass.refused(response.headers, authorization)) return response;
+    discard(response);
+  }
+}
+
+async function sendWith(
+  authorization: string | undefined,
+  { url, replica }: Door,
   { range, acceptGzip, purpose, alternatives, hurry }: NeedleRequest,
   { fetch }: NeedleOptions,
   context: ClusterContext,
 ): Promise<Response> {
   const headers: Record<string, string> = {
-    ...door.headers,
     "accept-encoding": range === undefined && acceptGzip === true ? "gzip" : "identity",
   };
+  if (authorization !== undefined) headers["authorization"] = authorization;
   if (range !== undefined) headers["range"] = `bytes=${range.start}-${range.end - 1}`;
-  const { url, replica } = door;
   try {
     return await send(fetch, { url, replica, purpose, headers, alternatives: hurry }, context);
   } catch (error) {

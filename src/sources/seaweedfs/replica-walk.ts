@@ -6,7 +6,8 @@
 import { ReadaheadError } from "../../errors.ts";
 import type { Chunk } from "./chunk.ts";
 import type { Cluster } from "./cluster.ts";
-import { type Door, type Doors, findDoors } from "./doors.ts";
+import type { Door } from "./door.ts";
+import { type Doors, findDoors } from "./doors.ts";
 import type { Lookups, Placement } from "./locate.ts";
 import { type ClusterContext, ofReplica } from "./request.ts";
 

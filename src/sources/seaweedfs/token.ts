@@ -28,6 +28,41 @@ export interface TokenSigner {
   refused(headers: Headers, authorization: string | undefined): boolean;
 }
 
+/** What one server wants to see before it answers. */
+export interface Pass {
+  /** For the `Authorization` header of the next request; `undefined` where none is known. */
+  authorization(): Promise<string | undefined>;
+  /** See {@link TokenSigner.refused}; false for what was not signed here. */
+  refused(headers: Headers, authorization: string | undefined): boolean;
+}
+
+export function filePass(signer: TokenSigner, fid: string): Pass {
+  return signedPass(signer, () => signer.forFile(fid));
+}
+
+export function filerPass(signer: TokenSigner | undefined): Pass {
+  return signer === undefined ? fixedPass(undefined) : signedPass(signer, () => signer.forFiler());
+}
+
+/** A token that somebody else has signed. */
+export function fixedPass(token: string | undefined): Pass {
+  return {
+    authorization: () => Promise.resolve(token === undefined ? undefined : bearer(token)),
+    refused: () => false,
+  };
+}
+
+function signedPass(signer: TokenSigner, sign: () => Promise<string>): Pass {
+  return {
+    authorization: async () => bearer(await sign()),
+    refused: (headers, authorization) => signer.refused(headers, authorization),
+  };
+}
+
+function bearer(token: string): string {
+  return `Bearer ${token}`;
+}
+
 /** @param secret The cluster's read key (`jwt.signing.read.key` or `jwt.filer_signing.read.key`) */
 export function createTokenSigner(secret: string, now: () => number = Date.now): TokenSigner {
   const key = new TextEncoder().encode(secret);

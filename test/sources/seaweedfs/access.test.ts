@@ -85,6 +85,48 @@ describe("tokens", () => {
   });
 });
 
+describe("a filer that wants its token for chunks, too (4.53)", () => {
+  beforeEach(async () => {
+    await cluster.close();
+    await start({ volumeKey: "volume", filerKey: "filer", gatedProxy: true });
+  });
+
+  it("gets it where chunks are read through it", async () => {
+    await expectReadable(sourceOf({ filerTokenSecret: "filer", volumeAccess: "filer" }));
+  });
+
+  it("gets it where volume servers cannot be reached, by its own clock", async () => {
+    for (const volume of cluster.volumes) volume.fault = () => ({ do: "reset" });
+    const source = sourceOf({
+      filerTokenSecret: "filer",
+      volumeTokenSecret: "volume",
+      filerFallback: true,
+      now: () => Date.now() - 600_000,
+    });
+    const { bytes } = await downloadKey(source, "o");
+    expect(Buffer.compare(bytes, contentBytes(ramp, 0, 10_000))).toBe(0);
+  });
+
+  it("alone gets it: nobody it sends us on to", async () => {
+    const [filer] = cluster.filers;
+    const [volume] = cluster.volumes;
+    if (filer === undefined || volume === undefined) throw new Error("There is no cluster");
+    filer.fault = ({ target }) => {
+      if (!target.includes("proxyChunkId")) return undefined;
+      return { do: "reply", reply: { status: 301, headers: { Location: volume.url } } };
+    };
+    const source = sourceOf({ filerTokenSecret: "filer", volumeAccess: "filer" });
+    await expect(readKey(source, "o")).rejects.toMatchObject({ kind: "denied" });
+    expect(volume.seen.length).toBeGreaterThan(0);
+    for (const { headers } of volume.seen) expect(headers.authorization).toBeUndefined();
+  });
+
+  it("refuses another key", async () => {
+    const wrong = sourceOf({ filerTokenSecret: "nope", volumeAccess: "filer" });
+    await expect(readKey(wrong, "o")).rejects.toMatchObject({ kind: "denied" });
+  });
+});
+
 describe("addresses", () => {
   it("outside of allowed_hosts are refused, and never connected to", async () => {
     const source = sourceOf({ allowedHosts: ["volumes.example", "10.0.0.0/8"] });

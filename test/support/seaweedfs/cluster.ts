@@ -24,6 +24,8 @@ export interface FakeClusterOptions {
   /** Read keys: servers then refuse requests without a token. */
   readonly volumeKey?: string;
   readonly filerKey?: string;
+  /** The filer wants its token for chunks, too, as 4.53 does and 4.44 did not. */
+  readonly gatedProxy?: boolean;
   /** Data centre of each volume server. */
   readonly dataCenters?: readonly string[];
 }
@@ -119,9 +121,11 @@ export class FakeCluster {
   #filer(seen: SeenRequest): Reply {
     const { path, query } = parseTarget(seen.target);
     const fid = query.get("proxyChunkId");
-    if (path === "/" && fid !== null) return this.#proxy(seen, fid);
-    const { filerKey } = this.options;
-    if (filerKey !== undefined && bearerClaims(seen, filerKey) === undefined) return wrongJwt;
+    const proxied = path === "/" && fid !== null;
+    const { filerKey, gatedProxy = false } = this.options;
+    const gated = filerKey !== undefined && (!proxied || gatedProxy);
+    if (gated && bearerClaims(seen, filerKey) === undefined) return wrongJwt;
+    if (proxied) return this.#proxy(seen, fid);
     const trimmed = path.length > 1 ? path.replace(/\/$/, "") : path;
     const json = { "Content-Type": "application/json", Server: "SeaweedFS 30GB 4.44" };
     const recorded = this.entries.get(trimmed);
