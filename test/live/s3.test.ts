@@ -199,23 +199,22 @@ if (filer === "" || s3 === "" || accessKeyId === "" || secretAccessKey === "") {
         console.log(`the gateway refuses a copy from ${from} to ${to}: ${copied.status}`);
         return;
       }
-      // 4.44 stores every copy broken that encrypts or decrypts on a ciphered cluster: those must fail, not lie.
-      if (ciphered && (from !== "plain" || to !== "plain")) {
-        const end = await downloadKey(source, key, { clientKeys: customerKeyHeaders }).then(
-          ({ bytes }) => Buffer.compare(bytes, content),
-          (error: unknown) => error,
-        );
-        if (end !== 0) {
-          expect(end).toBeInstanceOf(ReadaheadError);
-          console.log(`ciphered copy from ${from} to ${to}: ${String(end)}`);
-        }
-        return;
-      }
-      await expectContent(source, key, content);
+      await expectContentOrRefusal(key, content, from !== "plain" || to !== "plain");
     });
 
-    it("with a part copied from the middle of another object", async (context) => {
-      if (ciphered) skip(context, "4.44 stores it broken on a ciphered cluster");
+    /** 4.44 stores copies broken that encrypt, decrypt or cut on a ciphered cluster (4.53 does not): they fail, not lie. */
+    async function expectContentOrRefusal(key: string, content: Uint8Array, cut: boolean) {
+      if (!ciphered || !cut) return expectContent(source, key, content);
+      const end = await downloadKey(source, key, { clientKeys: customerKeyHeaders }).then(
+        ({ bytes }) => Buffer.compare(bytes, content),
+        (error: unknown) => error,
+      );
+      if (end === 0) return;
+      expect(end).toBeInstanceOf(ReadaheadError);
+      console.log(`ciphered copy ${key}: ${String(end)}`);
+    }
+
+    it("with a part copied from the middle of another object", async () => {
       await put("whole.bin", contentBytes(ramp, 0, 9 * MiB));
       const range = [1_000_003, 1_000_003 + 5 * MiB + 7] as const;
       await upload("part-copied.bin", {}, [
@@ -228,7 +227,7 @@ if (filer === "" || s3 === "" || accessKeyId === "" || secretAccessKey === "") {
           return /<ETag>([^<]+)/.exec(answer)?.[1]?.replaceAll("&#34;", '"') ?? "";
         },
       ]);
-      await expectContent(source, "part-copied.bin", contentBytes(ramp, ...range));
+      await expectContentOrRefusal("part-copied.bin", contentBytes(ramp, ...range), true);
     });
 
     it.each([
