@@ -146,7 +146,12 @@ export function createHandler(options: HandlerOptions): Handler {
       return explainObject(exchange, asked, options.explain);
     }
     return serveObject(exchange, asked, {
-      refuse: async (refusal) => refused(exchange, await explainedNotFound(exchange, refusal)),
+      refuse: async (refusal) => {
+        // A folder without its index object is listed where the mount lists.
+        if (asked.key !== key && mount.listing === true && refusal.code === "not-found")
+          return listingPage(exchange, key);
+        return refused(exchange, await explainedNotFound(exchange, refusal));
+      },
     });
   }
 

@@ -39,7 +39,7 @@ export interface Mount {
   readonly root?: boolean | undefined;
   /**
    * Whether the mount itself and keys that end with a slash are answered with what is in them, as JSON. Needs a source
-   * that lists; an index object goes first. Default false.
+   * that lists; an index object goes first, where there is one. Default false.
    */
   readonly listing?: boolean | undefined;
   /** Whether `?download` sets Content-Disposition. Default true. */

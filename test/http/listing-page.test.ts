@@ -58,6 +58,19 @@ describe("a mount with listing", () => {
     expect(asked).toEqual([]);
   });
 
+  it("lists a folder that has no index object, page by page", async () => {
+    const handle = listingOf({ index: "index.html" });
+    const { status, bytes } = await harness.ask(handle, "/files/a%20b/?after=x&limit=7");
+    expect(status).toBe(200);
+    expect(JSON.parse(new TextDecoder().decode(bytes))).toMatchObject({ prefix: "a b/" });
+    expect(asked[0]).toMatchObject({ prefix: "a b/", request: { after: "x", limit: 7 } });
+    await harness.settled();
+    expect(harness.finishes.at(-1)).toMatchObject({ status: 200, endedBy: "done" });
+    expect((await harness.ask(handle, "/files/none/")).status).toBe(404);
+    expect((await harness.ask(handle, "/files/none")).status).toBe(404);
+    expect(asked).toHaveLength(2);
+  });
+
   it("lists nothing where it is off, not asked for, refused, or an index stands there", async () => {
     expect((await harness.ask(listingOf({ listing: false }), "/files/")).status).toBe(404);
     expect((await harness.ask(listingOf({ index: "film.mp4" }), "/files/")).status).not.toBe(500);
