@@ -101,6 +101,15 @@ export const corsOrigin = v.pipe(
   ),
 );
 
+/** What is appended to the key of a folder, which is "" or ends with a slash. */
+export const indexName = v.pipe(
+  text,
+  v.check(
+    (name) => !name.startsWith("/"),
+    'must not begin with a slash, as in index = "index.html"',
+  ),
+);
+
 /** Name of a host that requests name. */
 export const hostName = v.pipe(
   text,

@@ -63,5 +63,8 @@ function count(unit: string, least: number, most: number) {
 }
 
 function received(input: unknown): string {
-  return typeof input === "number" ? `, not ${input}` : `, not ${typeof input}`;
+  if (typeof input === "number") return `, not ${input}`;
+  return typeof input === "string" && /^\d+$/.test(input)
+    ? "; take the quotes away"
+    : `, not ${typeof input}`;
 }

@@ -49,13 +49,13 @@ function r2Source(variable: string, table: R2Table, bindings: Bindings): Source 
   return bucket && createR2Source({ bucket });
 }
 
-function httpSource(variable: string, table: HttpTable, bindings: Bindings): Source {
+function httpSource(variable: string, table: HttpTable, bindings: Bindings): Source | undefined {
   const authorization = bindings.secret(
     `${variable}.authorization_secret`,
     table.authorization_secret,
   );
   if (authorization !== undefined && !/^[ -~]+$/.test(authorization))
-    bindings.fault(
+    return bindings.fault(
       `${variable}.authorization_secret`,
       "names a secret that is no header's value; set it again as one line of printable ASCII",
     );

@@ -129,6 +129,7 @@ describe("readConfig", () => {
 describe("a fault in the configuration", () => {
   const faults: [string, Env, ...RegExp[]][] = [
     ["no mounts at all", {}, /^MOUNTS is missing; add a table/],
+    ["an empty table of mounts", { MOUNTS: {} }, /^MOUNTS is missing; add a table/],
     ["MOUNTS as a list", { MOUNTS: [files] }, /^MOUNTS must be a table/],
     ["MOUNTS as broken JSON", { MOUNTS: "{" }, /^MOUNTS is text that is not JSON/],
     ["LIMITS as a number", { MOUNTS: { files }, LIMITS: 6 }, /^LIMITS must be a table/],
@@ -158,6 +159,16 @@ describe("a fault in the configuration", () => {
       "credentials for every origin",
       { MOUNTS: { files: { ...files, cors: { origins: "*", credentials: true } } } },
       /MOUNTS\.files\.cors cannot have credentials/,
+    ],
+    [
+      "a limit in quotes",
+      { MOUNTS: { files: { ...files, window_parts: "4" } } },
+      /MOUNTS\.files\.window_parts must be a whole number of parts from 1 to 64; take the quotes away$/,
+    ],
+    [
+      "an index with a slash before it",
+      { MOUNTS: { files: { ...files, index: "/index.html" } } },
+      /MOUNTS\.files\.index must not begin with a slash/,
     ],
     [
       "a prefix without its slash",

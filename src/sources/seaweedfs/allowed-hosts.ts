@@ -30,7 +30,7 @@ export function createHostCheck(
   const rules =
     list === undefined
       ? configured.map((url) => networkOf(addressOf(url.host)))
-      : list.map((entry) => listedRule(entry));
+      : list.map(listedRule);
   return (host) => {
     const address = addressOf(host);
     return isHost(address) && rules.some((allows) => allows(address));
@@ -66,14 +66,14 @@ function hasOneOwner(parent: readonly string[]): boolean {
   return parent.length > 2 && !sharedZones.some((shared) => zone.endsWith(shared));
 }
 
-function listedRule(entry: string): Rule {
+function listedRule(entry: string, index: number): Rule {
   const text = entry.trim().toLowerCase();
   if (text === "*") return () => true;
   const cidr = /^(\d+\.\d+\.\d+\.\d+)\/(\d{1,2})$/.exec(text);
   if (cidr !== null) {
     const base = ipv4(cidr[1] ?? "");
     const bits = Number(cidr[2]);
-    if (base === undefined || bits > 32) throw badEntry(entry);
+    if (base === undefined || bits > 32) throw badEntry(index);
     const divisor = 2 ** (32 - bits);
     return ({ name }) => {
       const ip = ipv4(name);
@@ -82,18 +82,19 @@ function listedRule(entry: string): Rule {
   }
   if (text.startsWith("*.")) {
     const suffix = addressOf(text.slice(1));
-    if (!/^(\.[a-z0-9-]+)+$/.test(suffix.name)) throw badEntry(entry);
+    if (!/^(\.[a-z0-9-]+)+$/.test(suffix.name)) throw badEntry(index);
     return ({ name, port }) =>
       name.endsWith(suffix.name) && (suffix.port === "" || suffix.port === port);
   }
   const own = addressOf(text);
-  if (!isHost(own)) throw badEntry(entry);
+  if (!isHost(own)) throw badEntry(index);
   return ({ name, port }) => name === own.name && (own.port === "" || own.port === port);
 }
 
-function badEntry(entry: string): TypeError {
+/** Says which entry, not what it says: the message may reach clients, and hosts are none of theirs. */
+function badEntry(index: number): TypeError {
   return new TypeError(
-    `allowed_hosts takes host, host:port, *.domain, an IPv4 block or *, not ${JSON.stringify(entry)}`,
+    `entry ${index + 1} of allowed_hosts is none of host, host:port, *.domain, an IPv4 block and *`,
   );
 }
 

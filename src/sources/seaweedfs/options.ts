@@ -127,6 +127,8 @@ export function resolveOptions(given: SeaweedfsOptions): ResolvedOptions {
   const access = given.volumeAccess ?? (masters.length > 0 ? "direct" : "filer");
   if (access === "direct" && masters.length === 0)
     throw new TypeError('volume_access "direct" needs a master');
+  if (given.volumeTokenFromMaster === true && masters.length === 0)
+    throw new TypeError("volume_token_from_master needs a master");
   const root = normalizeRoot(given.root ?? "", "root");
   const bucketsFolder = normalizeRoot(given.bucketsFolder ?? "/buckets", "buckets_folder");
   const inBuckets = root === bucketsFolder || root.startsWith(`${bucketsFolder}/`);

@@ -350,6 +350,7 @@ describe("options", () => {
     [{ filer: "nonsense" }, TypeError],
     [{ filer: "http://user@x" }, TypeError],
     [{ filer: "http://x", volumeAccess: "direct" as const }, TypeError],
+    [{ filer: "http://x", volumeTokenFromMaster: true }, TypeError],
     [{ filer: "http://x", root: "/a/../b" }, TypeError],
     [{ filer: "http://x", bucketsFolder: "../x" }, TypeError],
     [{ filer: "http://x", sseKekSecret: "no key" }, TypeError],
@@ -363,6 +364,9 @@ describe("options", () => {
     const create = (options: Partial<SeaweedfsOptions>) => () =>
       createSeaweedfsSource({ filer: "http://x", ...options });
     expect(create({ bucketsFolder: "../x" })).toThrow(/^buckets_folder /);
+    expect(create({ allowedHosts: ["*.example", "http://inner.example/"] })).toThrow(
+      /^entry 2 of allowed_hosts is none of host, host:port, \*\.domain, an IPv4 block and \*$/,
+    );
     expect(create({ root: "../x" })).toThrow(/^root /);
     expect(create({ sseKekSecret: "hush" })).toThrow(/^sse_kek_secret (?!.*hush)/);
     expect(create({ sseKekSecret: ` ${"0f".repeat(32)}\n` })).not.toThrow();
