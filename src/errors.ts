@@ -66,9 +66,9 @@ export class ReadaheadError extends Error {
     this.replica = options.replica;
     this.status = options.status;
     this.retryAfterMs = options.retryAfterMs;
-    this.alternatives = options.alternatives ?? false;
-    this.connection = options.connection ?? false;
-    this.silent = options.silent ?? false;
+    this.alternatives = options.alternatives === true;
+    this.connection = options.connection === true;
+    this.silent = options.silent === true;
     this.size = options.size;
   }
 }

@@ -156,7 +156,7 @@ class RunningDownload implements Download {
     this.#closed = true;
     const at = performance.now();
     this.#clientSignal?.removeEventListener("abort", this.#onClientLeft);
-    if (this.#timer !== undefined) clearTimeout(this.#timer);
+    clearTimeout(this.#timer as never);
     const reason = error ?? new DOMException(`The download has ended: ${endedBy}`, "AbortError");
     this.#allowance.close(reason);
     this.#controller.abort(reason);
@@ -286,6 +286,8 @@ class RunningDownload implements Download {
     const shortest = Math.min(holdMs, firstByteMs, stallMs) / 4;
     const tickMs = Math.min(LONGEST_TICK_MS, Math.max(SHORTEST_TICK_MS, shortest));
     this.#timer = setTimeout(() => this.#tick(), busy ? tickMs : IDLE_TICK_MS);
+    // Node: a stream that nobody reads on keeps no process alive.
+    (this.#timer as { unref?: () => void }).unref?.();
   }
 
   #tick(): void {

@@ -130,7 +130,7 @@ export class Readahead {
     for (const entry of this.#queue.splice(0)) if (entry instanceof Part) entry.close();
     if (this.#first !== undefined) discardBody(this.#first.body, reason);
     this.#planner.end();
-    if (this.#timer !== undefined) clearTimeout(this.#timer);
+    clearTimeout(this.#timer as never);
     if (endedBy !== "done" && endedBy !== "stream-cancel") this.#out.error(reason);
     this.#news.open();
   }

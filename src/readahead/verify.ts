@@ -115,7 +115,7 @@ function verifyRefusal(asked: Asked, headers: Headers): Checked {
   if (asked.known !== undefined) {
     compareVersion(asked, headers, false);
     if (size !== undefined) compareSize(asked, 416, size);
-    throw fault(asked, 416, "protocol", "Upstream refused a range inside the object");
+    throw fault(asked, 416, "protocol", "Upstream refused a range of the object");
   }
   return { kind: "refused", size };
 }

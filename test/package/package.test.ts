@@ -109,6 +109,22 @@ describe("the packed package", () => {
     expect(stdout.trim()).toBe(String(ramp.size));
   });
 
+  it("lets a process end that reads a stream no further", async () => {
+    await writeFile(
+      join(scratch, "magic.mjs"),
+      `import { createHandler, readahead } from "edge-readahead";
+       import { createHttpSource } from "edge-readahead/http";
+       const source = createHttpSource({ url: ${JSON.stringify(`${origin.url}/`)} });
+       const some = readahead({ source, key: "ramp.bin" }).getReader();
+       const few = readahead({ source, key: "ramp.bin" }, { end: 11 }).getReader();
+       const handle = createHandler({ mounts: [{ name: "m", prefix: "/m/", source }] });
+       const response = await handle(new Request("https://edge.example/m/ramp.bin"));
+       console.log((await some.read()).value[7], (await few.read()).value[7], response.status);`,
+    );
+    const { stdout } = await run("node", ["magic.mjs"], { cwd: scratch, timeout: 60_000 });
+    expect(stdout.trim()).toBe("7 7 200");
+  }, 90_000);
+
   it("runs as a Worker of one's own", async () => {
     await writeFile(
       join(scratch, "worker.js"),
