@@ -130,7 +130,7 @@ export class Allowance {
     for (const claim of this.#claims) {
       if (now < claim.deadlineAt || claim.claimant.controller.signal.aborted) continue;
       claim.claimant.controller.abort(
-        new ReadaheadError("unavailable", "No answer came before the first-byte deadline", {
+        new ReadaheadError("unavailable", "No answer within the first-byte deadline", {
           replica: claim.ask.replica,
           alternatives: claim.ask.alternatives,
           connection: true,

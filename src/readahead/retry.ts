@@ -53,7 +53,9 @@ export function nextMove(
 ): NextMove {
   if (!(error instanceof ReadaheadError) || !troubles.resumable) return { move: "fail" };
   const { kind } = error;
-  if (troubles.failures >= troubles.allowed) return { move: "fail" };
+  // Silence has cost a deadline each time: so many more of them would be minutes.
+  if (troubles.failures * (error.silent && !error.alternatives ? 2 : 1) >= troubles.allowed)
+    return { move: "fail" };
   const replicaMayBeWrong = isTransient(kind) || kind === "not-found" || kind === "denied";
   if (replicaMayBeWrong) {
     if (isReset(error) && !troubles.graceUsed) return { move: "same" };
