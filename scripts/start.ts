@@ -3,37 +3,21 @@
  * can be set, so that read-ahead and cancellation can be felt. Prints what to try; Ctrl-C ends everything.
  *
  * Mounts of wrangler.toml stay as they are; the samples' mounts are added. Data lie under
- * `.wrangler/state` and are written once. Flags or variables: --port (PORT), --origin-port (ORIGIN_PORT),
- * --delay (ORIGIN_DELAY_MS), --persist-to (PERSIST_TO), --ramp-mib (RAMP_MIB), --empty (no samples), --quiet.
+ * `.wrangler/state` and are written once. Flags: `start-flags.ts`, or `npm start -- --help`.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseArgs } from "node:util";
 import { type Origin, startOrigin } from "./origin.ts";
 import { createSamples } from "./samples.ts";
 import { seed } from "./seed.ts";
 import { startExtras } from "./start-extras.ts";
+import { readFlags } from "./start-flags.ts";
 import { readWranglerConfig } from "./wrangler-config.ts";
 
 const root = resolve(import.meta.dirname, "..");
-const { values } = parseArgs({
-  options: {
-    port: { type: "string", default: process.env["PORT"] ?? "8787" },
-    "origin-port": { type: "string", default: process.env["ORIGIN_PORT"] ?? "8788" },
-    delay: { type: "string", default: process.env["ORIGIN_DELAY_MS"] ?? "20" },
-    "persist-to": { type: "string", default: process.env["PERSIST_TO"] ?? ".wrangler/state" },
-    "ramp-mib": { type: "string", default: process.env["RAMP_MIB"] ?? "200" },
-    empty: { type: "boolean", default: false },
-    quiet: { type: "boolean", default: false },
-  },
-});
-
-const port = number("--port", values.port);
-const originPort = number("--origin-port", values["origin-port"]);
-const delayMs = number("--delay", values.delay);
-const rampMib = number("--ramp-mib", values["ramp-mib"]);
+const { port, originPort, delayMs, rampMib, persistTo, empty, quiet } = readFlags();
 const base = `http://127.0.0.1:${port}`;
 
 let origin: Origin | undefined;
@@ -51,7 +35,7 @@ closers.push(() => extras.close());
 const config = await readWranglerConfig(join(root, "wrangler.toml"));
 const wrangler = startWrangler(mergeMounts({ ...sampleMounts(), ...extras.mounts }, config.vars));
 await ready();
-if (!values.empty) await seed({ base, bucket: bucketName(), samples, log: console.log });
+if (!empty) await seed({ base, bucket: bucketName(), samples, log: console.log });
 printWelcome();
 
 // npm may be killed without a word to us.
@@ -64,10 +48,10 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
 
 function startWrangler(mounts: Record<string, unknown>): Promise<number> {
   const args = ["dev", "--ip", "127.0.0.1", "--port", String(port), "--inspector-port", "0"];
-  args.push("--show-interactive-dev-session=false", "--persist-to", values["persist-to"]);
+  args.push("--show-interactive-dev-session=false", "--persist-to", persistTo);
   args.push("--var", `MOUNTS:${JSON.stringify(mounts)}`);
   for (const [name, secret] of Object.entries(extras.secrets)) args.push(`${name}:${secret}`);
-  if (values.quiet) args.push("--log-level", "error");
+  if (quiet) args.push("--log-level", "error");
   const child = spawn(
     process.execPath,
     [join(root, "scripts/leash.ts"), join(root, "node_modules/.bin/wrangler"), ...args],
@@ -221,10 +205,4 @@ function isAlive(pid: number): boolean {
   } catch {
     return false;
   }
-}
-
-function number(flag: string, text: string): number {
-  if (/^\d{1,5}$/.test(text)) return Number(text);
-  console.error(`${flag} must be a number, not "${text}"`);
-  process.exit(2);
 }
