@@ -5,9 +5,9 @@
 export type { ErrorKind, ReadaheadErrorOptions } from "./errors.ts";
 export { ReadaheadError } from "./errors.ts";
 export type { CorsPolicy } from "./http/cors.ts";
-export type { Handler, HandlerContext, HandlerOptions } from "./http/handler.ts";
+export type { ExplainContext, Handler, HandlerContext, HandlerOptions } from "./http/handler.ts";
 export { createHandler } from "./http/handler.ts";
-export type { Authorise, AuthoriseRequest, Mount } from "./http/mount.ts";
+export type { Authorise, AuthoriseRequest, Front, Mount } from "./http/mount.ts";
 export type { Finish, Observation, Observer, RequestFacts } from "./http/observer.ts";
 export type { S3Bucket, S3FrontOptions } from "./http/s3/front.ts";
 export { createS3Front } from "./http/s3/front.ts";
