@@ -31,8 +31,9 @@ export function linkAuthorise(
       `${variable}.access`,
       'must be "signed" beside link_secret, else everybody may read; or take link_secret out',
     );
-  const secrets = table.link_secret.map((name, index) =>
-    bindings.secret(`${variable}.link_secret.${index}`, name),
+  const { link_secret: names } = table;
+  const secrets = names.map((name, index) =>
+    bindings.secret(`${variable}.link_secret${names.length > 1 ? `.${index}` : ""}`, name),
   );
   const known = secrets.filter((secret) => secret !== undefined);
   if (known.length < secrets.length) return undefined;

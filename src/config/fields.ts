@@ -23,14 +23,14 @@ export function choiceMessage(choices: readonly string[], input: unknown): strin
   return `must be one of ${list}${near === undefined ? "" : `; did you mean "${near}"?`}`;
 }
 
-/** A list; where a list of one would do, the element alone. */
+/** A list; where a list of one would do, the element alone, which a message then names without a number. */
 export function listOf<Item extends v.GenericSchema<unknown, string>>(item: Item) {
-  return v.pipe(
-    v.unknown(),
-    v.transform((input): unknown => (Array.isArray(input) ? input : [input])),
-    v.array(item),
-    v.nonEmpty("must name at least one"),
+  const several = v.pipe(v.array(item), v.nonEmpty("must name at least one"));
+  const one = v.pipe(
+    item,
+    v.transform((value) => [value]),
   );
+  return v.lazy((input) => (Array.isArray(input) ? several : one));
 }
 
 /** A URL of an upstream, kept as text. */

@@ -288,7 +288,7 @@ describe("a fault in the configuration", () => {
     [
       "a host that is a URL",
       { CLIENT, MOUNTS: { media: { ...media, hosts: "https://cdn.example/" } } },
-      /MOUNTS\.media\.hosts\.0 must be the name of a host alone/,
+      /MOUNTS\.media\.hosts must be the name of a host alone/,
     ],
     [
       "a page on an S3 mount",
@@ -303,7 +303,7 @@ describe("a fault in the configuration", () => {
     [
       "an origin with a path",
       { MOUNTS: { files: { ...files, cors: "https://app.example/" } } },
-      /MOUNTS\.files\.cors\.0 must be an origin as browsers send it/,
+      /MOUNTS\.files\.cors must be an origin as browsers send it/,
     ],
     [
       "headers that are none",
@@ -320,8 +320,8 @@ describe("a fault in the configuration", () => {
           },
         },
       },
-      /MOUNTS\.files\.cors\.allow_headers\.0 must be the name of a header/,
-      /MOUNTS\.files\.cors\.expose_headers\.0 must be the name of a header/,
+      /MOUNTS\.files\.cors\.allow_headers must be the name of a header/,
+      /MOUNTS\.files\.cors\.expose_headers must be the name of a header/,
       /MOUNTS\.files\.cors\.max_age_seconds must be a whole number of seconds/,
     ],
     [
