@@ -53,7 +53,7 @@ export class Pace {
 
   /** Bytes to ask for at a time while the client is slow: about a second of it, at least one small block. */
   get sliceBytes(): number {
-    const second = (this.#rate ?? 0) * 1000;
+    const second = (this.#rate || 0) * 1000;
     const blocks = Math.floor(second / SMALL_BLOCK);
     return Math.min(LARGE_BLOCK, Math.max(1, blocks) * SMALL_BLOCK);
   }

@@ -157,6 +157,12 @@ describe("Pace.sliceBytes", () => {
     expect(pace.sliceBytes / KIB).toBe(slice);
   });
 
+  it("is one small block of a client that has taken nothing for more than ten seconds", () => {
+    const pace = new Pace(800, 0);
+    pace.letGo(12_000);
+    expect(pace.sliceBytes).toBe(SMALL_BLOCK);
+  });
+
   it("is at most 1 MiB", () => {
     const pace = new Pace(1_000_000, 0);
     take(pace, 0, 11_000, 50_000_000, 1_000);

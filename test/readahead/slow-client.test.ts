@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Limits } from "../../src/readahead/limits.ts";
 import { checkLeaks } from "../support/leak-check.ts";
 import { MemoryStore, type SeenRead } from "./support/memory-store.ts";
-import { expectRamp } from "./support/read-stream.ts";
+import { expectRamp, readRamp } from "./support/read-stream.ts";
 import { expectSettled, watchDownload } from "./support/watched-download.ts";
 
 const KIB = 1024;
@@ -158,6 +158,20 @@ describe("a client that pauses", () => {
     await reader.cancel();
     expectSettled(watched);
   });
+
+  it.for([false, true])(
+    "before its first byte, and without memory, gets every byte when it comes (facts known: %s)",
+    async (known) => {
+      const store = new MemoryStore({ size: 512 * KIB, known });
+      const watched = watchDownload({ limits: { budgetBytes: 0, holdMs: 15_000 } });
+      const stream = await watched.stream(store.source);
+      await vi.advanceTimersByTimeAsync(16_000);
+      expect(watched.ofType("let-go")).toHaveLength(1);
+      expect(await readRamp(stream)).toBe(512 * KIB);
+      expect(expectSettled(watched)).toMatchObject({ retries: 0 });
+      expect(store.reads.length).toBeLessThan(20);
+    },
+  );
 
   it("of a version that cannot be pinned keeps its upstream: it could not be resumed", async () => {
     const facts = { pin: undefined, unversioned: "no validator" };
