@@ -315,10 +315,9 @@ export class Readahead {
 
   #push(entry: Part | Filler): void {
     this.#queue.push(entry);
-    if (this.#queue.length === 1) {
-      if (entry instanceof Part) entry.becomeHead();
-      this.#news.open();
-    }
+    // Behind literal bytes alone the first part is the one that headers wait for.
+    if (entry instanceof Part && this.#partsInWindow === 1) entry.becomeHead();
+    if (this.#queue.length === 1) this.#news.open();
   }
 
   /** The answer that came with open() is part 0, whatever its length. */

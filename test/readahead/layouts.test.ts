@@ -1,5 +1,6 @@
 /** What can be laid out: literals, zeros, pieces, nothing, objects of unknown length or version, offsets beyond 2^31. */
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
+import { ReadaheadError } from "../../src/errors.ts";
 import type { Layout } from "../../src/readahead/layout.ts";
 import type { KnownPiece, StoredPiece } from "../../src/sources/source.ts";
 import { readAll } from "../support/bodies.ts";
@@ -89,6 +90,41 @@ describe("a layout", () => {
       expect(store.seen).toHaveLength(0);
       expect(expectSettled(watched)).toMatchObject({ bytesSent: 0, parts: 0, subrequests: 0 });
       expect(closedEvent(watched).endedBy).toBe("done");
+    }
+  });
+
+  it("that begins with a literal has its first part's retry go before all others", async () => {
+    vi.useFakeTimers();
+    vi.spyOn(Math, "random").mockReturnValue(0.9);
+    try {
+      const error = new ReadaheadError("unavailable", "Upstream answered 500", { status: 500 });
+      const faults = [{ at: 0, fault: { kind: "error", error } as const }];
+      const store = new MemoryStore({ size: 4 * MIB, known: true, manual: true, faults });
+      const watched = watchDownload({ limits: { unanswered: 4, windowParts: 8 } });
+      const object = await watched.open(store.source);
+      const layout = Array.from({ length: 6 }, (_, n) => [
+        text("--boundary\r\n"),
+        { start: n * 64 * KIB, end: n * 64 * KIB + 1000 },
+      ]).flat();
+      let started = false;
+      const starting = watched.start(object, layout).finally(() => {
+        started = true;
+      });
+      await vi.advanceTimersByTimeAsync(5);
+      store.answer(0);
+      await vi.advanceTimersByTimeAsync(5);
+      // Its place and that of the first go to parts that stay silent, as two others do.
+      store.answer(1);
+      await vi.advanceTimersByTimeAsync(10);
+      for (let n = 6; n < 40; n += 1) store.answer(n);
+      // Far from any deadline: the answer to the retry is all that headers wait for.
+      await vi.advanceTimersByTimeAsync(1_000);
+      expect(started).toBe(true);
+      await (await starting).cancel();
+      expect(closedEvent(watched).totals.retries).toBe(1);
+    } finally {
+      vi.restoreAllMocks();
+      vi.useRealTimers();
     }
   });
 
