@@ -48,7 +48,7 @@ export function readahead(
 ): ReadableStream<Uint8Array> {
   const start = range.start ?? 0;
   const end = range.end ?? Infinity;
-  if (!Number.isSafeInteger(start) || start < 0 || Number.isNaN(end) || end < start)
+  if (!Number.isSafeInteger(start) || start < 0 || !(end >= start) || end % 1 > 0)
     throw new RangeError(`A range is half-open and starts at 0 or later, not [${start}, ${end})`);
   const limits = resolveLimits(options.limits);
   const firstEnd = Math.min(end, start + firstPartBytes(limits));

@@ -116,7 +116,8 @@ describe("readahead", () => {
 
   it("refuses ranges and limits that cannot be, before any request", () => {
     expect(() => readahead(object, { start: -1 })).toThrow(RangeError);
-    expect(() => readahead(object, { start: 2, end: 1 })).toThrow(RangeError);
+    for (const end of [1, 2.5, Number.NaN])
+      expect(() => readahead(object, { start: 2, end })).toThrow(RangeError);
     expect(() => readahead(object, {}, { limits: { windowParts: 0 } })).toThrow(RangeError);
   });
 
