@@ -11,7 +11,7 @@ import { ReadaheadError } from "../errors.ts";
 import type { Answer, FirstAnswer, StoredPiece } from "../sources/source.ts";
 import { PutBack } from "./allowance.ts";
 import { Attempt, LetGo, type Room, type Sink } from "./attempt.ts";
-import type { ByteRange } from "./byte-range.ts";
+import { type ByteRange, byteLength } from "./byte-range.ts";
 import type { Engine } from "./engine.ts";
 import { PartBuffer } from "./part-buffer.ts";
 import { Outrun, Race, type RaceTrack } from "./race.ts";
@@ -64,7 +64,7 @@ export class Part implements RaceTrack {
     this.piece = piece;
     this.range = range;
     this.#position = range.start;
-    this.buffer = new PartBuffer(engine, piece, range.end - range.start, granted);
+    this.buffer = new PartBuffer(engine, piece, byteLength(range), granted);
     this.#engine = engine;
   }
 
@@ -142,7 +142,7 @@ export class Part implements RaceTrack {
     this.#endRace();
     const range = { start: this.#position, end };
     engine.totals.hedges += 1;
-    engine.slowTail.raced(range.end - range.start);
+    engine.slowTail.raced(byteLength(range));
     const at = performance.now();
     engine.emit?.({ type: "hedge", at, part: this.index, from: range.start });
     const rival = new Attempt(this.index, ++this.#attempts, range, true, engine);
@@ -320,7 +320,9 @@ export class Part implements RaceTrack {
     }
     attempt.end("failed", error);
     this.#noteThrottled(error);
-    this.#failures += 1;
+    // Silence has cost a deadline: as many of them as of other failures would be minutes.
+    const silent = error instanceof ReadaheadError && error.silent && !error.alternatives;
+    this.#failures += silent ? 2 : 1;
     const { object, totals } = engine;
     const move = nextMove(error, {
       failures: this.#failures,

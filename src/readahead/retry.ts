@@ -1,5 +1,5 @@
 /**
- * Whether a part is asked again, when, and whom (design rule 9). Pure, but for the random numbers of the jitter.
+ * Whether a part is asked again, when, and whom. Pure, but for the random numbers of the jitter.
  *
  * Abort never gets here. Kinds that can pass by themselves are retried from the byte reached; another replica is asked
  * at once; when all failed, locations are looked up again once; then exponential back-off with full jitter.
@@ -14,7 +14,7 @@ const RETRY_AFTER_CEILING_MS = 30_000;
 
 /** What a part has been through since its last byte of progress. */
 export interface Troubles {
-  /** Failed attempts since the last progress, this one included. */
+  /** Failed attempts since the last progress, this one included; silent ones count twice. */
   readonly failures: number;
   /** Attempts allowed without progress. */
   readonly allowed: number;
@@ -53,9 +53,7 @@ export function nextMove(
 ): NextMove {
   if (!(error instanceof ReadaheadError) || !troubles.resumable) return { move: "fail" };
   const { kind } = error;
-  // Silence has cost a deadline each time: so many more of them would be minutes.
-  if (troubles.failures * (error.silent && !error.alternatives ? 2 : 1) >= troubles.allowed)
-    return { move: "fail" };
+  if (troubles.failures >= troubles.allowed) return { move: "fail" };
   const replicaMayBeWrong = isTransient(kind) || kind === "not-found" || kind === "denied";
   if (replicaMayBeWrong) {
     if (isReset(error) && !troubles.graceUsed) return { move: "same" };

@@ -193,7 +193,8 @@ export async function checkRecovery(one: RecoveryCase, engine: EngineUnderTest):
       windowParts: one.windowParts,
       unanswered: one.unanswered,
       budgetBytes: one.budgetBytes,
-      attempts: 8,
+      // More than the most faults of a script, silent ones counted twice.
+      attempts: 11,
     },
     onEvent: (event) => {
       events.push(event);
