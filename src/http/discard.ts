@@ -1,16 +1,11 @@
 /** Letting go of bodies that nobody will read: none may stay open (the store would go on sending into it). */
 import { discardBody } from "../readahead/body-reader.ts";
-import type { Body, OpenObject } from "../sources/source.ts";
-
-/** Cancels a body. Never throws, never rejects; bytes in memory need nothing. */
-export function discard(body: Body | null | undefined): void {
-  if (body !== null && body !== undefined) discardBody(body, undefined);
-}
+import type { OpenObject } from "../sources/source.ts";
 
 /** The same object without its first answer, whose body is cancelled: for answers that start somewhere else. */
 export function withoutFirst(object: OpenObject): OpenObject {
   if (object.first === undefined) return object;
-  discard(object.first.body);
+  discardBody(object.first.body);
   // Methods are called on the original: it may be a class with private fields.
   return {
     facts: object.facts,

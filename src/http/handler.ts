@@ -254,7 +254,7 @@ async function explainObject(
     const laidOut = layOut(prepared.object, prepared.decision, asked.key);
     return await explain({ exchange, download, key: asked.key, ...prepared, ...laidOut });
   } catch (error) {
-    download.close(error instanceof ReadaheadError ? "upstream" : "exception", error);
+    download.fail(error);
     return refused(exchange, refusalOf(error));
   }
 }

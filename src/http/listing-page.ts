@@ -38,7 +38,7 @@ export async function listingPage(exchange: Exchange, folder: string): Promise<R
       after,
     })
     .catch((error: unknown) => {
-      download.close(error instanceof ReadaheadError ? "upstream" : "exception", error);
+      download.fail(error);
       throw error;
     });
   if (page === undefined) throw new ReadaheadError("not-found", "The store cannot list its keys");

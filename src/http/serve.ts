@@ -6,6 +6,7 @@
  * later breaks the transfer visibly; that is the engine's part.
  */
 import { ReadaheadError } from "../errors.ts";
+import { discardBody } from "../readahead/body-reader.ts";
 import type { ByteRange } from "../readahead/byte-range.ts";
 import type { Download } from "../readahead/download.ts";
 import { type Layout, layoutBytes } from "../readahead/layout.ts";
@@ -15,7 +16,7 @@ import type { ClientKeys, Facts, OpenObject, Want } from "../sources/source.ts";
 import { clientAcceptEncoding } from "./accept-encoding.ts";
 import { conditionsOf, contradicts, hasConditions } from "./conditional.ts";
 import { type Decision, decide, rangesOf } from "./decision.ts";
-import { discard, withoutFirst } from "./discard.ts";
+import { withoutFirst } from "./discard.ts";
 import type { Exchange } from "./exchange.ts";
 import { layOutMultipart } from "./multipart.ts";
 import { type Refusal, refusalOf, refuse } from "./problem.ts";
@@ -150,7 +151,7 @@ export async function prepare(
   const again =
     plan === "facts" || withoutBytes ? undefined : wantAgain(object, decision, firstBytes);
   if (again === undefined) return { object, decision };
-  discard(object.first?.body);
+  discardBody(object.first?.body);
   const reopened = await open(again);
   return { object: reopened, decision: decide(question, reopened) };
 }
@@ -185,7 +186,7 @@ async function answer(
       unversioned: facts.unversioned,
     });
     if (decision.kind === "precondition-failed" || decision.kind === "unsatisfiable") {
-      discard(object.first?.body);
+      discardBody(object.first?.body);
       download.close("done");
       const refusal =
         decision.kind === "unsatisfiable"
@@ -194,7 +195,7 @@ async function answer(
       return await dialect.refuse(refusal);
     }
     if (decision.kind === "not-modified") {
-      discard(object.first?.body);
+      discardBody(object.first?.body);
       download.close("done");
       const headers = notModifiedHeaders(facts, exchange.mount);
       return finishHeaders(exchange, dialect, headers, facts, decision, null, 304);
@@ -214,7 +215,7 @@ async function answer(
     const status = decision.kind === "whole" ? 200 : 206;
     return finishHeaders(exchange, dialect, headers, facts, decision, stream, status);
   } catch (error) {
-    download.close(error instanceof ReadaheadError ? "upstream" : "exception", error);
+    download.fail(error);
     throw error;
   }
 }
@@ -229,7 +230,7 @@ async function read(
   layout: Layout,
 ): Promise<ReadableStream<Uint8Array> | null> {
   if (asked.method === "HEAD" || layoutBytes(layout) === 0) {
-    discard(object.first?.body);
+    discardBody(object.first?.body);
     download.close("done");
     return null;
   }

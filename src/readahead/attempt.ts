@@ -1,14 +1,14 @@
 /**
  * One attempt at a part: one upstream request, its body read in adaptive blocks, ended exactly once.
  *
- * Block sizes (design rule 2, measured): 1 MiB blocks cost a third of the CPU of 64 KiB blocks, but a pending read of
+ * Block sizes (measured): 1 MiB blocks cost a third of the CPU of 64 KiB blocks, but a pending read of
  * 1 MiB loses what already came when the body breaks, and hides a trickle. So the first block, and every block of an
  * upstream slower than a block in 50 ms, is read as it comes; large minimums are for upstreams proven fast.
  */
 import { type ErrorKind, ReadaheadError, type ReadaheadErrorOptions } from "../errors.ts";
 import type { Answer } from "../sources/source.ts";
 import { type BodyReader, createBodyReader, createDecodingReader } from "./body-reader.ts";
-import type { ByteRange } from "./byte-range.ts";
+import { type ByteRange, byteLength } from "./byte-range.ts";
 import type { Engine } from "./engine.ts";
 import type { AttemptEnd } from "./events.ts";
 import { LARGE_BLOCK, SMALL_BLOCK } from "./pace.ts";
@@ -130,7 +130,7 @@ export class Attempt {
     const reader = this.#reader;
     if (reader === undefined) return;
     const tail = answer.suspectTailBytes ?? 0;
-    let missing = this.range.end - this.range.start;
+    let missing = byteLength(this.range);
     const speed = new ReadSpeed(this.#engine, missing);
     let carry: Uint8Array = new Uint8Array(0);
     let spare: ArrayBuffer | undefined;

@@ -33,8 +33,8 @@ export function createBodyReader(body: Body): BodyReader {
 }
 
 /** Cancels a body that nobody reads; one that has a reader is left to it. */
-export function discardBody(body: Body, reason: unknown): void {
-  if (body instanceof Uint8Array || body.locked) return;
+export function discardBody(body: Body | null | undefined, reason?: unknown): void {
+  if (!body || body instanceof Uint8Array || body.locked) return;
   body.cancel(reason).then(undefined, () => {});
 }
 

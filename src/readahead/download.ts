@@ -56,6 +56,8 @@ export interface Download extends CallContext {
   retried(): void;
   /** The one way out; idempotent. Aborts every upstream request in the same turn. */
   close(endedBy: EndedBy, error?: unknown): void;
+  /** The way out for what was thrown: `upstream` for an error of a store, `exception` for any other. */
+  fail(error: unknown): void;
   /** Settles after `close()`, never rejects. Hand it to `waitUntil`. */
   readonly closed: Promise<Totals>;
 }
@@ -141,8 +143,8 @@ class RunningDownload implements Download {
       await readahead.start();
       return readahead.stream;
     } catch (error) {
-      if (object.first !== undefined) discardBody(object.first.body, error);
-      if (!this.#closed) this.#fail(error);
+      discardBody(object.first?.body, error);
+      this.fail(error);
       throw this.signal.aborted ? this.signal.reason : error;
     }
   }
@@ -198,7 +200,7 @@ class RunningDownload implements Download {
       permits: (claimant) => this.#permits((ask, send) => this.#request(claimant, ask, send)),
       answered: (part) => this.#readahead?.answered(part),
       news: () => this.#readahead?.news(),
-      fail: (error) => this.#fail(error),
+      fail: (error) => this.fail(error),
       watch: () => this.#watch(),
       close: (endedBy, error) => this.close(endedBy, error),
     };
@@ -268,7 +270,7 @@ class RunningDownload implements Download {
     });
   }
 
-  #fail(error: unknown): void {
+  fail(error: unknown): void {
     const endedBy = error instanceof ReadaheadError ? "upstream" : "exception";
     this.close(endedBy, this.#explain(error));
   }

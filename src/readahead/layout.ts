@@ -1,5 +1,5 @@
 /** What a download sends, in order: ranges of the object, and literal bytes between them (multipart boundaries). */
-import type { ByteRange } from "./byte-range.ts";
+import { type ByteRange, byteLength } from "./byte-range.ts";
 
 export type Segment = ByteRange | Uint8Array;
 export type Layout = readonly Segment[];
@@ -12,6 +12,6 @@ export function isLiteral(segment: Segment): segment is Uint8Array {
 export function layoutBytes(layout: Layout): number {
   let total = 0;
   for (const segment of layout)
-    total += isLiteral(segment) ? segment.byteLength : segment.end - segment.start;
+    total += isLiteral(segment) ? segment.byteLength : byteLength(segment);
   return total;
 }

@@ -4,7 +4,7 @@
  */
 import { ReadaheadError } from "../errors.ts";
 import type { CallContext, KnownPiece, OpenObject, StoredPiece } from "../sources/source.ts";
-import { type ByteRange, intersect } from "./byte-range.ts";
+import { type ByteRange, byteLength, intersect } from "./byte-range.ts";
 import { isLiteral, type Layout, layoutBytes } from "./layout.ts";
 
 /** What comes next: bytes at hand, zeros, or a stretch of one piece from which parts are cut. */
@@ -93,7 +93,8 @@ export class Planner {
 
   async #next(segment: ByteRange): Promise<Stretch | undefined> {
     if (this.#pieces === undefined) {
-      this.#pieces = piecesOf(this.#object, segment, this.#context)[Symbol.asyncIterator]();
+      const pieces = this.#object.pieces?.(segment, this.#context) ?? wholePiece(segment);
+      this.#pieces = pieces[Symbol.asyncIterator]();
       this.#position = segment.start;
     }
     for (;;) {
@@ -108,9 +109,9 @@ export class Planner {
       if (range.start !== this.#position) throw uncovered(this.#position);
       this.#position = range.end;
       if (value.kind === "stored") return { kind: "stored", piece: value, range };
-      if (value.kind === "zeros") return { kind: "zeros", count: range.end - range.start };
+      if (value.kind === "zeros") return { kind: "zeros", count: byteLength(range) };
       const from = range.start - value.range.start;
-      const bytes = value.bytes.subarray(from, from + (range.end - range.start));
+      const bytes = value.bytes.subarray(from, from + byteLength(range));
       return { kind: "literal", bytes };
     }
   }
@@ -122,12 +123,4 @@ function uncovered(position: number): ReadaheadError {
 
 async function* wholePiece(range: ByteRange): AsyncGenerator<StoredPiece> {
   yield { kind: "stored", range };
-}
-
-function piecesOf(
-  object: OpenObject,
-  range: ByteRange,
-  context: CallContext,
-): AsyncIterable<StoredPiece | KnownPiece> {
-  return object.pieces?.(range, context) ?? wholePiece(range);
 }

@@ -4,12 +4,12 @@
  *   pull()    wants the next bytes: takes a block of the head, or waits for one
  *   fill()    opens parts behind the head as long as the policies say yes
  *
- *   time ->      window of 4, one round trip = 5 dashes
+ *   time ->      window of 4, one round trip = 5 dashes, nothing known of the object
  *   part 0  [-----####]
- *   part 1  [-----####     ]          asked for together with, or right after, part 0
- *   part 2       [-----####]          asked for when part 0's answer had shown the object's size
- *   part 3       [-----####    ]
- *   part 4            [-----####]     asked for when part 0 was delivered
+ *   part 1       [-----####]          asked for when part 0's answer had shown size and version
+ *   part 2       [-----####    ]
+ *   part 3       [-----####        ]  with size and version known, all four start with part 0
+ *   part 4           [-----####    ]  asked for when part 0 was delivered
  *            ----- waiting for headers    #### receiving    blank: received, waiting for its turn
  *
  * Who owns what: the download owns lifetime, permits and totals. This file owns order. A part owns its attempts and
@@ -20,7 +20,7 @@
  *
  * The first byte goes first: behind a first answer of more than 128 KiB the window opens 2 ms later. Five requests cost a
  * millisecond of the turn that sends headers (measured at 10 ms, in turns: first byte 0.8 ms sooner, a whole MiB 0.3 ms
- * later). Rule 7's full width comes as soon as there is nothing to win by waiting.
+ * later). The full width comes as soon as there is nothing to win by waiting.
  *
  * The core asks each policy one question: `ask-ahead.ts` how much may be asked for, `budget.ts` whether memory is there,
  * `pace.ts` whether this client is slow, `plan.ts` how large the next part is, `slow-tail.ts` whether the head is raced.
@@ -128,7 +128,7 @@ export class Readahead {
   close(endedBy: EndedBy, reason: unknown): void {
     this.#closed = true;
     for (const entry of this.#queue.splice(0)) if (entry instanceof Part) entry.close();
-    if (this.#first !== undefined) discardBody(this.#first.body, reason);
+    discardBody(this.#first?.body, reason);
     this.#planner.end();
     clearTimeout(this.#timer as never);
     if (endedBy !== "done" && endedBy !== "stream-cancel") this.#out.error(reason);
@@ -327,7 +327,7 @@ export class Readahead {
     this.#first = undefined;
     if (this.#engine.resumable || first.range.end >= stretch.range.end) return first;
     // What cannot be pinned must come from one answer: this one is too short.
-    discardBody(first.body, undefined);
+    discardBody(first.body);
     return undefined;
   }
 

@@ -19,7 +19,7 @@ export function suspect(replica: string): void {
 
 /** An answer clears the name. */
 export function absolve(replica: string): void {
-  if (until.size > 0) until.delete(replica);
+  until.delete(replica);
 }
 
 /** True while the replica should be asked last. */

@@ -5,8 +5,7 @@
  *
  * A 404 stays `not-found` here: only the engine knows whether part 0 was answered, which makes it `changed`.
  */
-import type { ErrorKind, ReadaheadErrorOptions } from "../errors.ts";
-import { ReadaheadError } from "../errors.ts";
+import { type ErrorKind, ReadaheadError } from "../errors.ts";
 import type { Facts, Want } from "../sources/source.ts";
 import type { ByteRange } from "./byte-range.ts";
 import { byteLength } from "./byte-range.ts";
@@ -28,8 +27,6 @@ export interface Asked {
   readonly storedEncoding?: boolean | undefined;
   /** Opaque name of the address asked, for errors. */
   readonly replica?: string | undefined;
-  /** Milliseconds since the epoch; a Retry-After date is counted from the answer's Date, else from this. */
-  readonly now?: number | undefined;
 }
 
 /** An answer that may be used. All but `part` come only when opening. */
@@ -245,7 +242,6 @@ function fault(
   status: number | undefined,
   kind: ErrorKind,
   message: string,
-  more: ReadaheadErrorOptions = {},
 ): ReadaheadError {
-  return new ReadaheadError(kind, message, { replica: asked.replica, status, ...more });
+  return new ReadaheadError(kind, message, { replica: asked.replica, status });
 }

@@ -147,7 +147,7 @@ class HttpSource implements Source {
     }
     const object = await this.#openRange(base, { start: 0, end: 1 }, request, "facts");
     const { first, ...facts } = object;
-    if (first !== undefined) discardBody(first.body, undefined);
+    discardBody(first?.body);
     return facts;
   }
 

@@ -9,8 +9,8 @@ export function rangeHeader(want: Exclude<Want, "facts">): string {
 
 /** If-Match or If-Unmodified-Since: a changed object answers 412 and sends no byte of the other version. */
 export function pinHeaders({ pin }: Facts): Record<string, string> {
-  const field = pin === undefined ? undefined : pinFields[pin.by];
-  return pin === undefined || field === undefined ? {} : { [field]: pin.value };
+  const field = pin && pinFields[pin.by];
+  return pin && field ? { [field]: pin.value } : {};
 }
 
 /** A version id is not a thing of plain HTTP; such facts come from another source. */

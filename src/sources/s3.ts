@@ -10,6 +10,7 @@
  * version id that the client did not name (that takes a permission of its own on AWS).
  */
 import { ReadaheadError } from "../errors.ts";
+import { discardBody } from "../readahead/body-reader.ts";
 import type { ByteRange } from "../readahead/byte-range.ts";
 import { parseContentRange } from "../readahead/content-range.ts";
 import { contentEncoding, parseLength, verifyAnswer } from "../readahead/verify.ts";
@@ -36,7 +37,7 @@ import type {
   Want,
 } from "./source.ts";
 import type { Fetcher, FetchFunction } from "./upstream.ts";
-import { discard, discardOnThrow, platformFetch } from "./upstream.ts";
+import { bodyOf, discard, discardOnThrow, platformFetch } from "./upstream.ts";
 import { versionFacts } from "./version-facts.ts";
 
 export interface S3SourceOptions {
@@ -195,7 +196,7 @@ class S3Source implements Source {
       request,
       "facts",
     );
-    if (first?.body instanceof ReadableStream) first.body.cancel().catch(() => undefined);
+    discardBody(first?.body);
     return object;
   }
 
@@ -337,11 +338,11 @@ class S3Source implements Source {
     if (![200, 206, 412, 416].includes(response.status))
       throw await this.#sender.failure(target, answer, context.signal);
     discardOnThrow(response, () => verifyAnswer({ want: range, known: facts, replica }, response));
-    return { body: response.body ?? new Uint8Array(0), replica };
+    return { body: bodyOf(response), replica };
   }
 
   #first(response: Response, range: ByteRange): Answer & { readonly range: ByteRange } {
-    return { range, body: response.body ?? new Uint8Array(0), replica: this.#address.replica };
+    return { range, body: bodyOf(response), replica: this.#address.replica };
   }
 
   #facts(headers: Headers, size: number | undefined, request: OpenRequest): Facts {

@@ -3,6 +3,7 @@
  * Judges no status but redirects; the caller checks the answer and owns its body.
  */
 import { ReadaheadError } from "../errors.ts";
+import { discardBody } from "../readahead/body-reader.ts";
 import type { Ask, Permits } from "../readahead/permits.ts";
 
 /** What is passed to `fetch`. A subset that every runtime understands, but for `encodeResponseBody`. */
@@ -135,7 +136,7 @@ function sameHost(from: URL, to: URL): boolean {
 
 /** Ends an answer nobody will read. Never rejects, never waits. */
 export function discard(response: Response): void {
-  response.body?.cancel().catch(() => undefined);
+  discardBody(response.body);
 }
 
 /** What `judge` says of an answer; one that it throws at is ended. */

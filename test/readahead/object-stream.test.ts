@@ -114,6 +114,26 @@ describe("readahead", () => {
     await expect(beyond).rejects.toMatchObject({ kind: "unsatisfiable", size: ramp.size });
   });
 
+  it("is ended by what its own caller throws, not by the store", async () => {
+    const ends: unknown[] = [];
+    const reading = collect(
+      readahead(
+        object,
+        {},
+        {
+          onOpen: () => {
+            throw new TypeError("Not what I wanted");
+          },
+          onEvent: (event) => {
+            if (event.type === "closed") ends.push(event.endedBy);
+          },
+        },
+      ),
+    );
+    await expect(reading).rejects.toThrow("Not what I wanted");
+    expect(ends).toEqual(["exception"]);
+  });
+
   it("refuses ranges and limits that cannot be, before any request", () => {
     expect(() => readahead(object, { start: -1 })).toThrow(RangeError);
     for (const end of [1, 2.5, Number.NaN])

@@ -6,9 +6,9 @@
  * store is asked anything before all of that. What it deliberately does not do: write, accept session tokens, or speak
  * of buckets that the sender may not see (a wrong bucket is told from a forbidden one only to those who signed).
  */
-import { ReadaheadError } from "../../errors.ts";
 import { resolveLimits } from "../../readahead/limits.ts";
 import type { ListPage } from "../../sources/source.ts";
+import { clientAcceptEncoding } from "../accept-encoding.ts";
 import { optionsResponse } from "../cors.ts";
 import type { Exchange } from "../exchange.ts";
 import type { Claim, Front, Mount } from "../mount.ts";
@@ -240,7 +240,7 @@ async function listPage(exchange: Exchange, question: ListQuestion): Promise<Lis
       delimiter: question.delimiter,
     });
   } catch (error) {
-    download.close(error instanceof ReadaheadError ? "upstream" : "exception", error);
+    download.fail(error);
     throw error;
   }
 }
@@ -267,14 +267,8 @@ function partsOf(request: Request, url: URL, host: string): SignedParts {
     query: url.searchParams,
     headers: request.headers,
     host,
-    clientAcceptEncoding: clientAcceptEncoding(request),
+    clientAcceptEncoding: clientAcceptEncoding(request) ?? undefined,
   };
-}
-
-function clientAcceptEncoding(request: Request): string | undefined {
-  const cf: unknown = "cf" in request ? request.cf : undefined;
-  if (typeof cf !== "object" || cf === null || !("clientAcceptEncoding" in cf)) return undefined;
-  return typeof cf.clientAcceptEncoding === "string" ? cf.clientAcceptEncoding : undefined;
 }
 
 function denied(): S3Refusal {
