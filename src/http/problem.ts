@@ -23,7 +23,7 @@ export interface ProblemRow {
   readonly status: number;
   /** Code of the S3 error document. */
   readonly s3Code: string;
-  /** Whether the engine asks again by itself. `refresh`: once, after looking the piece up again. */
+  /** Whether the engine asks the same address again. `refresh`: another replica, or after looking the piece up again. */
   readonly retried: "yes" | "refresh" | "no";
   readonly outcome: Outcome;
   /** What the client is told. Absent: the error's own message, scrubbed. */
@@ -37,7 +37,7 @@ export const problems: Readonly<Record<ErrorKind, ProblemRow>> = {
   "not-found": {
     status: 404,
     s3Code: "NoSuchKey",
-    retried: "no",
+    retried: "refresh",
     outcome: "refused",
     detail: "There is nothing here",
   },
@@ -80,7 +80,7 @@ export const problems: Readonly<Record<ErrorKind, ProblemRow>> = {
   },
   truncated: { status: 502, s3Code: "InternalError", retried: "yes", outcome: "upstream-failed" },
   protocol: { status: 502, s3Code: "InternalError", retried: "yes", outcome: "upstream-failed" },
-  lost: { status: 502, s3Code: "InternalError", retried: "refresh", outcome: "upstream-failed" },
+  lost: { status: 502, s3Code: "InternalError", retried: "no", outcome: "upstream-failed" },
   "key-missing": { status: 400, s3Code: "InvalidRequest", retried: "no", outcome: "refused" },
   "key-wrong": {
     status: 403,

@@ -7,6 +7,7 @@ import {
   refusalOf,
   refuse,
 } from "../../src/http/problem.ts";
+import { nextMove } from "../../src/readahead/retry.ts";
 
 const rows: readonly (readonly [ErrorKind, number, string, string])[] = [
   ["not-found", 404, "NoSuchKey", "refused"],
@@ -38,6 +39,18 @@ describe("problems", () => {
       s3Code,
       outcome,
     });
+  });
+});
+
+describe("what the table says of asking again", () => {
+  it.each(Object.entries(problems))("is what the engine does: %s", (kind, { retried }) => {
+    const error = new ReadaheadError(kind as ErrorKind, "x");
+    const move = (canRefresh: boolean) =>
+      nextMove(error, { failures: 1, allowed: 2, graceUsed: true, canRefresh, resumable: true })
+        .move;
+    const expected = { yes: "wait", refresh: "fail", no: "fail" } as const;
+    expect(move(false)).toBe(expected[retried]);
+    expect(move(true)).toBe(retried === "no" ? "fail" : "refresh");
   });
 });
 

@@ -135,12 +135,6 @@ export class Authenticator {
     return this.granted(identity, mount.bucket, prefix);
   }
 
-  /** Whether the bucket may be known of at all (HeadBucket, GetBucketLocation). */
-  maySee(identity: Identity, mount: S3FrontMount): boolean {
-    if (mount.access === "public" || mount.listAccess === "public") return true;
-    return this.buckets(identity).includes(mount.bucket);
-  }
-
   /** Whether the sender's access key was given this key or prefix of a bucket: what is public does not count. */
   granted(identity: Identity, bucket: string, text: string): boolean {
     if (identity.kind === "anonymous") return false;

@@ -20,10 +20,6 @@ export class Servers {
     this.#now = now;
   }
 
-  get count(): number {
-    return this.#urls.length;
-  }
-
   /** Best first. */
   order(context: Pick<ClusterContext, "suspect">): URL[] {
     const preferred = [...this.#urls.slice(this.#good), ...this.#urls.slice(0, this.#good)];
