@@ -3,27 +3,25 @@
  * limit means and costs stands in `readahead/limits.ts` and in wrangler.toml.
  */
 import * as v from "valibot";
-import type { Limits } from "../readahead/limits.ts";
+import { type Limits, limitBounds } from "../readahead/limits.ts";
+import { flag } from "./fields.ts";
 
 /** A size. */
 export const bytes = (least: number, most: number) => count("bytes", least, most);
-const milliseconds = (least: number, most: number) => count("milliseconds", least, most);
-const KIB = 1024;
-const GIB = 1024 ** 3;
 
 /** Schema of every limit, by its name in the configuration. */
 export const limitEntries = {
-  window_parts: v.optional(count("parts", 1, 64)),
-  part_bytes: v.optional(bytes(KIB, GIB)),
-  budget_bytes: v.optional(bytes(0, 1024 * GIB)),
-  unanswered: v.optional(count("requests", 1, 1024)),
-  subrequests: v.optional(count("requests", 1, 10_000_000)),
-  open_upstreams: v.optional(count("responses", 1, 100_000)),
-  hold_ms: v.optional(milliseconds(10, 600_000)),
-  first_byte_ms: v.optional(milliseconds(10, 600_000)),
-  stall_ms: v.optional(milliseconds(10, 600_000)),
-  attempts: v.optional(count("attempts", 1, 100)),
-  hedge: v.optional(v.boolean("must be true or false")),
+  window_parts: v.optional(count("parts", ...limitBounds.windowParts)),
+  part_bytes: v.optional(count("bytes", ...limitBounds.partBytes)),
+  budget_bytes: v.optional(count("bytes", ...limitBounds.budgetBytes)),
+  unanswered: v.optional(count("requests", ...limitBounds.unanswered)),
+  subrequests: v.optional(count("requests", ...limitBounds.subrequests)),
+  open_upstreams: v.optional(count("responses", ...limitBounds.openUpstreams)),
+  hold_ms: v.optional(count("milliseconds", ...limitBounds.holdMs)),
+  first_byte_ms: v.optional(count("milliseconds", ...limitBounds.firstByteMs)),
+  stall_ms: v.optional(count("milliseconds", ...limitBounds.stallMs)),
+  attempts: v.optional(count("attempts", ...limitBounds.attempts)),
+  hedge: v.optional(flag),
 };
 
 type LimitName = keyof typeof limitEntries;

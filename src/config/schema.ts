@@ -96,7 +96,7 @@ const credentialEntry = v.lazy((input) =>
       ),
 );
 
-/** A string may mean the upstream's credentials, a list means the clients': `mounts.ts` and `sources.ts` judge. */
+/** A string may mean the upstream's credentials, a list means the clients': `s3.ts` judges. */
 const credentials = v.lazy((input) =>
   Array.isArray(input)
     ? v.pipe(v.array(credentialEntry), v.nonEmpty("must name at least one secret"))

@@ -8,6 +8,9 @@
  */
 import type { Facts } from "../sources/source.ts";
 
+/** Longest time that facts may be believed: an hour. */
+const MOST_FACTS_MS = 3_600_000;
+
 /** Options of {@link RecentFacts}. */
 export interface RecentFactsOptions {
   /** How long facts are believed, ms; 0 keeps none. Default 5,000. Raising it serves deleted keys' facts for longer. */
@@ -29,7 +32,8 @@ export class RecentFacts {
   /** @throws RangeError for a time that cannot be */
   constructor(options: RecentFactsOptions = {}) {
     this.#factsMs = options.factsMs ?? 5_000;
-    if (!(this.#factsMs >= 0)) throw new RangeError(`factsMs is 0 or more, not ${this.#factsMs}`);
+    if (!(this.#factsMs >= 0 && this.#factsMs <= MOST_FACTS_MS))
+      throw new RangeError(`factsMs is a time from 0 to ${MOST_FACTS_MS}, not ${this.#factsMs}`);
     this.#entries = options.entries ?? 1_000;
     this.#now = options.now ?? Date.now;
   }

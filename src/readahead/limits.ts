@@ -25,7 +25,7 @@ export interface Limits {
    * between them 10 take 10.6 s on average, as long as a store takes to restart; 5 take 0.75 s.
    */
   readonly attempts: number;
-  /** Ask for a slow head a second time (design rule 10). */
+  /** Ask for a slow head a second time. */
   readonly hedge: boolean;
 }
 
@@ -44,7 +44,9 @@ export const defaultLimits: Limits = {
 };
 
 /** Least and most of every limit that is a number: whole ones. */
-const bounds: Readonly<Record<Exclude<keyof Limits, "hedge">, readonly [number, number]>> = {
+export const limitBounds: Readonly<
+  Record<Exclude<keyof Limits, "hedge">, readonly [number, number]>
+> = {
   windowParts: [1, 64],
   partBytes: [1024, 1024 ** 3],
   budgetBytes: [0, 1024 ** 4],
@@ -65,8 +67,8 @@ const bounds: Readonly<Record<Exclude<keyof Limits, "hedge">, readonly [number, 
 export function resolveLimits(overrides: Partial<Limits> = {}): Limits {
   const given = Object.entries(overrides).filter(([, value]) => value !== undefined);
   const limits: Limits = { ...defaultLimits, ...Object.fromEntries(given) };
-  for (const [name, [least, most]] of Object.entries(bounds)) {
-    const value = limits[name as keyof typeof bounds];
+  for (const [name, [least, most]] of Object.entries(limitBounds)) {
+    const value = limits[name as keyof typeof limitBounds];
     if (Number.isInteger(value) && value >= least && value <= most) continue;
     throw new RangeError(`${name} must be a whole number from ${least} to ${most}, got ${value}`);
   }

@@ -42,6 +42,8 @@ describe("RecentFacts", () => {
     recent.remember("a", pinned);
     recent.forget("a");
     expect(recent.recall("a")).toBeUndefined();
+    for (const factsMs of [-1, 3_600_001, Number.NaN])
+      expect(() => new RecentFacts({ factsMs })).toThrow(RangeError);
     const none = new RecentFacts({ factsMs: 0, now: () => 0 });
     none.remember("a", pinned);
     expect(none.size).toBe(0);
