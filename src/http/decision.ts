@@ -65,7 +65,7 @@ export function decide(
       if (second === undefined) return { kind: "single", range: first };
       // Content-Encoding would then describe the framing, which is not encoded: the whole object is always right.
       if (isEncoded(facts)) return whole;
-      // Without a pin each range could be of another version (promise 1); the whole object is one answer of the store.
+      // Without a pin each range could be of another version; the whole object is one answer of the store.
       if (facts.unversioned !== undefined) return whole;
       return { kind: "several", ranges: resolved.ranges };
     }

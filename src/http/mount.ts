@@ -5,7 +5,7 @@ import type { Source } from "../sources/source.ts";
 import type { CorsPolicy } from "./cors.ts";
 import type { Exchange } from "./exchange.ts";
 
-/** Decides whether a request may have a key of a mount. */
+/** What is decided on: whether a request may have a key of a mount. */
 export interface AuthoriseRequest {
   readonly request: Request;
   readonly url: URL;

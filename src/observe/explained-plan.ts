@@ -22,7 +22,7 @@ const WALKED_PARTS = 20_000;
 const LISTED_PARTS = 400;
 /** Each may cost a lookup. */
 const LOCATED_PIECES = 64;
-/** What the head may always hold beside the budget (promise 2). */
+/** What the head may always hold beside the budget. */
 const HEAD_BLOCK_BYTES = 64 * 1024;
 
 /** One stretch of the answer. */

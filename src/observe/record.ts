@@ -22,7 +22,7 @@ export const RECORD_BYTES = 8000;
 
 /** Bytes of JSON that a key may take; S3 keys have 1,024 bytes at most, but a path can be longer and escapes grow. */
 const KEY_BYTES = 1200;
-/** As many as an answer may have (design section 6). */
+/** As many as an answer may have. */
 const RANGES = 16;
 const MESSAGE_CHARACTERS = 200;
 const SHORT_TEXT_CHARACTERS = 100;

@@ -1,5 +1,5 @@
 /**
- * How many bytes may be asked for beyond what the client has taken (design rule 7).
+ * How many bytes may be asked for beyond what the client has taken.
  *
  * What a client that leaves costs the store is what was asked and not delivered: it starts at 1 MiB and grows with
  * what was delivered, so seekers waste little and long downloads get the whole window. Bytes, never a count: parts

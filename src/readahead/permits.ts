@@ -11,7 +11,7 @@ export interface Ask {
   readonly replica: string;
   /** What for: `open` and `read` bring object bytes, the others bring knowledge. */
   readonly purpose: "open" | "read" | "facts" | "lookup" | "manifest" | "key" | "list";
-  /** True when another replica could be asked instead: the first-byte deadline is then short (2 to 5 s). */
+  /** True when another replica could be asked instead: the first-byte deadline is then short (3 s). */
   readonly alternatives?: boolean;
 }
 

@@ -1,5 +1,5 @@
 /**
- * From position and state to the next part (design rule 6). Pure arithmetic; lazy walking of pieces is in `planner.ts`.
+ * From position and state to the next part. Pure arithmetic; lazy walking of pieces is in `planner.ts`.
  *
  * The first part is small, so that the first byte comes as fast as from a plain GET; parts grow with the bytes planned
  * before them, so that a window of them fits what may be asked for; and they shrink at the end, so that all connections

@@ -1,5 +1,5 @@
 /**
- * A race: the head's remaining bytes, asked for a second time beside the attempt that lags (design rule 10).
+ * A race: the head's remaining bytes, asked for a second time beside the attempt that lags.
  *
  * The rival starts at the byte the part had reached. While it is behind, its bytes are thrown away and counted; with
  * its first byte ahead it takes over, and the other is aborted. Nothing is ever handed on twice.

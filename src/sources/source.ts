@@ -1,6 +1,6 @@
 /**
- * The contract between the engine and a store. A new store is one file that implements {@link Source}, and one line
- * of configuration.
+ * The contract between the engine and a store. A new store is one file that implements {@link Source}, and its settings
+ * in `config`.
  *
  * Who does what: the source knows addresses, signatures, encodings and headers, and checks every answer's headers
  * against what was asked. The engine decides when to ask, counts the bytes, cancels, and decides whether to ask

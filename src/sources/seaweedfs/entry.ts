@@ -113,7 +113,7 @@ export function extendedBytes(entry: Entry, name: string): Uint8Array<ArrayBuffe
   return value === undefined ? undefined : decodeBase64(value);
 }
 
-/** True for a directory that is an object as well: a file that others were put below (9.8 of the protocol notes). */
+/** True for a directory that is an object as well: a file that others were put below. */
 export function hasData({ chunks, content, size }: Entry): boolean {
   return chunks.length > 0 || (content !== undefined && size > 0);
 }

@@ -45,7 +45,7 @@ export function bucketOfPath(
 }
 
 /**
- * Folders beside and in buckets that hold no keys (9.1 of the protocol notes): dot-names beside the buckets, and a
+ * Folders beside and in buckets that hold no keys: dot-names beside the buckets, and a
  * bucket's parts of uploads in progress. A mount whose root lies in one is meant so.
  */
 export function isHiddenPath(bucketsFolder: string, root: string, path: string): boolean {

@@ -2,7 +2,7 @@
  * One GET of a needle, ranged or whole, with its status and headers judged. Decodes nothing but what the platform's
  * fetch does by itself (gzip, when it was asked for).
  *
- * The trap (5.4 of the protocol notes): a volume server cuts a Range out of the STORED bytes when gzip is accepted. So a
+ * The trap: a volume server cuts a Range out of the STORED bytes when gzip is accepted. So a
  * ranged read asks for identity and refuses an encoding, and a needle known or found to be compressed is read whole.
  */
 import { ReadaheadError } from "../../errors.ts";
@@ -177,7 +177,7 @@ function fault(message: string, status: number): ReadaheadError {
 }
 
 /**
- * Whether a volume server answered: by its checksum, which every volume server sends (5.5 of the protocol notes),
+ * Whether a volume server answered: by its checksum, which every volume server sends,
  * whatever stands in between. A proxy may take the ETag away; it gives none of another form, and makes no page of bytes.
  */
 export function isNeedle({ response: { headers } }: NeedleAnswer): boolean {

@@ -229,7 +229,7 @@ describe("visibleIntervals", () => {
     expect(shown(chunks)).toBe(expected);
   });
 
-  // 3.3 of the protocol notes: SeaweedFS loses bytes here
+  // SeaweedFS loses bytes here
   it.each([
     ["A[0,100)#5 B[50,150)#5", "[0,50)A [50,150)B"],
     ["A[0,100)#5 B[50,80)#5", "[0,50)A [50,80)B [80,100)A+80"],
