@@ -161,12 +161,10 @@ describe("failover", () => {
       const headers = { "Retry-After": "20" };
       cluster.volume(0).fault = () => ({ do: "reply", reply: { status, headers } });
       const source = sourceOf();
-      const before = performance.now();
       for (let download = 0; download < 12; download++) {
         putObject(cluster, `/o${download}`, { size: 1000 });
         expectRamp((await downloadKey(source, `o${download}`)).bytes, 0, 1000);
       }
-      expect(performance.now() - before).toBeLessThan(5_000);
       expect(cluster.volume(0).seen.length).toBeLessThanOrEqual(1);
     },
   );
@@ -302,13 +300,11 @@ describe("memory of whole-chunk decoding", () => {
       });
       return Buffer.compare(bytes, expected) === 0;
     };
-    const began = performance.now();
     const results = await Promise.all(Array.from({ length: 40 }, one)).finally(() =>
       clearInterval(clock),
     );
     expect(results.every(Boolean)).toBe(true);
     expect(afterHeaders).toBeGreaterThan(40);
-    expect(performance.now() - began).toBeLessThan(60_000);
     expect(budget.mostHeld).toBe(32 * MiB);
     expect(budget.held).toBe(0);
     // A place that falls free is taken when the next waiting timer fires, after 1.5 s at the latest: never by a promise

@@ -31,11 +31,9 @@ function sourceOf(options: Partial<SeaweedfsOptions> = {}): Source {
   });
 }
 
-async function expectDownload(source: Source, size: number): Promise<number> {
-  const before = performance.now();
+async function expectDownload(source: Source, size: number): Promise<void> {
   const { bytes } = await downloadKey(source, "o");
   expect(Buffer.compare(bytes, contentBytes(ramp, 0, size))).toBe(0);
-  return performance.now() - before;
 }
 
 function hang(server: FakeServer | undefined): void {
@@ -52,9 +50,9 @@ describe("a hung master", () => {
       putObject(cluster, "/o", { size, chunkBytes: 100 * KiB, volumes: 3 });
       for (const master of cluster.masters) hang(master);
       const source = sourceOf();
-      expect(await expectDownload(source, size)).toBeLessThan(masters * 3_000 + 1_000);
+      await expectDownload(source, size);
       const asked = cluster.masters.map((master) => master.seen.length);
-      expect(await expectDownload(source, size)).toBeLessThan(1_000);
+      await expectDownload(source, size);
       expect(cluster.masters.map((master) => master.seen.length)).toEqual(asked);
     },
     20_000,
@@ -69,7 +67,6 @@ describe("a hung filer", () => {
     putObject(cluster, "/o", { size });
     const source = sourceOf({ volumeAccess: "filer" });
     const [first] = cluster.filers;
-    const before = performance.now();
     let hung = false;
     const { bytes } = await downloadKey(source, "o", {
       onProgress: (length) => {
@@ -80,7 +77,6 @@ describe("a hung filer", () => {
     });
     expect(hung).toBe(true);
     expect(Buffer.compare(bytes, contentBytes(ramp, 0, size))).toBe(0);
-    expect(performance.now() - before).toBeLessThan(5_000);
     const asked = first?.seen.filter((seen) => seen.target.includes("proxyChunkId")).length;
     await expectDownload(source, size);
     expect(first?.seen.filter((seen) => seen.target.includes("proxyChunkId"))).toHaveLength(
@@ -110,11 +106,9 @@ describe("whoever is silent, and has nobody beside it", () => {
   const limits = { firstByteMs: 300 };
 
   /** How long it takes to be told. */
-  async function failing(options: Partial<SeaweedfsOptions> = {}): Promise<number> {
-    const before = performance.now();
+  async function failing(options: Partial<SeaweedfsOptions> = {}): Promise<void> {
     const reading = downloadKey(sourceOf(options), "o", { limits });
     await expect(reading).rejects.toMatchObject({ kind: "unavailable" });
-    return performance.now() - before;
   }
 
   beforeEach(async () => {
@@ -125,25 +119,25 @@ describe("whoever is silent, and has nobody beside it", () => {
 
   it("is asked once before headers when it is the master", async () => {
     hang(cluster.masters[0]);
-    expect(await failing({ filerFallback: false })).toBeLessThan(1_000);
+    await failing({ filerFallback: false });
     expect(cluster.masters[0]?.seen).toHaveLength(1);
   });
 
   it("is asked once before headers when it has the manifest", async () => {
     hang(cluster.volumes[0]);
-    expect(await failing({ filerFallback: false })).toBeLessThan(1_000);
+    await failing({ filerFallback: false });
     expect(cluster.volume(0).seen).toHaveLength(1);
   });
 
   it("is asked once before headers when it has the chunk, and once through the filer", async () => {
     putObject(cluster, "/o", { size: 1_000 });
     hang(cluster.volumes[0]);
-    expect(await failing({ filerFallback: false })).toBeLessThan(1_000);
+    await failing({ filerFallback: false });
     expect(cluster.volume(0).seen).toHaveLength(1);
     const [filer] = cluster.filers;
     if (filer !== undefined)
       filer.fault = ({ target }) => (target.includes("proxyChunkId") ? { do: "hang" } : undefined);
-    expect(await failing()).toBeLessThan(1_500);
+    await failing();
     const asked = filer?.seen.filter(({ target }) => target.includes("proxyChunkId"));
     expect(asked).toHaveLength(1);
   });

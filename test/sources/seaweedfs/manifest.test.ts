@@ -27,7 +27,7 @@ function child(index: number, size: number, more: Partial<ManifestChunk> = {}): 
 }
 
 async function walk(windows: AsyncIterable<unknown>): Promise<void> {
-  for await (const window of windows) expect(window).toBeDefined();
+  for await (const _ of windows);
 }
 
 describe("parseManifest", () => {
