@@ -1,7 +1,7 @@
 /** What most cases share: our Worker with some limits, the baselines, and rounds by mode. */
 import type { Mode, OurLimits, ServerSpec } from "../harness/suite.ts";
 
-/** The issue asks for at least seven; CI looks for gross regressions only. */
+/** A median of fewer than seven moves with the machine; CI looks for gross regressions only. */
 export function roundsFor(mode: Mode, full = 7): number {
   return mode === "quick" ? 3 : full;
 }

@@ -25,7 +25,7 @@ export interface Run {
 
 type Values = Partial<Record<Metric, number>>;
 
-/** How long after clients left the books are looked at, ms: the "within seconds". */
+/** How long after clients left the books are looked at, ms. */
 const settleMs = 2_000;
 /** Slow clients arrive one by one, a hundred a second: each swallows megabytes of socket buffers when it comes. */
 const arrivalMs = 10;

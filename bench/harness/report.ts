@@ -51,12 +51,12 @@ function figureRows(result: CaseResult): string[][] {
   return rows;
 }
 
-function barCells({ text, issue, required, value, spread, verdict }: BarResult): string[] {
+function barCells({ text, required, value, spread, verdict }: BarResult): string[] {
   const measured =
     spread === undefined
       ? formatNumber(value)
       : `${formatNumber(value)} (${formatNumber(spread[0])}-${formatNumber(spread[1])})`;
-  return [verdict, text, measured, required, issue];
+  return [verdict, text, measured, required];
 }
 
 function align(rows: readonly (readonly string[])[]): string {
@@ -121,7 +121,7 @@ Machine: ${setting.machine}. Versions: ${versions.join(", ")}.
 
 The ratio of the medians, and the lowest and highest ratio of one round. "tolerated" is within 5 % of the bar.
 
-${markdownTable([["", "case", "measured", "required", "issue"], ...bars])}
+${markdownTable([["", "case", "measured", "required"], ...bars])}
 
 ## Figures
 

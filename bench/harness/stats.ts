@@ -1,7 +1,7 @@
 /** Medians and spreads of rounds, ratios of medians, and whether a bar is met. */
 import type { Bar, Metric, RunResult } from "./suite.ts";
 
-/** A bar missed by less than this is within the noise of two shared cores (the 5 %). */
+/** A bar missed by less than this is within the noise of two shared cores, 5 %. */
 const tolerance = 0.05;
 
 export interface Figure {
