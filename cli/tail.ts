@@ -16,7 +16,7 @@ import { createLocalExplorer } from "./local-explorer.ts";
 import { parseTold, type Told } from "./trace-items.ts";
 import { formatWaterfall } from "./waterfall.ts";
 
-export const TAIL_HELP = `Usage: edge-readahead tail [options] [worker] [-- options of wrangler tail]
+const TAIL_HELP = `Usage: edge-readahead tail [options] [worker] [-- options of wrangler tail]
        wrangler tail --format json | edge-readahead tail [options]
        edge-readahead tail --local [--url http://localhost:8787]
 

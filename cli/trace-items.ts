@@ -159,7 +159,7 @@ export function recordsIn(message: unknown): SummaryRecord[] {
 }
 
 /** The record, when `value` is one of this version; unknown fields are left out. */
-export function parseRecord(value: unknown): SummaryRecord | undefined {
+function parseRecord(value: unknown): SummaryRecord | undefined {
   const parsed = v.safeParse(record, value);
   return parsed.success ? parsed.output : undefined;
 }

@@ -6,6 +6,7 @@
  * ignored where it only saves bytes (If-None-Match, dates).
  */
 import { parseHttpDate } from "../readahead/http-date.ts";
+import { opaque } from "../readahead/verify.ts";
 
 /** What the conditions say. `whole`: If-Range failed, so answer as if there were no Range. */
 export type ConditionalVerdict = "proceed" | "not-modified" | "precondition-failed" | "whole";
@@ -144,8 +145,4 @@ function strongMatch(a: string, b: string): boolean {
 
 function weakMatch(a: string, b: string): boolean {
   return opaque(a) === opaque(b);
-}
-
-function opaque(tag: string): string {
-  return tag.startsWith("W/") ? tag.slice(2) : tag;
 }

@@ -57,6 +57,7 @@ ${list}
 `;
 }
 
-function escapeHtml(text: string): string {
+/** Text for HTML, in content and in quoted attributes. */
+export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }

@@ -3,6 +3,7 @@
  * Pure.
  */
 
+import { escapeHtml } from "../http/front-page.ts";
 import type { Explanation } from "./explain.ts";
 import type { ExplainedPart } from "./explained-plan.ts";
 
@@ -34,11 +35,11 @@ export function formatExplainPage(explanation: Explanation): string {
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Plan of ${escape(title)}</title>
+<title>Plan of ${escapeHtml(title)}</title>
 <style>${STYLE}</style>
 </head>
 <body>
-<h1>Plan of ${escape(title)}</h1>
+<h1>Plan of ${escapeHtml(title)}</h1>
 <p>What a GET of this URL would do. The object was not read.</p>
 <h2>Object</h2>
 ${rows([
@@ -60,7 +61,7 @@ ${rows([
   ["Bytes", bytes(answer.bytes)],
 ])}
 <h2>Parts</h2>
-<p>${escape(summary(explanation))}</p>
+<p>${escapeHtml(summary(explanation))}</p>
 ${map(plan.list)}
 ${parts(plan.list)}
 ${plan.parts > plan.list.length ? `<p>${plan.list.length} of ${plan.estimated ? "about " : ""}${plan.parts} are listed.</p>` : ""}
@@ -112,7 +113,7 @@ function map(list: readonly ExplainedPart[]): string {
             : "n";
     const grow = Number.isFinite(size) ? size : 1;
     strips.push(
-      `<i class="${shade}" style="flex-grow:${grow}" title="${escape(label(first, group.length))}"></i>`,
+      `<i class="${shade}" style="flex-grow:${grow}" title="${escapeHtml(label(first, group.length))}"></i>`,
     );
   }
   return `<div class="map">${strips.join("")}</div>`;
@@ -123,11 +124,11 @@ function parts(list: readonly ExplainedPart[]): string {
   const located = list.some((part) => part.kind === "read" && part.replicas !== undefined);
   const lines = list.map((part) => {
     if (part.kind !== "read")
-      return `<tr><td></td><td colspan="2">${part.kind === "zeros" ? "a hole, sent as zeros" : "sent from memory"}</td><td>${escape(bytes(part.bytes) ?? "")}</td></tr>`;
+      return `<tr><td></td><td colspan="2">${part.kind === "zeros" ? "a hole, sent as zeros" : "sent from memory"}</td><td>${escapeHtml(bytes(part.bytes) ?? "")}</td></tr>`;
     const end = Number.isFinite(part.range.end) ? part.range.end : "...";
     const cells = [part.part, part.range.start, end, bytes(sizeOf(part)) ?? ""];
     if (located) cells.push(part.replicas?.join(", ") ?? "");
-    return `<tr>${cells.map((cell) => `<td>${escape(String(cell))}</td>`).join("")}</tr>`;
+    return `<tr>${cells.map((cell) => `<td>${escapeHtml(String(cell))}</td>`).join("")}</tr>`;
   });
   return `<details${list.length <= 20 ? " open" : ""}><summary>List</summary><table class="r"><tr><th>part</th><th>from</th><th>to</th><th>size</th>${located ? "<th>replicas</th>" : ""}</tr>
 ${lines.join("\n")}
@@ -148,7 +149,10 @@ function sizeOf(part: ExplainedPart): number {
 function rows(entries: readonly (readonly [string, string | number | null])[]): string {
   const lines = entries
     .filter(([, value]) => value !== null && value !== "")
-    .map(([name, value]) => `<tr><th>${escape(name)}</th><td>${escape(String(value))}</td></tr>`);
+    .map(
+      ([name, value]) =>
+        `<tr><th>${escapeHtml(name)}</th><td>${escapeHtml(String(value))}</td></tr>`,
+    );
   return `<table>\n${lines.join("\n")}\n</table>`;
 }
 
@@ -158,13 +162,4 @@ function bytes(count: number | null): string | null {
   if (count < 1024) return `${count} bytes`;
   const [unit, size] = count < 1024 * 1024 ? ["KiB", 1024] : ["MiB", 1024 * 1024];
   return `${Math.round((count / size) * 100) / 100} ${unit} (${count} bytes)`;
-}
-
-function escape(text: string): string {
-  return text
-    .replaceAll("&", "&amp;")
-    .replaceAll("<", "&lt;")
-    .replaceAll(">", "&gt;")
-    .replaceAll('"', "&quot;")
-    .replaceAll("'", "&#39;");
 }

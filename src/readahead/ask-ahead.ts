@@ -5,7 +5,7 @@
  * what was delivered, so seekers waste little and long downloads get the whole window. Bytes, never a count: parts
  * that fit are asked for at full width at once.
  */
-export const ASK_AHEAD_START = 1024 * 1024;
+const ASK_AHEAD_START = 1024 * 1024;
 /**
  * What was delivered says nothing about the client before this time: a kernel takes megabytes in it whatever its client
  * does. Five round trips of 20 ms with 1 MiB in each. A client that stopped after 1 MiB cost the store 9 to 10 MiB

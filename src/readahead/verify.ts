@@ -146,7 +146,8 @@ function compareVersion(asked: Asked, headers: Headers, required = true): void {
     throw fault(asked, undefined, "changed", "The object changed while it was read");
 }
 
-function opaque(etag: string): string {
+/** An entity tag without its mark of weakness. */
+export function opaque(etag: string): string {
   return etag.replace(/^W\//, "");
 }
 

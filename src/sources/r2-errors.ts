@@ -9,7 +9,7 @@ export const r2Replica = "r2";
  * The code R2 put in parentheses at the end of a message; `undefined` where there is none, or 0, which the local
  * simulator gives for ranges past the end and for every ranged get of an empty object (miniflare 5.20261023).
  */
-export function r2ErrorCode(error: unknown): number | undefined {
+function r2ErrorCode(error: unknown): number | undefined {
   const digits = error instanceof Error ? /\((\d+)\)\s*$/.exec(error.message)?.[1] : undefined;
   return digits === undefined ? undefined : Number(digits) || undefined;
 }

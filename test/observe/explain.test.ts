@@ -238,7 +238,7 @@ describe("createExplain", () => {
     const html = await answered.text();
     expect(html).not.toContain("<script>");
     expect(html).not.toContain("<b>x</b>");
-    expect(html).toContain("&quot;&gt;&lt;script&gt;");
+    expect(html).toContain("&#34;&#62;&#60;script&#62;");
     expect(html).toContain("6 in flight at a time");
   });
 

@@ -12,7 +12,7 @@ import type { S3FrontMount } from "./mount.ts";
 import { SigningKeys, stringToSign, verifyText } from "./signing-key.ts";
 
 /** What may be between a client's clock and ours; AWS's figure. */
-export const skewMs = 15 * 60 * 1000;
+const skewMs = 15 * 60 * 1000;
 
 /** Who sent the request. */
 export type Identity =

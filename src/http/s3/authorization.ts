@@ -32,7 +32,7 @@ export const emptyPayloadHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934
 type MalformedCode = "AuthorizationHeaderMalformed" | "AuthorizationQueryParametersError";
 
 /** `YYYYMMDDTHHMMSSZ` as milliseconds; `undefined` when it is no such time. */
-export function parseAmzDate(text: string): number | undefined {
+function parseAmzDate(text: string): number | undefined {
   const match = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text);
   if (match === null) return undefined;
   const [, year, month, day, hour, minute, second] = match;

@@ -77,7 +77,7 @@ function compare(a: string, b: string): number {
 }
 
 /** Trims a header value and folds its runs of blanks, as the canonical headers want it. */
-export function canonicalValue(value: string): string {
+function canonicalValue(value: string): string {
   return value.trim().replace(/[ \t\r\n]+/g, " ");
 }
 

@@ -5,8 +5,8 @@
  */
 import { base64url } from "jose";
 import { afterAll } from "../../sources/key-order.ts";
-import { encodeUri } from "../../sources/s3/address.ts";
 import type { ListPage } from "../../sources/source.ts";
+import { encodeKey } from "../key.ts";
 import { S3Refusal } from "./error.ts";
 import { element, type Markup, xmlDocument } from "./xml.ts";
 
@@ -82,7 +82,7 @@ function behindMarker(
 }
 
 /** A start key as a token: base64url of its UTF-8. */
-export function formatToken(key: string): string {
+function formatToken(key: string): string {
   return base64url.encode(key);
 }
 
@@ -101,8 +101,7 @@ function optional(name: string, value: string | undefined): readonly Markup[] {
 
 /** The page as ListBucketResult. */
 export function formatListing(bucket: string, question: ListQuestion, page: ListPage): string {
-  const text = (value: string): string =>
-    question.urlEncoded ? value.split("/").map(encodeUri).join("/") : value;
+  const text = (value: string): string => (question.urlEncoded ? encodeKey(value) : value);
   const withOwner = question.version === 1 || question.fetchOwner;
   const contents = page.entries.map((entry) =>
     element("Contents", [

@@ -42,7 +42,7 @@ export function hex(bytes: ArrayBuffer): string {
 }
 
 /** Bytes of an even run of hex digits; `undefined` when it is anything else. */
-export function parseHex(text: string): Uint8Array<ArrayBuffer> | undefined {
+function parseHex(text: string): Uint8Array<ArrayBuffer> | undefined {
   if (text.length % 2 !== 0 || !/^[0-9a-f]*$/.test(text)) return undefined;
   const bytes = new Uint8Array(text.length / 2);
   for (let i = 0; i < bytes.length; i++)

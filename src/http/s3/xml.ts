@@ -18,7 +18,7 @@ const escapes: Readonly<Record<string, string>> = {
  * carriage return would otherwise come back as a newline (XML 1.0 2.11). References below U+0020 are not well-formed
  * XML 1.0; clients that list such keys ask for `encoding-type=url`.
  */
-export function escapeXml(text: string): string {
+function escapeXml(text: string): string {
   return text.replace(/[&<>"'\p{Cc}\ufffe\uffff]/gu, (character) => {
     const named = escapes[character];
     return named ?? `&#x${character.charCodeAt(0).toString(16)};`;

@@ -106,7 +106,7 @@ function createKeySources(options: ResolvedOptions, filer: Filer): KeySources {
 }
 
 /** Facts are made once of an entry: an entity tag over thousands of chunks is milliseconds. */
-export class KnownFacts {
+class KnownFacts {
   readonly #etag: EtagStyle;
   readonly #pass: PassHeaders;
   readonly #known = new WeakMap<Entry, Facts>();
@@ -126,7 +126,7 @@ export class KnownFacts {
 }
 
 /** A bounded memory of file ids; forgetting one costs a request. */
-export class GzippedNeedles {
+class GzippedNeedles {
   readonly #fids = new Set<string>();
 
   has(fid: string): boolean {

@@ -12,7 +12,7 @@ export interface Encryption {
   readonly byEntry: boolean;
 }
 
-export const customerAlgorithmName = "X-Amz-Server-Side-Encryption-Customer-Algorithm";
+const customerAlgorithmName = "X-Amz-Server-Side-Encryption-Customer-Algorithm";
 export const customerMd5Name = "X-Amz-Server-Side-Encryption-Customer-Key-MD5";
 export const customerIvName = "x-seaweedfs-sse-c-iv";
 export const kmsRecordName = "x-seaweedfs-sse-kms-key";
