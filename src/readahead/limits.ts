@@ -62,10 +62,12 @@ export const limitBounds: Readonly<
 /**
  * Fills in the defaults and checks every number once.
  *
- * @throws RangeError naming the limit and the value
+ * @throws RangeError naming the limit and the value, also for a name that is no limit's
  */
 export function resolveLimits(overrides: Partial<Limits> = {}): Limits {
   const given = Object.entries(overrides).filter(([, value]) => value !== undefined);
+  for (const [name] of given)
+    if (!(name in defaultLimits)) throw new RangeError(`There is no limit ${name}`);
   const limits: Limits = { ...defaultLimits, ...Object.fromEntries(given) };
   for (const [name, [least, most]] of Object.entries(limitBounds)) {
     const value = limits[name as keyof typeof limitBounds];

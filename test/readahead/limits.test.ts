@@ -38,6 +38,11 @@ describe("resolveLimits", () => {
     }
   });
 
+  it("knows no other names: those of the configuration are spelled otherwise", () => {
+    const resolve = () => resolveLimits({ window_parts: 3 } as object);
+    expect(resolve).toThrow(new RangeError("There is no limit window_parts"));
+  });
+
   it("has a bound for every number", () => {
     const numbers = Object.entries(defaultLimits).flatMap(([name, value]) =>
       typeof value === "number" ? [name] : [],
