@@ -40,8 +40,7 @@ export async function startServer(spec: ServerSpec, originPort: number): Promise
         stop: async () => {},
       };
     case "baseline": {
-      const pipe =
-        spec.worker === "pipe" ? { PART_BYTES: spec.partBytes, WINDOW: spec.window } : {};
+      const pipe = "partBytes" in spec ? { PART_BYTES: spec.partBytes, WINDOW: spec.window } : {};
       const vars = { ORIGIN: origin, ...pipe };
       return running(await startWorkerd(await bundleWorker(spec.worker), vars), "");
     }

@@ -81,8 +81,8 @@ function verdictOf({ atLeast, atMost }: Bar, value: number): Verdict {
   return Number.isFinite(value) ? "pass" : "MISS";
 }
 
-function isGross({ atLeast, atMost }: Bar, value: number): boolean {
+function isGross({ atLeast, atMost, grossAbove }: Bar, value: number): boolean {
   if (!Number.isFinite(value)) return true;
   if (atLeast !== undefined) return value < atLeast * 0.6;
-  return atMost !== undefined && value > Math.max(atMost * 2, atMost + 0.01);
+  return atMost !== undefined && value > (grossAbove ?? Math.max(atMost * 2, atMost + 0.01));
 }

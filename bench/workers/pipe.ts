@@ -3,51 +3,26 @@
  * one upstream answer as one. The next parts are already asked for, as many as WINDOW says; what they bring waits in
  * socket buffers.
  */
+import { askForParts, type PartsEnv } from "./parts.ts";
 
 declare const FixedLengthStream: new (
   length: number,
 ) => { readonly readable: ReadableStream; readonly writable: WritableStream };
-
-interface Env {
-  readonly ORIGIN: string;
-  readonly PART_BYTES: number;
-  readonly WINDOW: number;
-}
 
 interface Context {
   waitUntil(promise: Promise<unknown>): void;
 }
 
 export default {
-  async fetch(request: Request, env: Env, context: Context): Promise<Response> {
-    const url = env.ORIGIN + new URL(request.url).pathname;
-    const read = async (start: number) => {
-      const range = `bytes=${start}-${start + env.PART_BYTES - 1}`;
-      const response = await fetch(url, { headers: { range } });
-      if (response.status !== 206 || response.body === null)
-        throw new Error(`Unexpected status ${response.status}`);
-      return { response, body: response.body };
-    };
-    const first = await read(0);
-    const size = Number(first.response.headers.get("content-range")?.split("/")[1]);
-    const { readable, writable } = new FixedLengthStream(size);
+  async fetch(request: Request, env: PartsEnv, context: Context): Promise<Response> {
+    const parts = await askForParts(request, env);
+    const { readable, writable } = new FixedLengthStream(parts.size);
     const send = async () => {
-      const queue = [Promise.resolve(first)];
-      let next = env.PART_BYTES;
-      while (true) {
-        while (queue.length < env.WINDOW && next < size) {
-          const part = read(next);
-          part.catch(() => {});
-          queue.push(part);
-          next += env.PART_BYTES;
-        }
-        const part = queue.shift();
-        if (part === undefined) break;
-        await (await part).body.pipeTo(writable, { preventClose: true });
-      }
+      for (let part = parts.next(); part !== undefined; part = parts.next())
+        await (await part).pipeTo(writable, { preventClose: true });
       await writable.close();
     };
     context.waitUntil(send().catch(() => {}));
-    return new Response(readable, { headers: { etag: first.response.headers.get("etag") ?? "" } });
+    return new Response(readable, { headers: { etag: parts.etag } });
   },
 };

@@ -56,5 +56,9 @@ describe("judge", () => {
   it("tells a gross regression from a missed bar", () => {
     const gross = (value: number) => judged({ atLeast: 10 }, { ours: runs(value) }).gross;
     expect([gross(7), gross(5)]).toEqual([false, true]);
+    const above = (value: number, bar: Partial<Bar>) =>
+      judged({ atMost: 10, ...bar }, { ours: runs(value) }).gross;
+    expect([above(20, {}), above(21, {})]).toEqual([false, true]);
+    expect([above(30, { grossAbove: 30 }), above(31, { grossAbove: 30 })]).toEqual([false, true]);
   });
 });
