@@ -112,9 +112,19 @@ function headersOf(entry: Entry, pass: PassHeaders): Record<string, string> {
     if (value === "" || !/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) continue;
     headers.set(lower, value);
   }
+  dropTransferCoding(headers);
   for (const [name, value] of Object.entries(kmsHeaders(entry))) headers.set(name, value);
   headers.set("content-type", contentType(entry));
   return pass.pick(headers);
+}
+
+/** 4.44 stored the coding of the upload itself, `aws-chunked`, with the object's: no client could decode it. */
+function dropTransferCoding(headers: Headers): void {
+  const codings = headers.get("content-encoding")?.split(",") ?? [];
+  const own = codings.filter((coding) => coding.trim().toLowerCase() !== "aws-chunked");
+  if (own.length === codings.length) return;
+  if (own.length === 0) headers.delete("content-encoding");
+  else headers.set("content-encoding", own.join(",").trim());
 }
 
 /** What the S3 gateway tells of an SSE-KMS object beside what is stored as headers. */
