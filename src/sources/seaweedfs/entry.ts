@@ -113,9 +113,12 @@ export function extendedBytes(entry: Entry, name: string): Uint8Array<ArrayBuffe
   return value === undefined ? undefined : decodeBase64(value);
 }
 
+/** On a directory that is an object as well (4.53): an empty one leaves no other trace of it. */
+const prefixObjectName = "x-seaweedfs-prefix-object";
+
 /** True for a directory that is an object as well: a file that others were put below. */
-export function hasData({ chunks, content, size }: Entry): boolean {
-  return chunks.length > 0 || (content !== undefined && size > 0);
+export function hasData({ chunks, content, size, extended }: Entry): boolean {
+  return chunks.length > 0 || (content !== undefined && size > 0) || prefixObjectName in extended;
 }
 
 /** True when the bytes are only in the remote storage: no chunk list, the filer fetches them. */

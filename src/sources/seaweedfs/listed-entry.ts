@@ -62,7 +62,7 @@ export function listedEntry(value: unknown): Entry {
 /** What the entry is among the keys of its directory; nothing, one thing, or a directory that has data too. */
 export function itemsOf(entry: Entry, rules: ItemRules): Item[] {
   const name = entry.path.slice(entry.path.lastIndexOf("/") + 1);
-  if (name === "" || (entry.expires ?? Infinity) <= rules.now()) return [];
+  if (name === "" || (!entry.directory && (entry.expires ?? Infinity) <= rules.now())) return [];
   if (!entry.directory) {
     const gone = rules.ofBuckets || extendedText(entry, deleteMarkerName) === "true";
     return gone ? [] : [{ name, sortKey: name, kind: "file", listed: listedOf(entry, rules.etag) }];
@@ -85,9 +85,9 @@ export function isFolderMarker(entry: Entry, rules: Pick<ItemRules, "s3Names">):
   return rules.s3Names && entry.directory && !hasData(entry) && entry.mime !== "";
 }
 
-/** The gateway serves a marker as an empty object, whatever was put with it. */
+/** A marker holds what was put with its key (4.53; 4.44 kept the bytes, and served none). */
 export function markerOf(entry: Entry, rules: Pick<ItemRules, "etag">): Listed {
-  return { ...listedOf(entry, rules.etag), size: 0 };
+  return { ...listedOf(entry, rules.etag), size: entry.content?.byteLength ?? 0 };
 }
 
 export function listedOf(entry: Entry, style: EtagStyle): Listed {

@@ -81,15 +81,15 @@ class SeaweedfsSource implements Source {
     return listKeys(this.#cluster.options, this.#entries, prefix, request);
   }
 
-  /** A folder that was put as a key: an empty object, as the S3 gateway serves it. */
+  /** A folder that was put as a key: an object of the bytes put with it, most often none. */
   async #openMarker(folder: string, request: OpenRequest): Promise<OpenObject> {
     const path = pathOfKey(this.#cluster.options.root, folder);
     if (path === undefined || this.#isHidden(path)) throw notFound();
     const entry = await this.#entry(path, request);
     if (entry === undefined || !isFolderMarker(entry, this.#cluster.options)) throw notFound();
-    const empty = { ...entry, size: 0, content: undefined };
-    checkStart(request.want, empty.size);
-    return openEntry(empty, this.#cluster, request);
+    const marker = { ...entry, size: entry.content?.byteLength ?? 0 };
+    checkStart(request.want, marker.size);
+    return openEntry(marker, this.#cluster, request);
   }
 
   /** S3 keys name no folder that the gateway keeps for itself. */

@@ -128,14 +128,18 @@ describe("a versioned bucket", () => {
 });
 
 describe("a bucket without versions", () => {
-  it("reads the plain entry, whatever version is asked for, in one round trip to the filer", async () => {
+  it("reads the plain entry and knows no version but null, in one round trip to the filer", async () => {
     const plain = createSeaweedfsSource({
       filer: main.filerUrl,
       master: main.masterUrl,
       root: "/buckets/fixt",
     });
-    const bytes = await readKey(plain, "small.bin", undefined, { version: "abc" });
-    expect(Buffer.compare(bytes, expected("s3-small"))).toBe(0);
+    for (const version of [undefined, "null"]) {
+      const bytes = await readKey(plain, "small.bin", undefined, { version });
+      expect(Buffer.compare(bytes, expected("s3-small"))).toBe(0);
+    }
+    const other = readKey(plain, "small.bin", undefined, { version: "abc" });
+    await expect(other).rejects.toMatchObject({ kind: "not-found" });
     const object = await plain.open("small.bin", { ...createTestDownload(), want: "facts" });
     expect(object.facts.versionId).toBeUndefined();
   });
