@@ -187,6 +187,34 @@ describe("countRequests", () => {
     expect(count(0, 440)).toBe(100 + 1 + (10 + 1) + 1 + 1);
   });
 
+  it("does not count large chunks twice among which small ones are folded, as 4.53 does it", () => {
+    const parts = 2_560;
+    const size = 9_000_000;
+    const rest = size - 8 * MiB;
+    const large = Array.from({ length: parts }, (_, part) => [
+      chunk(part * size, 4 * MiB),
+      chunk(part * size + 4 * MiB, 4 * MiB),
+    ]).flat();
+    const span = 255 * size + rest;
+    const manifests = Array.from({ length: parts / 256 }, (_, i) =>
+      fold(i * 256 * size + 8 * MiB, span),
+    );
+    const [first] = manifests;
+    const children = (manifest: Chunk) =>
+      Array.from({ length: 256 }, (_, i) => chunk(manifest.offset + i * size, rest));
+    const count = countRequests(
+      [...large, ...manifests],
+      { start: 0, end: parts * size },
+      {
+        opened: (one) => (one === first ? children(one) : undefined),
+        firstAsked: () => [],
+      },
+    );
+    const real = large.length + parts + manifests.length;
+    expect(count).toBeGreaterThanOrEqual(real - 1);
+    expect(count).toBeLessThan(1.31 * real);
+  });
+
   it("knows a manifest without any other as SeaweedFS writes them", () => {
     const manifest = fold(0, 10_000 * 4 * MiB);
     const range = { start: 0, end: 1024 * 4 * MiB };
