@@ -280,6 +280,17 @@ if (filer === "" || s3 === "" || accessKeyId === "" || secretAccessKey === "") {
     });
   });
 
+  it("read as objects what has keys below it, as the gateway does", async () => {
+    await put("prefix", new Uint8Array(0));
+    await put("prefix/below.bin", contentBytes(ramp, 0, 100));
+    await put("marked/", contentBytes(ramp, 0, 7));
+    for (const key of ["prefix", "prefix/below.bin", "marked/"]) {
+      const gateway = await (await request(`/${encodePath(key)}`)).arrayBuffer();
+      const bytes = await readKey(source, key);
+      expect(Buffer.compare(bytes, new Uint8Array(gateway)), key).toBe(0);
+    }
+  });
+
   describe("versions", () => {
     const state = async (status: "Enabled" | "Suspended") => {
       const body = `<VersioningConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Status>${status}</Status></VersioningConfiguration>`;
@@ -314,6 +325,12 @@ if (filer === "" || s3 === "" || accessKeyId === "" || secretAccessKey === "") {
       await state("Suspended");
       await putVersion("suspended.bin", 4);
       expect(await valueOf("suspended.bin")).toBe(4);
+      await state("Enabled");
+      await putVersion("parent", 5);
+      await putVersion("parent/below.bin", 6);
+      await state("Suspended");
+      await putVersion("parent", 7);
+      expect(await valueOf("parent")).toBe(7);
       expect(await valueOf("suspended.bin", "null")).toBe(4);
       expect(await valueOf("suspended.bin", id)).toBe(3);
     });
