@@ -25,7 +25,9 @@ export const root = resolve(import.meta.dirname, "../../..");
 /** @param flags Passed on after `--`, beside ports and the data folder */
 export async function startLocal(flags: readonly string[] = []): Promise<Started> {
   const state = await mkdtemp(join(tmpdir(), "edge-readahead-start-"));
-  const [port, originPort] = [await freePort(), await freePort()];
+  const port = await freePort();
+  let originPort = await freePort();
+  while (originPort === port) originPort = await freePort();
   const places = [
     "--port",
     String(port),
@@ -72,16 +74,15 @@ export async function startLocal(flags: readonly string[] = []): Promise<Started
   };
 }
 
-/** A port that nobody listens on, at least at this moment. */
-export function freePort(): Promise<number> {
-  return new Promise((done, fail) => {
-    const probe = createServer();
-    probe.once("error", fail);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() => done(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
+/**
+ * A port that nobody listens on, at least at this moment. Below those that the kernel gives away (Linux: 32768 and up):
+ * no server that asks for any port, as those of the fake cluster do, is given it meanwhile.
+ */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    if (!(await isTaken(port))) return port;
+  }
 }
 
 /** Whether somebody listens on the port. */
