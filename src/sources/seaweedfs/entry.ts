@@ -121,6 +121,11 @@ export function hasData({ chunks, content, size, extended }: Entry): boolean {
   return chunks.length > 0 || (content !== undefined && size > 0) || prefixObjectName in extended;
 }
 
+/** True for what a key without a slash at its end can name. */
+export function isObject(entry: Entry): boolean {
+  return !entry.directory || hasData(entry);
+}
+
 /** True when the bytes are only in the remote storage: no chunk list, the filer fetches them. */
 export function isRemoteOnly(entry: Entry): boolean {
   return (

@@ -85,9 +85,13 @@ export function isFolderMarker(entry: Entry, rules: Pick<ItemRules, "s3Names">):
   return rules.s3Names && entry.directory && !hasData(entry) && entry.mime !== "";
 }
 
-/** A marker holds what was put with its key (4.53; 4.44 kept the bytes, and served none). */
+/** A marker holds what was put with its key (4.53; 4.44 kept the bytes, and served none). Its entry may name no size. */
+export function markerSize({ content }: Entry): number {
+  return content?.byteLength ?? 0;
+}
+
 export function markerOf(entry: Entry, rules: Pick<ItemRules, "etag">): Listed {
-  return { ...listedOf(entry, rules.etag), size: entry.content?.byteLength ?? 0 };
+  return { ...listedOf(entry, rules.etag), size: markerSize(entry) };
 }
 
 export function listedOf(entry: Entry, style: EtagStyle): Listed {

@@ -4,7 +4,8 @@
  *
  * Exact, or somewhat too much, for chunks that are known. Of a manifest that was not read yet only the span is known: it
  * is taken to list as many chunks, as small and over as many volumes, as those that were read. Writers fold the same
- * number into each, or less into the last. Before the engine asks for this it finds the range's first piece, and one manifest was read then.
+ * number into each, or less into the last. Before the engine asks for this it finds the range's first piece, and one
+ * manifest was read then.
  */
 import type { ByteRange } from "../../readahead/byte-range.ts";
 import type { Chunk } from "./chunk.ts";

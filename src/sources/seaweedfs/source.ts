@@ -15,8 +15,8 @@ import { ReadaheadError } from "../../errors.ts";
 import type { Permits } from "../../readahead/permits.ts";
 import type { ListPage, ListRequest, OpenObject, OpenRequest, Source, Want } from "../source.ts";
 import { type Cluster, createCluster } from "./cluster.ts";
-import { type Entry, hasData } from "./entry.ts";
-import { isFolderMarker } from "./listed-entry.ts";
+import { type Entry, isObject } from "./entry.ts";
+import { isFolderMarker, markerSize } from "./listed-entry.ts";
 import { listKeys } from "./listing.ts";
 import { bucketOfPath, isHiddenPath, normalizeS3Key, pathOfKey } from "./name.ts";
 import { openEntry } from "./open-object.ts";
@@ -65,7 +65,7 @@ class SeaweedfsSource implements Source {
     const path = pathOfKey(root, key);
     if (path === undefined || this.#isHidden(path)) throw notFound();
     const entry = await this.#resolve(path, request);
-    if (entry === undefined || (entry.directory && !hasData(entry))) throw notFound();
+    if (entry === undefined || !isObject(entry)) throw notFound();
     checkStart(request.want, entry.size);
     const object = await openEntry(entry, this.#cluster, request);
     const { version, s3PartNumber, clientKeys } = request;
@@ -87,7 +87,7 @@ class SeaweedfsSource implements Source {
     if (path === undefined || this.#isHidden(path)) throw notFound();
     const entry = await this.#entry(path, request);
     if (entry === undefined || !isFolderMarker(entry, this.#cluster.options)) throw notFound();
-    const marker = { ...entry, size: entry.content?.byteLength ?? 0 };
+    const marker = { ...entry, size: markerSize(entry) };
     checkStart(request.want, marker.size);
     return openEntry(marker, this.#cluster, request);
   }

@@ -6,7 +6,7 @@
  */
 import { ReadaheadError } from "../../errors.ts";
 import { compareUtf8 } from "../key-order.ts";
-import { type Entry, entryAt, entryFromJson, extendedText, hasData } from "./entry.ts";
+import { type Entry, entryAt, entryFromJson, extendedText, isObject } from "./entry.ts";
 import { parseListingPage } from "./listing-page.ts";
 import { encodePath } from "./name.ts";
 import type { ClusterContext } from "./request.ts";
@@ -58,12 +58,12 @@ export async function resolveVersion(
   context: ClusterContext,
 ): Promise<Entry | undefined> {
   const [bucketEntry, found] = await both(reader, bucket, path, context);
+  const latestWanted = version === undefined || version === "";
   // As 4.53 does it: 4.44 served the current bytes for any version.
-  if (!keepsVersions(bucketEntry))
-    return version === undefined || version === "" || version === "null" ? found : undefined;
+  if (!keepsVersions(bucketEntry)) return latestWanted || version === "null" ? found : undefined;
   if (version === "null") return asNullVersion(unlessDeleted(found));
   const folder = path + versionsSuffix;
-  if (version !== undefined && version !== "") {
+  if (!latestWanted) {
     if (!/^[0-9A-Za-z_-]{1,128}$/.test(version)) return undefined;
     return unlessDeleted(await reader.entry(`${folder}/v_${version}`, context));
   }
@@ -101,7 +101,7 @@ export async function latestVersion(
 ): Promise<Entry | undefined> {
   const file = extendedText(folder, latestFileName) ?? "";
   // Versioning was suspended and the object overwritten: the plain entry is the latest.
-  if (file === "" && plain !== undefined && (!plain.directory || hasData(plain))) return plain;
+  if (file === "" && plain !== undefined && isObject(plain)) return plain;
   if (isVersionFile(file)) {
     const latest = await reader.entry(`${folder.path}/${file}`, context);
     if (latest !== undefined) return unlessDeleted(latest);
