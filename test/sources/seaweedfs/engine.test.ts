@@ -300,11 +300,13 @@ describe("memory of whole-chunk decoding", () => {
       });
       return Buffer.compare(bytes, expected) === 0;
     };
+    const began = performance.now();
     const results = await Promise.all(Array.from({ length: 40 }, one)).finally(() =>
       clearInterval(clock),
     );
     expect(results.every(Boolean)).toBe(true);
     expect(afterHeaders).toBeGreaterThan(40);
+    expect(performance.now() - began).toBeLessThan(60_000);
     expect(budget.mostHeld).toBe(32 * MiB);
     expect(budget.held).toBe(0);
     // A place that falls free is taken when the next waiting timer fires, after 1.5 s at the latest: never by a promise

@@ -105,7 +105,6 @@ describe("a connection that died while it was idle", () => {
 describe("whoever is silent, and has nobody beside it", () => {
   const limits = { firstByteMs: 300 };
 
-  /** How long it takes to be told. */
   async function failing(options: Partial<SeaweedfsOptions> = {}): Promise<void> {
     const reading = downloadKey(sourceOf(options), "o", { limits });
     await expect(reading).rejects.toMatchObject({ kind: "unavailable" });
