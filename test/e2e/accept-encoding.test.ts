@@ -5,7 +5,6 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -13,6 +12,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Origin, startOrigin } from "../../scripts/origin.ts";
 import { textSample } from "../../scripts/samples.ts";
 import { ask } from "./support/http.ts";
+import { freePort } from "./support/start.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const text = textSample("text.txt");
@@ -108,12 +108,3 @@ describe("text through wrangler dev, for a client that accepts compression", () 
     expect(body.equals(bytes)).toBe(true);
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
-  const address = server.address();
-  await new Promise((closed) => server.close(closed));
-  if (address === null || typeof address === "string") throw new Error("No port was given");
-  return address.port;
-}

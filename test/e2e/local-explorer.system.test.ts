@@ -5,7 +5,6 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
-import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { type Browser, chromium } from "playwright-core";
@@ -13,6 +12,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { queryLocal } from "../../cli/local-explorer.ts";
 import { tail } from "../../cli/tail.ts";
 import type { SummaryRecord } from "../../src/observe/record.ts";
+import { freePort } from "./support/start.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const output = join(root, "test/output");
@@ -74,15 +74,6 @@ afterAll(async () => {
   }
   await rm(state, { recursive: true, force: true });
 });
-
-function freePort(): Promise<number> {
-  return new Promise((done) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => done(port));
-    });
-  });
-}
 
 async function partSpans(): Promise<Part[]> {
   const rows = await queryLocal(

@@ -25,9 +25,7 @@ export const root = resolve(import.meta.dirname, "../../..");
 /** @param flags Passed on after `--`, beside ports and the data folder */
 export async function startLocal(flags: readonly string[] = []): Promise<Started> {
   const state = await mkdtemp(join(tmpdir(), "edge-readahead-start-"));
-  const port = await freePort();
-  let originPort = await freePort();
-  while (originPort === port) originPort = await freePort();
+  const [port, originPort] = [await freePort(), await freePort()];
   const places = [
     "--port",
     String(port),
@@ -74,13 +72,17 @@ export async function startLocal(flags: readonly string[] = []): Promise<Started
   };
 }
 
+const given = new Set<number>();
+
 /**
- * A port that nobody listens on, at least at this moment. Below those that the kernel gives away (Linux: 32768 and up):
+ * A port that nobody listens on, at least at this moment; no port is given twice. Below those that the kernel gives away (Linux: 32768 and up):
  * no server that asks for any port, as those of the fake cluster do, is given it meanwhile.
  */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = 20_000 + Math.floor(Math.random() * 12_000);
+    if (given.has(port)) continue;
+    given.add(port);
     if (!(await isTaken(port))) return port;
   }
 }
