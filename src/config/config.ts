@@ -70,9 +70,6 @@ function createFront(buckets: readonly S3Bucket[], mounts: readonly Mount[]): Fr
   }
 }
 
-const noMounts =
-  "MOUNTS is missing; add a table to wrangler.toml, [vars.MOUNTS.files] with prefix and source";
-
 function parseLimits(value: unknown, faults: string[]): v.InferOutput<typeof limitsSchema> {
   const table = readTable("LIMITS", value, faults);
   return (table && parse(limitsSchema, "LIMITS", table, faults)) ?? {};
@@ -80,13 +77,12 @@ function parseLimits(value: unknown, faults: string[]): v.InferOutput<typeof lim
 
 function parseMounts(value: unknown, faults: string[]): Map<string, MountTable> {
   const mounts = new Map<string, MountTable>();
-  if (value === undefined) {
-    faults.push(noMounts);
-    return mounts;
-  }
-  const table = readTable("MOUNTS", value, faults);
-  const tables = Object.entries(table ?? {});
-  if (table !== undefined && tables.length === 0) faults.push(noMounts);
+  const given = readTable("MOUNTS", value ?? {}, faults);
+  const tables = Object.entries(given ?? {});
+  if (given !== undefined && tables.length === 0)
+    faults.push(
+      "MOUNTS is missing; add a table to wrangler.toml, [vars.MOUNTS.files] with prefix and source",
+    );
   for (const [name, table] of tables) {
     if (!/^[\w-]{1,64}$/.test(name)) {
       faults.push(
