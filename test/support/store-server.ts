@@ -125,6 +125,8 @@ async function sendBody(
     const bytes = contentBytes(plan.content, position, Math.min(limit, position + perBlock));
     const drained = response.write(bytes);
     exchange.wrote(bytes.length);
+    // A client that has every byte may send its next request at once: Node tells nobody when that one's socket closes.
+    if (position + perBlock >= limit) break;
     if (!drained) await Promise.race([once(response, "drain"), once(response, "close")]);
     await pause(everyMs, gone);
     if (gone.aborted) return;
