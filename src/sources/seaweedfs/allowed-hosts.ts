@@ -108,7 +108,10 @@ function addressOf(host: string): Address {
 /** A name, an IPv4 address or a bracketed IPv6 one, and nothing else: no path, user or space. */
 function isHost({ name, port }: Address): boolean {
   if (port !== "" && (Number(port) === 0 || Number(port) > 65_535)) return false;
-  return /^(\[[0-9a-f:.]+\]|[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?)$/.test(name);
+  if (/^\[[0-9a-f:.]+\]$/.test(name)) return true;
+  if (!/^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?$/.test(name)) return false;
+  // What connects reads URLs: `010.8.8.8` is 8.8.8.8 there, and `2852039166` or `0xa9fea9fe` an address of another network.
+  return URL.parse(`http://${name}`)?.hostname === name;
 }
 
 function ipv4(name: string): number | undefined {

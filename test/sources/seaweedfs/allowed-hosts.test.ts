@@ -73,6 +73,17 @@ describe("createHostCheck without a list", () => {
     expect(byDefault(`${own}:8888`)(`${other}:8080`)).toBe(true);
   });
 
+  it.each([
+    ["filer:8888", "2852039166:80"],
+    ["filer:8888", "0xa9fea9fe:80"],
+    ["10.0.0.5:8888", "010.8.8.8:80"],
+    ["172.16.0.1:8888", "172.026.0.1:80"],
+    ["192.168.1.5:8888", "192.168.010.1:80"],
+  ])("beside %s, refuses %s, which a URL takes for another address", (own, other) => {
+    expect(byDefault(own)(other)).toBe(false);
+    expect(createHostCheck(["10.0.0.0/8", "*"], [])(other)).toBe(false);
+  });
+
   it("refuses what is no host", () => {
     const allows = createHostCheck(["*"], []);
     for (const host of ["", "a/b", "u@h", "h:0", "h:99999", "h?x", "h#x", "h h", "h:80:80", "[::1"])
