@@ -2,8 +2,9 @@
  * Read tokens (JWT, HS256): one per file id for volume servers, one for the filer.
  *
  * A token is signed for each request; nothing secret is kept but the imported key. Clocks differ: when a server refuses
- * a fresh token, its `Date` corrects ours for the tokens that follow. Several may be refused at once: one corrects the
- * clock, and all of them are worth another try.
+ * a fresh token, its `Date` corrects ours for the tokens that follow, within bounds: who answers may be anybody, and a
+ * date far ahead would make tokens that live as long. Several may be refused at once: one corrects the clock, and all of
+ * them are worth another try.
  */
 import { SignJWT } from "jose";
 
@@ -11,6 +12,8 @@ import { SignJWT } from "jose";
 const lifetimeSeconds = 60;
 /** Differences below this are the network's, not the clock's. */
 const skewToleranceMs = 2_000;
+/** A clock set to the time of another zone is believed, another year is not: a token lives no longer than this. */
+const mostSkewMs = 24 * 3_600_000;
 
 /** Signs read tokens with one secret. Holds no I/O object; safe to keep for the isolate's life. */
 export interface TokenSigner {
@@ -78,7 +81,7 @@ export function createTokenSigner(secret: string, now: () => number = Date.now):
     forFiler: () => sign({}),
     refused(headers, authorization) {
       const skew = Date.parse(headers.get("date") ?? "") - now();
-      if (Math.abs(skew - skewMs) >= skewToleranceMs) skewMs = skew;
+      if (Math.abs(skew) <= mostSkewMs && Math.abs(skew - skewMs) >= skewToleranceMs) skewMs = skew;
       // Judged by the token, not by whether the clock was corrected just now: another refusal may have done that.
       const ended = tokenExpiry(authorization ?? "");
       return ended !== undefined && Math.abs(expirySeconds() * 1000 - ended) >= skewToleranceMs;

@@ -4,6 +4,7 @@ import {
   createSeaweedfsSource,
   type SeaweedfsOptions,
 } from "../../../src/sources/seaweedfs/source.ts";
+import { createTokenSigner, tokenExpiry } from "../../../src/sources/seaweedfs/token.ts";
 import type { Source } from "../../../src/sources/source.ts";
 import { contentBytes, ramp } from "../../support/object-bytes.ts";
 import { FakeCluster, type FakeClusterOptions } from "../../support/seaweedfs/cluster.ts";
@@ -54,6 +55,14 @@ describe("tokens", () => {
     const behind = () => Date.now() - 3_600_000;
     const secrets = { filerTokenSecret: "filer", volumeTokenSecret: "volume" };
     await expectReadable(sourceOf({ ...secrets, now: behind }));
+  });
+
+  it("do not follow a clock of another year: they would live as long", async () => {
+    const signer = createTokenSigner("filer", () => Date.UTC(2026, 0, 1));
+    const date = new Date(Date.UTC(2099, 0, 1)).toUTCString();
+    const first = await signer.forFiler();
+    expect(signer.refused(new Headers({ date }), `Bearer ${first}`)).toBe(false);
+    expect(tokenExpiry(await signer.forFiler())).toBe(tokenExpiry(first));
   });
 
   it("are corrected for all requests that a clock ten minutes behind had refused at once", async () => {
