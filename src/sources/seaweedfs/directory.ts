@@ -27,6 +27,8 @@ const firstNames = 256;
 const mostNames = 1000;
 /** Items held back before versions are asked for by name. */
 const mostHeld = 2000;
+/** Longest name that a filer stores, bytes. */
+const longestName = 255;
 
 export interface DirectoryRead {
   readonly path: string;
@@ -65,6 +67,7 @@ export class Directory {
     // Below a directory, every name that begins with its name and goes on with a lower character is behind us, too.
     const start = read.from.startsWith(`${name}/`) && name !== "" ? `${name}.${afterAll}` : name;
     this.#scanned = compareUtf8(start, read.namePrefix) < 0 ? read.namePrefix : start;
+    this.#hold(this.#unscanned());
   }
 
   /** The next thing in key order; `undefined` at the end. */
@@ -76,6 +79,13 @@ export class Directory {
       if (least === undefined || !this.#mayGo(least)) {
         await this.#more();
         continue;
+      }
+      if (least.kind === "unasked") {
+        this.#held.pop();
+        await this.#ask([least.name]);
+        if (this.#held.at(-1)?.sortKey === least.sortKey) continue;
+        this.#position = least.sortKey;
+        return { ...least, kind: "nothing" };
       }
       const missing = this.#unseenVersions(least);
       if (missing.length > 0) {
@@ -94,17 +104,26 @@ export class Directory {
     }
   }
 
-  /** Names that the scan does not come by: where it starts, and directories that its first keys stand before. */
+  /** What the scan begins behind, and is a key of the page all the same: what is called like the prefix. */
   async #start(): Promise<void> {
     this.#started = true;
     const { from, namePrefix } = this.#read;
-    const start = from === "" ? namePrefix : (from.split(/[/\0]/, 1)[0] ?? "");
+    if (from === "" && isName(namePrefix)) await this.#ask([namePrefix]);
+  }
+
+  /**
+   * Directories that the scan does not come by: one called like its start, and those that its first keys stand before.
+   * Each is asked for at its place among the keys, so that a page whose start has many costs no more than others.
+   */
+  #unscanned(): Item[] {
+    const { from, namePrefix } = this.#read;
+    const [start = ""] = from.split(/[/\0]/, 1);
     const names: string[] = [];
-    for (let end = Math.max(1, namePrefix.length); from !== "" && end < start.length; end++)
+    const longest = Math.min(start.length, longestName + 1);
+    for (let end = Math.max(1, namePrefix.length); end < longest; end++)
       if (start.charCodeAt(end) < 0x2f) names.push(start.slice(0, end));
-    if (start !== "" && !start.endsWith(afterAll) && !from.startsWith(`${start}/`))
-      names.push(start);
-    await this.#ask(names.filter((name) => name !== "." && name !== ".." && name.isWellFormed()));
+    if (!start.endsWith(afterAll) && !from.startsWith(`${start}/`)) names.push(start);
+    return names.filter(isName).map((name) => ({ name, sortKey: `${name}/`, kind: "unasked" }));
   }
 
   async #ask(names: readonly string[]): Promise<void> {
@@ -201,6 +220,11 @@ export class Directory {
     if (entry === undefined) return undefined;
     return { name, sortKey, kind: "file", listed: listedOf(entry, this.rules.etag) };
   }
+}
+
+/** What an entry can be called. */
+function isName(name: string): boolean {
+  return name !== "" && name !== "." && name !== ".." && name.isWellFormed();
 }
 
 function hasLatest({ folder }: Item): boolean {

@@ -21,7 +21,8 @@ export interface Item {
   readonly name: string;
   /** Where its first key stands in the directory: `name`, or `name/` for a directory. */
   readonly sortKey: string;
-  readonly kind: "file" | "directory" | "versions";
+  /** `unasked`: a directory that may be here; `nothing`: a place where there was none. */
+  readonly kind: "file" | "directory" | "versions" | "unasked" | "nothing";
   /** Absent for a directory that is no key itself. */
   readonly listed?: Listed | undefined;
   /** The folder's own entry: it points to the latest version. */

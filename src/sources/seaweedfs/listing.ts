@@ -8,6 +8,7 @@
 import { afterAll, compareUtf8 } from "../key-order.ts";
 import type { ListEntry, ListPage, ListRequest } from "../source.ts";
 import { Directory } from "./directory.ts";
+import type { Entry } from "./entry.ts";
 import {
   type Item,
   type ItemRules,
@@ -54,6 +55,7 @@ class Walk {
   readonly #stack: Frame[] = [];
   readonly #entries: ListEntry[] = [];
   readonly #prefixes: string[] = [];
+  readonly #buckets = new Map<string, Entry | undefined>();
   /** Every key up to here was told, or is none. */
   #position: string;
   #advanced = false;
@@ -153,6 +155,10 @@ class Walk {
 
   async #visit(frame: Frame, item: Item): Promise<void> {
     const key = frame.keyPrefix + item.sortKey;
+    if (item.kind === "nothing") {
+      this.#reach(key);
+      return;
+    }
     const rolled = this.#rolledUp(key);
     if (rolled !== undefined) {
       this.#addPrefix(rolled);
@@ -199,9 +205,16 @@ class Walk {
   async #rulesOf(path: string): Promise<ItemRules> {
     const { bucketsFolder, s3Names, versioned, etag, now } = this.#options;
     const bucket = s3Names && versioned ? bucketOfPath(bucketsFolder, `${path}/x`) : undefined;
-    const entry =
-      bucket === undefined ? undefined : await this.#reader.entry(bucket.bucket, this.#request);
+    const entry = bucket === undefined ? undefined : await this.#bucket(bucket.bucket);
     const ofBuckets = s3Names && path === bucketsFolder;
     return { s3Names, versioned: keepsVersions(entry), ofBuckets, etag, now };
+  }
+
+  /** Asked for once a page, also where there is none. */
+  async #bucket(path: string): Promise<Entry | undefined> {
+    if (this.#buckets.has(path)) return this.#buckets.get(path);
+    const entry = await this.#reader.entry(path, this.#request);
+    this.#buckets.set(path, entry);
+    return entry;
   }
 }

@@ -274,6 +274,14 @@ describe("S3 names", () => {
   });
 });
 
+describe("a file called like the prefix", () => {
+  it("comes first", async () => {
+    for (const name of ["pho", "pho-x", "pho.y", "photo"]) putPlain(`/m/${name}`);
+    const { keys } = await listAll(sourceOf({ root: "/m" }), "pho");
+    expect(keys).toEqual(["pho", "pho-x", "pho.y", "photo"]);
+  });
+});
+
 describe("the cost of a page", () => {
   it("is bounded where directories are empty or small, and every page gets on", async () => {
     for (let i = 0; i < 100; i++) putPlain(`/m/d${i}/k`);
@@ -285,6 +293,20 @@ describe("the cost of a page", () => {
     expect(told.keys.length).toBe(100);
     expect(told.questions).toBeLessThanOrEqual(42);
     expect(told.pages).toBeGreaterThan(2);
+  });
+
+  it("is bounded whatever it starts behind, and finds the folders that stand behind there", async () => {
+    const keys = ["-/k", "--/k", "---x", `${"-".repeat(200)}/k`];
+    for (const key of keys) putPlain(`/m/${key}`);
+    const told = await listAll(sourceOf({ root: "/m" }), "", { after: "-".repeat(6000) });
+    expect(told.keys).toEqual(keys.toSorted(bytewise));
+    expect(told.questions).toBeLessThanOrEqual(42);
+  });
+
+  it("asks for a bucket once, however deep the prefix, also where there is none", async () => {
+    const told = await listAll(sourceOf({ root: "/buckets" }), `none/${"a/".repeat(1500)}`);
+    expect(told.keys).toEqual([]);
+    expect(told.questions).toBeLessThanOrEqual(3);
   });
 
   it("stays small with long chunk lists: fewer names are asked for at once", async () => {
