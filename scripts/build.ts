@@ -19,6 +19,7 @@ import {
 } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { type BuildOptions, build } from "esbuild";
+import { workerBundle } from "./worker-bundle.ts";
 
 const root = resolve(import.meta.dirname, "..");
 
@@ -27,11 +28,8 @@ const targets = { worker: buildWorker, lib: buildLibrary, cli: buildCli };
 /** Builds `dist/worker.js`. @throws Error when the bundle would import anything but `cloudflare:*` */
 export async function buildWorker(): Promise<void> {
   const imports = await bundle(join(root, "dist/worker.js"), {
+    ...workerBundle,
     entryPoints: [join(root, "src/worker.ts")],
-    platform: "neutral",
-    mainFields: ["module", "main"],
-    conditions: ["workerd", "worker", "browser", "import"],
-    external: ["cloudflare:*"],
   });
   const foreign = imports.filter((name) => !name.startsWith("cloudflare:"));
   if (foreign.length > 0)

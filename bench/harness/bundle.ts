@@ -1,7 +1,8 @@
-/** Bundles a Worker of ours into one module for bare workerd, with the options that `scripts/build.ts` ships with. */
+/** Bundles a Worker of ours into one module for bare workerd, as the shipped one is. */
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { build } from "esbuild";
+import { workerBundle } from "../../scripts/worker-bundle.ts";
 import { scratchFolder } from "./scratch.ts";
 
 const root = resolve(import.meta.dirname, "../..");
@@ -29,15 +30,9 @@ function bundleEntry(entry: string, name: string): Promise<string> {
   if (known !== undefined) return known;
   const outfile = join(scratchFolder("bundle"), `${name}.js`);
   const bundle = build({
+    ...workerBundle,
     entryPoints: [entry],
     outfile,
-    bundle: true,
-    format: "esm",
-    target: "es2022",
-    platform: "neutral",
-    mainFields: ["module", "main"],
-    conditions: ["workerd", "worker", "browser", "import"],
-    external: ["cloudflare:*"],
     logLevel: "silent",
   }).then(() => outfile);
   bundle.catch(() => {});

@@ -9,6 +9,7 @@ import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Origin, startOrigin } from "../../scripts/origin.ts";
 import { rampSample } from "../../scripts/samples.ts";
+import { workerBundle } from "../../scripts/worker-bundle.ts";
 import { ask } from "../e2e/support/http.ts";
 import { startWorkerd } from "../e2e/support/workerd.ts";
 
@@ -223,16 +224,10 @@ describe("the packed package", () => {
 
 function bundle(entry: string, outfile: string, minify: boolean) {
   return build({
+    ...workerBundle,
     entryPoints: [entry],
     outfile,
     minify,
-    bundle: true,
-    format: "esm",
-    platform: "neutral",
-    target: "es2022",
-    mainFields: ["module", "main"],
-    conditions: ["workerd", "worker", "browser", "import"],
-    external: ["cloudflare:*"],
     logLevel: "error",
   });
 }
