@@ -4,6 +4,7 @@
  * One origin process serves many profiles side by side, so that runs with different latencies need not wait for each
  * other. All chance comes from one seeded generator a profile: the same seed gives the same faults in the same order.
  */
+import { createRandom, type Random } from "../../test/support/random.ts";
 import type { Sse } from "./seaweedfs.ts";
 
 /** A fault that meets every Nth GET of its profile, counted from 1. */
@@ -93,18 +94,6 @@ export function createCounters(): Counters {
   };
 }
 
-/** mulberry32: small, seeded, good enough to place faults. Returns numbers from 0 to 1. */
-export function createRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
 /** What will happen to one response. */
 export type Fate =
   | { readonly kind: "whole" }
@@ -118,7 +107,7 @@ export type Fate =
 export class ActiveProfile {
   readonly behaviour: Profile;
   counters: Counters = createCounters();
-  #random: () => number;
+  #random: Random;
 
   constructor(behaviour: Profile) {
     this.behaviour = behaviour;

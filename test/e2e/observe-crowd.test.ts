@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { jsonBytes, type SummaryRecord } from "../../src/observe/record.ts";
+import { createRandom } from "../support/random.ts";
 import { rawGet } from "./observe-support/raw-client.ts";
 import { type ScriptedOrigin, startScriptedOrigin } from "./observe-support/scripted-origin.ts";
 import { tracedItems, traceOptions } from "./observe-support/trace-worker.ts";
@@ -27,17 +28,6 @@ afterAll(async () => {
   await workerd.close();
   await origin.close();
 });
-
-/** Small generator (mulberry32), so that a run can be repeated. */
-function createRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 it("writes one record for each of 1,000 downloads at once, half of which are left", {
   timeout: 120_000,

@@ -13,7 +13,8 @@ import type { S3FrontMount } from "../../../src/http/s3/mount.ts";
 import { createS3Source } from "../../../src/sources/s3.ts";
 import { createFakeS3, type FakeS3 } from "../../sources/s3/fake-s3.ts";
 import { contentBytes, firstDifference, ramp } from "../../support/object-bytes.ts";
-import { createRandom, type Draft, draft, mutate, pick, type Random } from "./mutants.ts";
+import { createRandom, type Random } from "../../support/random.ts";
+import { type Draft, draft, mutate, pick } from "./mutants.ts";
 import { type Client, elsewhere, origin, reports, whole } from "./support.ts";
 
 const requests = Number(process.env["S3_FUZZ_REQUESTS"] ?? 4000);

@@ -2,20 +2,8 @@
  * Requests for the S3 front and ways to spoil them, from one random seed: path, query, headers, method, before or after
  * signing. What comes out is sent as it is; nothing here knows what the answer should be.
  */
+import type { Random } from "../../support/random.ts";
 import { origin } from "./support.ts";
-
-/** Numbers in [0, 1): mulberry32 (public domain), enough to spread mutations. */
-export type Random = () => number;
-
-export function createRandom(seed: number): Random {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t = (t + Math.imul(t ^ (t >>> 7), t | 61)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** A request that can still be changed. */
 export interface Draft {
