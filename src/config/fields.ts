@@ -137,11 +137,23 @@ export const prefixText = v.pipe(
   ),
 );
 
-/** Whole milliseconds. */
-export function milliseconds(least: number, most: number) {
-  const message = `must be a whole number of milliseconds from ${least} to ${most}`;
+/**
+ * A whole number within bounds that are both allowed; the message says what was written instead.
+ *
+ * @param unit What is counted, in the plural
+ */
+export function count(unit: string, [least, most]: readonly [number, number]) {
+  const message = (issue: v.BaseIssue<unknown>): string =>
+    `must be a whole number of ${unit} from ${least} to ${most}${received(issue.input)}`;
   return v.pipe(
     v.number(message),
     v.check((value) => Number.isInteger(value) && value >= least && value <= most, message),
   );
+}
+
+function received(input: unknown): string {
+  if (typeof input === "number") return `, not ${input}`;
+  return typeof input === "string" && /^\d+$/.test(input)
+    ? "; take the quotes away"
+    : `, not ${typeof input}`;
 }

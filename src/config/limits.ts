@@ -4,23 +4,20 @@
  */
 import * as v from "valibot";
 import { type Limits, limitBounds } from "../readahead/limits.ts";
-import { flag } from "./fields.ts";
-
-/** A size. */
-export const bytes = (least: number, most: number) => count("bytes", least, most);
+import { count, flag } from "./fields.ts";
 
 /** Schema of every limit, by its name in the configuration. */
 export const limitEntries = {
-  window_parts: v.optional(count("parts", ...limitBounds.windowParts)),
-  part_bytes: v.optional(count("bytes", ...limitBounds.partBytes)),
-  budget_bytes: v.optional(count("bytes", ...limitBounds.budgetBytes)),
-  unanswered: v.optional(count("requests", ...limitBounds.unanswered)),
-  subrequests: v.optional(count("requests", ...limitBounds.subrequests)),
-  open_upstreams: v.optional(count("responses", ...limitBounds.openUpstreams)),
-  hold_ms: v.optional(count("milliseconds", ...limitBounds.holdMs)),
-  first_byte_ms: v.optional(count("milliseconds", ...limitBounds.firstByteMs)),
-  stall_ms: v.optional(count("milliseconds", ...limitBounds.stallMs)),
-  attempts: v.optional(count("attempts", ...limitBounds.attempts)),
+  window_parts: v.optional(count("parts", limitBounds.windowParts)),
+  part_bytes: v.optional(count("bytes", limitBounds.partBytes)),
+  budget_bytes: v.optional(count("bytes", limitBounds.budgetBytes)),
+  unanswered: v.optional(count("requests", limitBounds.unanswered)),
+  subrequests: v.optional(count("requests", limitBounds.subrequests)),
+  open_upstreams: v.optional(count("responses", limitBounds.openUpstreams)),
+  hold_ms: v.optional(count("milliseconds", limitBounds.holdMs)),
+  first_byte_ms: v.optional(count("milliseconds", limitBounds.firstByteMs)),
+  stall_ms: v.optional(count("milliseconds", limitBounds.stallMs)),
+  attempts: v.optional(count("attempts", limitBounds.attempts)),
   hedge: v.optional(flag),
 };
 
@@ -49,20 +46,4 @@ export function toLimits(table: LimitTable): Partial<Limits> {
   // Without the undefined ones, so that they can be spread over others.
   const given = Object.entries(limits).filter(([, value]) => value !== undefined);
   return Object.fromEntries(given);
-}
-
-function count(unit: string, least: number, most: number) {
-  const message = (issue: v.BaseIssue<unknown>): string =>
-    `must be a whole number of ${unit} from ${least} to ${most}${received(issue.input)}`;
-  return v.pipe(
-    v.number(message),
-    v.check((value) => Number.isInteger(value) && value >= least && value <= most, message),
-  );
-}
-
-function received(input: unknown): string {
-  if (typeof input === "number") return `, not ${input}`;
-  return typeof input === "string" && /^\d+$/.test(input)
-    ? "; take the quotes away"
-    : `, not ${typeof input}`;
 }

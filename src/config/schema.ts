@@ -4,25 +4,27 @@
  * `mounts.ts` hand them to the rooms. Checks that need two fields or the environment are made there too.
  */
 import * as v from "valibot";
+import { factsMsBounds } from "../http/recent-facts.ts";
+import { optionBounds } from "../sources/seaweedfs/options.ts";
 import {
   bindingName,
   choice,
   choiceMessage,
   corsOrigin,
+  count,
   flag,
   headerName,
   headerValue,
   hostName,
   indexName,
   listOf,
-  milliseconds,
   passedHeader,
   prefixText,
   secretName,
   text,
   upstreamUrl,
 } from "./fields.ts";
-import { bytes, limitEntries } from "./limits.ts";
+import { limitEntries } from "./limits.ts";
 import { tableMessage } from "./wording.ts";
 
 const remedies: Readonly<Record<string, string>> = {
@@ -50,7 +52,7 @@ const limitsTable = table(limitEntries);
 /** `[vars.LIMITS]`: the limits, and how long facts of an object are believed. */
 export const limitsSchema = table({
   ...limitEntries,
-  facts_ms: v.optional(milliseconds(0, 3_600_000)),
+  facts_ms: v.optional(count("milliseconds", factsMsBounds)),
 });
 
 const corsTable = v.pipe(
@@ -196,9 +198,9 @@ const seaweedfsSchema = table({
   require_key_commitment: v.optional(flag),
   aws_kms: v.optional(awsKmsTable),
   vault: v.optional(vaultTable),
-  metadata_ttl_ms: v.optional(milliseconds(0, 3_600_000)),
-  lookup_ttl_ms: v.optional(milliseconds(0, 86_400_000)),
-  metadata_bytes: v.optional(bytes(64 * 1024, 1024 ** 3)),
+  metadata_ttl_ms: v.optional(count("milliseconds", optionBounds.metadataTtlMs)),
+  lookup_ttl_ms: v.optional(count("milliseconds", optionBounds.lookupTtlMs)),
+  metadata_bytes: v.optional(count("bytes", optionBounds.metadataBytes)),
   etag: v.optional(choice(["s3", "filer"])),
   pass_headers: v.optional(listOf(passedHeader)),
   verify: v.optional(flag),

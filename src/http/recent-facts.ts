@@ -8,8 +8,8 @@
  */
 import type { Facts } from "../sources/source.ts";
 
-/** Longest time that facts may be believed: an hour. */
-const MOST_FACTS_MS = 3_600_000;
+/** Least and most time that facts may be believed, ms: from not at all to an hour. */
+export const factsMsBounds = [0, 3_600_000] as const;
 
 /** Options of {@link RecentFacts}. */
 export interface RecentFactsOptions {
@@ -32,8 +32,9 @@ export class RecentFacts {
   /** @throws RangeError for a time that cannot be */
   constructor(options: RecentFactsOptions = {}) {
     this.#factsMs = options.factsMs ?? 5_000;
-    if (!(this.#factsMs >= 0 && this.#factsMs <= MOST_FACTS_MS))
-      throw new RangeError(`factsMs is a time from 0 to ${MOST_FACTS_MS}, not ${this.#factsMs}`);
+    const [least, most] = factsMsBounds;
+    if (!(this.#factsMs >= least && this.#factsMs <= most))
+      throw new RangeError(`factsMs is a time from ${least} to ${most}, not ${this.#factsMs}`);
     this.#entries = options.entries ?? 1_000;
     this.#now = options.now ?? Date.now;
   }

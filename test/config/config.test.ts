@@ -196,6 +196,11 @@ describe("a fault in the configuration", () => {
       /MOUNTS\.files\.part_bytes must be a whole number of bytes/,
     ],
     [
+      "a time that is no whole number",
+      { MOUNTS: { files }, LIMITS: { facts_ms: 0.5 } },
+      /LIMITS\.facts_ms must be a whole number of milliseconds from 0 to 3600000, not 0\.5$/,
+    ],
+    [
       "a bucket without its binding",
       { MOUNTS: { files: { ...files, bucket: "PICTURES" } } },
       /MOUNTS\.files\.bucket names the binding PICTURES.*\[\[r2_buckets\]\]/,

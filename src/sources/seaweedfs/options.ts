@@ -114,6 +114,13 @@ export interface ResolvedOptions {
   readonly now: () => number;
 }
 
+/** Least and most of every option that is a number: whole ones. */
+export const optionBounds = {
+  metadataTtlMs: [0, 3_600_000],
+  lookupTtlMs: [0, 86_400_000],
+  metadataBytes: [64 * 1024, 1024 ** 3],
+} as const;
+
 /**
  * @throws TypeError for a URL, path or host list that cannot be
  * @throws RangeError for a time or size out of its bounds
@@ -150,9 +157,9 @@ export function resolveOptions(given: SeaweedfsOptions): ResolvedOptions {
       [...filers, ...masters],
     ),
     etag: given.etag ?? (inBuckets ? "s3" : "filer"),
-    metadataTtlMs: within(given.metadataTtlMs ?? 3_000, 0, 3_600_000, "metadata_ttl_ms"),
-    lookupTtlMs: within(given.lookupTtlMs ?? 600_000, 0, 86_400_000, "lookup_ttl_ms"),
-    metadataBytes: within(given.metadataBytes ?? 2 ** 25, 2 ** 16, 2 ** 30, "metadata_bytes"),
+    metadataTtlMs: within(given.metadataTtlMs ?? 3_000, "metadataTtlMs", "metadata_ttl_ms"),
+    lookupTtlMs: within(given.lookupTtlMs ?? 600_000, "lookupTtlMs", "lookup_ttl_ms"),
+    metadataBytes: within(given.metadataBytes ?? 2 ** 25, "metadataBytes", "metadata_bytes"),
     fetch: given.fetch ?? global,
     kmsFetch: given.kmsFetch ?? global,
     random: given.random ?? Math.random,
@@ -173,7 +180,8 @@ function listOf(value: string | readonly string[]): readonly string[] {
   return typeof value === "string" ? [value] : value;
 }
 
-function within(value: number, least: number, most: number, name: string): number {
+function within(value: number, option: keyof typeof optionBounds, name: string): number {
+  const [least, most] = optionBounds[option];
   if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
   throw new RangeError(`${name} must be from ${least} to ${most}, not ${value}`);
 }
