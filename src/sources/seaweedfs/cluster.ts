@@ -3,13 +3,13 @@
  * Holds no promise and no I/O object of any request.
  */
 
-import { createPassHeaders, type PassHeaders } from "../pass-headers.ts";
+import type { PassHeaders } from "../pass-headers.ts";
 import type { Facts } from "../source.ts";
 import { BusyServers } from "./busy.ts";
 import type { DoorOptions } from "./doors.ts";
 import type { Entry } from "./entry.ts";
 import { EntryCache } from "./entry-cache.ts";
-import { type EtagStyle, factsOf, seaweedfsPassHeaders } from "./facts.ts";
+import { type EtagStyle, factsOf } from "./facts.ts";
 import { Filer } from "./filer.ts";
 import { Locator } from "./locate.ts";
 import type { NeedleOptions } from "./needle.ts";
@@ -35,27 +35,26 @@ export interface Cluster {
 }
 
 export function createCluster(options: ResolvedOptions): Cluster {
-  const { given, fetch, now, access } = options;
+  const { fetch, now, access, filerFallback } = options;
   const signer = (secret: string | undefined) =>
     secret === undefined ? undefined : createTokenSigner(secret, now);
   const filer = new Filer({
     urls: options.filers,
     fetch,
-    signer: signer(given.filerTokenSecret),
+    signer: signer(options.filerTokenSecret),
     metadataBytes: options.metadataBytes,
     now,
   });
-  const filerFallback = given.filerFallback ?? true;
   const locator =
     access === "filer"
       ? undefined
       : new Locator({
           masters: options.masters,
           fetch,
-          address: given.address ?? "public",
+          address: options.address,
           allows: options.allows,
           ttlMs: options.lookupTtlMs,
-          tokens: given.volumeTokenFromMaster === true && given.volumeTokenSecret === undefined,
+          tokens: options.tokensFromMaster,
           dispensable: filerFallback,
           now,
         });
@@ -63,8 +62,8 @@ export function createCluster(options: ResolvedOptions): Cluster {
     access,
     filerFallback,
     protocol: options.protocol,
-    dataCenter: given.dataCenter,
-    signer: signer(given.volumeTokenSecret),
+    dataCenter: options.dataCenter,
+    signer: signer(options.volumeTokenSecret),
     filer,
     locator,
     busy: new BusyServers(now),
@@ -79,29 +78,30 @@ export function createCluster(options: ResolvedOptions): Cluster {
     needles: { fetch, allows: options.allows, protocol: options.protocol },
     gzipped: new GzippedNeedles(),
     keys: createKeySources(options, filer),
-    facts: new KnownFacts(
-      options.etag,
-      createPassHeaders(given.passHeaders ?? seaweedfsPassHeaders),
-    ),
+    facts: new KnownFacts(options.etag, options.pass),
   };
 }
 
 /** The wrapping key is loaded when the first object needs it; only the key itself is kept. */
 function createKeySources(options: ResolvedOptions, filer: Filer): KeySources {
-  const { given, kmsFetch, now } = options;
+  const { kmsFetch, now } = options;
   let kek: SecretKey | undefined;
   return {
     async kek(context) {
       if (kek !== undefined) return kek;
       const loaded = await loadKek(
-        { kek: given.sseKekSecret, key: given.sseKeySecret, passphrase: given.sseKekPassphrase },
+        {
+          kek: options.sseKekSecret,
+          key: options.sseKeySecret,
+          passphrase: options.sseKekPassphrase,
+        },
         async () => (await filer.entry(kekFilePath, context))?.content,
       );
       kek = loaded;
       return loaded;
     },
-    kms: new Kms({ aws: given.awsKms, vault: given.vault }, kmsFetch, now),
-    requireCommitment: given.requireKeyCommitment ?? false,
+    kms: new Kms({ aws: options.awsKms, vault: options.vault }, kmsFetch, now),
+    requireCommitment: options.requireKeyCommitment,
   };
 }
 

@@ -5,7 +5,7 @@
  * writes by itself. (Filer and S3 gateway of 4.44 do leak `Seaweed-*`.)
  */
 
-import { createPassHeaders, type PassHeaders } from "../pass-headers.ts";
+import type { PassHeaders } from "../pass-headers.ts";
 import type { Facts } from "../source.ts";
 import { type Entry, extendedText, isRemoteOnly } from "./entry.ts";
 import { decodeBase64, encodeBase64, encodeHex } from "./field.ts";
@@ -18,7 +18,7 @@ import { versionIdName } from "./versions.ts";
 /** Which of SeaweedFS's two entity tags an object carries: the filer's, or the S3 gateway's where one is stored. */
 export type EtagStyle = "filer" | "s3";
 
-/** Headers kept in `Extended` that reach the client. */
+/** Headers kept in `Extended` that reach the client unless the mount names others. */
 export const seaweedfsPassHeaders: readonly string[] = [
   "content-type",
   "content-disposition",
@@ -36,8 +36,6 @@ export const seaweedfsPassHeaders: readonly string[] = [
   "x-amz-server-side-encryption-context",
   "x-amz-server-side-encryption-bucket-key-enabled",
 ];
-
-const passHeaders = createPassHeaders(seaweedfsPassHeaders);
 
 // What Go's mime package knows by itself; a filer falls back to it when an object has no type.
 const typesByExtension: Readonly<Record<string, string>> = {
@@ -59,8 +57,8 @@ const typesByExtension: Readonly<Record<string, string>> = {
   xml: "text/xml; charset=utf-8",
 };
 
-/** @param pass Which stored headers go to the client; default {@link seaweedfsPassHeaders} */
-export function factsOf(entry: Entry, style: EtagStyle, pass: PassHeaders = passHeaders): Facts {
+/** @param pass Which stored headers go to the client */
+export function factsOf(entry: Entry, style: EtagStyle, pass: PassHeaders): Facts {
   const versionId = extendedText(entry, versionIdName);
   return {
     size: entry.size,

@@ -235,7 +235,7 @@ class SeaweedfsObject implements OpenObject<SeaweedfsPiece> {
   }
 
   get #verifies(): boolean {
-    return this.#cluster.options.given.verify === true;
+    return this.#cluster.options.verify;
   }
 
   /**

@@ -3,8 +3,9 @@
  * Secrets are values here; a mount's configuration names the bindings that hold them.
  */
 
+import { createPassHeaders, type PassHeaders } from "../pass-headers.ts";
 import { createHostCheck, type HostCheck } from "./allowed-hosts.ts";
-import type { EtagStyle } from "./facts.ts";
+import { type EtagStyle, seaweedfsPassHeaders } from "./facts.ts";
 import { normalizeRoot } from "./name.ts";
 import type { SeaweedfsFetch } from "./request.ts";
 import { isHexKey } from "./sse/kek.ts";
@@ -90,9 +91,19 @@ export interface SeaweedfsOptions {
   readonly now?: (() => number) | undefined;
 }
 
+/** Those that have no default: absent means that there is no such thing. */
+type WithoutDefault =
+  | "dataCenter"
+  | "filerTokenSecret"
+  | "volumeTokenSecret"
+  | "sseKekSecret"
+  | "sseKeySecret"
+  | "sseKekPassphrase"
+  | "awsKms"
+  | "vault";
+
 /** Options with their defaults, checked. */
-export interface ResolvedOptions {
-  readonly given: SeaweedfsOptions;
+export interface ResolvedOptions extends Pick<SeaweedfsOptions, WithoutDefault> {
   readonly filers: readonly URL[];
   readonly masters: readonly URL[];
   readonly root: string;
@@ -102,9 +113,16 @@ export interface ResolvedOptions {
   /** Buckets are asked whether they keep versions. */
   readonly versioned: boolean;
   readonly access: "direct" | "filer";
+  readonly filerFallback: boolean;
+  readonly address: "public" | "internal";
   readonly protocol: "http:" | "https:";
   readonly allows: HostCheck;
+  /** Volume tokens come from the master: there is no secret to sign them with. */
+  readonly tokensFromMaster: boolean;
+  readonly requireKeyCommitment: boolean;
+  readonly verify: boolean;
   readonly etag: EtagStyle;
+  readonly pass: PassHeaders;
   readonly metadataTtlMs: number;
   readonly lookupTtlMs: number;
   readonly metadataBytes: number;
@@ -143,7 +161,6 @@ export function resolveOptions(given: SeaweedfsOptions): ResolvedOptions {
   const protocol = scheme ?? (masters[0] ?? filers[0])?.protocol;
   const global: SeaweedfsFetch = (url, init) => fetch(url, init);
   return {
-    given,
     filers,
     masters,
     root,
@@ -151,12 +168,26 @@ export function resolveOptions(given: SeaweedfsOptions): ResolvedOptions {
     s3Names: inBuckets,
     versioned: given.versioned ?? true,
     access,
+    filerFallback: given.filerFallback ?? true,
+    address: given.address ?? "public",
+    dataCenter: given.dataCenter,
     protocol: protocol === "https:" ? "https:" : "http:",
     allows: createHostCheck(
       given.allowedHosts === undefined ? undefined : listOf(given.allowedHosts),
       [...filers, ...masters],
     ),
+    filerTokenSecret: given.filerTokenSecret,
+    volumeTokenSecret: given.volumeTokenSecret,
+    tokensFromMaster: given.volumeTokenFromMaster === true && given.volumeTokenSecret === undefined,
+    sseKekSecret: given.sseKekSecret,
+    sseKeySecret: given.sseKeySecret,
+    sseKekPassphrase: given.sseKekPassphrase,
+    requireKeyCommitment: given.requireKeyCommitment ?? false,
+    awsKms: given.awsKms,
+    vault: given.vault,
+    verify: given.verify ?? false,
     etag: given.etag ?? (inBuckets ? "s3" : "filer"),
+    pass: createPassHeaders(given.passHeaders ?? seaweedfsPassHeaders),
     metadataTtlMs: within(given.metadataTtlMs ?? 3_000, "metadataTtlMs", "metadata_ttl_ms"),
     lookupTtlMs: within(given.lookupTtlMs ?? 600_000, "lookupTtlMs", "lookup_ttl_ms"),
     metadataBytes: within(given.metadataBytes ?? 2 ** 25, "metadataBytes", "metadata_bytes"),

@@ -1,9 +1,12 @@
 /** Metadata that is malformed, odd, or too exact for doubles. */
 import { describe, expect, it } from "vitest";
+import { createPassHeaders } from "../../../src/sources/pass-headers.ts";
 import { parseEntry } from "../../../src/sources/seaweedfs/entry.ts";
 import { parseExactJson } from "../../../src/sources/seaweedfs/exact-json.ts";
-import { factsOf } from "../../../src/sources/seaweedfs/facts.ts";
+import { factsOf, seaweedfsPassHeaders } from "../../../src/sources/seaweedfs/facts.ts";
 import { pathOfKey } from "../../../src/sources/seaweedfs/name.ts";
+
+const pass = createPassHeaders(seaweedfsPassHeaders);
 
 function entryText(fields: Record<string, unknown>, chunks = "[]"): string {
   const all = {
@@ -127,7 +130,7 @@ describe("factsOf", () => {
         },
       }),
     );
-    const { headers, etag } = factsOf(entry, "s3");
+    const { headers, etag } = factsOf(entry, "s3", pass);
     expect(headers).toEqual({
       "content-type": "text/x",
       "x-amz-meta-colour": "blue",
@@ -146,8 +149,8 @@ describe("factsOf", () => {
     };
     const headersOf = (kept: object) => {
       const text = base64(JSON.stringify(kept));
-      return factsOf(parseEntry(entryText({ Extended: { "x-seaweedfs-sse-kms-key": text } })), "s3")
-        .headers;
+      const entry = parseEntry(entryText({ Extended: { "x-seaweedfs-sse-kms-key": text } }));
+      return factsOf(entry, "s3", pass).headers;
     };
     expect(headersOf(record)).toMatchObject({
       "x-amz-server-side-encryption-context": base64('{"aws:s3:arn":"arn:aws:s3:::b/k","z":"1"}'),
@@ -161,7 +164,7 @@ describe("factsOf", () => {
 
   it("never makes an entity tag that breaks a header", () => {
     const entry = parseEntry(entryText({ Extended: { "Seaweed-X-Amz-ETag": base64("a b\r\n") } }));
-    expect(factsOf(entry, "s3").etag).toBeUndefined();
+    expect(factsOf(entry, "s3", pass).etag).toBeUndefined();
   });
 });
 
