@@ -3,7 +3,7 @@
  *
  * Works in two steps, because the first upstream request is sent before the size is known: `parseRange` reads the
  * text, `wantOf` says what to open with, and `resolveRanges` gives the ranges once the size is there. HTTP's inclusive
- * form exists in this file and in `readahead/content-range.ts` (the field of answers) only.
+ * form ends here; `readahead/content-range.ts` has that of answers, `sources/request-headers.ts` what we ask for.
  *
  * What it deliberately does not do: If-Range (`conditional.ts`), multipart framing (`multipart.ts`).
  */
@@ -54,15 +54,6 @@ export function parseRange(text: string | null): readonly RangeSpec[] | undefine
     specs.push(parsed);
   }
   return specs.length === 0 ? undefined : specs;
-}
-
-/** Writes specs as a field value; the inverse of {@link parseRange}. */
-export function formatRange(specs: readonly RangeSpec[]): string {
-  const texts = specs.map((spec) => {
-    if ("suffix" in spec) return `-${spec.suffix}`;
-    return `${spec.start}-${spec.end === undefined ? "" : spec.end - 1}`;
-  });
-  return `bytes=${texts.join(",")}`;
 }
 
 /**

@@ -1,4 +1,7 @@
-/** Half-open byte ranges. HTTP's inclusive form exists only in `http/range.ts`. */
+/**
+ * Half-open byte ranges. HTTP's inclusive form exists only where its fields are read and written: `http/range.ts`,
+ * `content-range.ts` and `sources/request-headers.ts`.
+ */
 
 /** The bytes `start` up to, not including, `end`. `end` is `Infinity` where the length is unknown. */
 export interface ByteRange {

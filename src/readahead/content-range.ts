@@ -1,7 +1,7 @@
 /**
  * Content-Range text <-> half-open ranges (RFC 9110 14.4). Both sides of the house use it: answers of an upstream are
  * read with it, answers to a client are written with it. The Range request field is not here (`http/range.ts`, and
- * `sources/http.ts` for what we ask).
+ * `sources/request-headers.ts` for what we ask).
  */
 import type { ByteRange } from "./byte-range.ts";
 

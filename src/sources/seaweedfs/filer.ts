@@ -7,6 +7,7 @@ import type { ByteRange } from "../../readahead/byte-range.ts";
 import { parseContentRange } from "../../readahead/content-range.ts";
 import { parseHttpDate } from "../../readahead/http-date.ts";
 import { statusError } from "../../readahead/verify.ts";
+import { rangeHeader } from "../request-headers.ts";
 import type { Facts, ReadRequest } from "../source.ts";
 import { discard } from "../upstream.ts";
 import type { Door } from "./door.ts";
@@ -135,7 +136,7 @@ export class Filer {
         alternatives: false,
         headers: {
           ...(authorization === undefined ? {} : { authorization }),
-          range: `bytes=${range.start}-${range.end - 1}`,
+          range: rangeHeader(range),
           "accept-encoding": "identity",
         },
       },

@@ -10,6 +10,7 @@ import type { ByteRange } from "../../readahead/byte-range.ts";
 import { parseContentRange } from "../../readahead/content-range.ts";
 import type { Ask } from "../../readahead/permits.ts";
 import { contentEncoding, parseLength, statusError } from "../../readahead/verify.ts";
+import { rangeHeader } from "../request-headers.ts";
 import { discard } from "../upstream.ts";
 import type { HostCheck } from "./allowed-hosts.ts";
 import { isChecksum } from "./crc32c.ts";
@@ -116,7 +117,7 @@ async function sendWith(
     "accept-encoding": range === undefined && acceptGzip === true ? "gzip" : "identity",
   };
   if (authorization !== undefined) headers["authorization"] = authorization;
-  if (range !== undefined) headers["range"] = `bytes=${range.start}-${range.end - 1}`;
+  if (range !== undefined) headers["range"] = rangeHeader(range);
   try {
     return await send(fetch, { url, replica, purpose, headers, alternatives: hurry }, context);
   } catch (error) {
