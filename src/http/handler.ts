@@ -21,12 +21,12 @@ import { problemResponse, type Refusal, reasonOf, refusalOf, refuse } from "./pr
 import { RecentFacts } from "./recent-facts.ts";
 import { createRouter } from "./route.ts";
 import {
-  type Asked,
   clientGone,
   type LaidOut,
   layOut,
   type Prepared,
   prepare,
+  type ServeRequest,
   serveObject,
 } from "./serve.ts";
 
@@ -199,7 +199,7 @@ async function within(
  *
  * @throws ReadaheadError `unsupported` for a version where the mount has none
  */
-function askedFor(exchange: Exchange, method: "GET" | "HEAD", key: string): Asked {
+function askedFor(exchange: Exchange, method: "GET" | "HEAD", key: string): ServeRequest {
   const { mount, url, request } = exchange;
   const index = key === "" || key.endsWith("/") ? mount.index : undefined;
   const version = url.searchParams.get("versionId") ?? undefined;
@@ -220,7 +220,7 @@ function askedFor(exchange: Exchange, method: "GET" | "HEAD", key: string): Aske
 }
 
 /** An SSE-C key as it came, complete or not: the source that needs one judges it, others never look. */
-function clientKeysOf(headers: Headers): Asked["clientKeys"] {
+function clientKeysOf(headers: Headers): ServeRequest["clientKeys"] {
   const name = "x-amz-server-side-encryption-customer";
   const algorithm = headers.get(`${name}-algorithm`) ?? "";
   const key = headers.get(`${name}-key`) ?? "";
@@ -245,7 +245,7 @@ function isReserved(pair: URLSearchParams): boolean {
 
 async function explainObject(
   exchange: Exchange,
-  asked: Asked,
+  asked: ServeRequest,
   explain: NonNullable<HandlerOptions["explain"]>,
 ): Promise<Response> {
   const download = exchange.download();

@@ -24,7 +24,7 @@ import { parseRange, type RangeSpec, resolveRanges, wantOf } from "./range.ts";
 import { notModifiedHeaders, objectHeaders, objectType, respond } from "./response.ts";
 
 /** What is asked for, once a front has read the request. */
-export interface Asked {
+export interface ServeRequest {
   readonly method: "GET" | "HEAD";
   /** Range and If-* are read from here. */
   readonly headers: Headers;
@@ -83,7 +83,7 @@ const staleKinds: ReadonlySet<string> = new Set([
  */
 export async function serveObject(
   exchange: Exchange,
-  asked: Asked,
+  asked: ServeRequest,
   dialect: Dialect,
 ): Promise<Response> {
   const known = recallFacts(exchange, asked);
@@ -111,7 +111,7 @@ export async function serveObject(
 export async function prepare(
   exchange: Exchange,
   download: Download,
-  asked: Asked,
+  asked: ServeRequest,
   plan: "facts" | "read",
   known: Facts | undefined,
 ): Promise<Prepared> {
@@ -171,7 +171,7 @@ export function layOut(object: OpenObject, decision: Decision, key: string): Lai
 
 async function answer(
   exchange: Exchange,
-  asked: Asked,
+  asked: ServeRequest,
   dialect: Dialect,
   known: Facts | undefined,
 ): Promise<Response> {
@@ -224,7 +224,7 @@ async function answer(
 async function read(
   exchange: Exchange,
   download: Download,
-  asked: Asked,
+  asked: ServeRequest,
   object: OpenObject,
   decision: Decision,
   layout: Layout,
@@ -263,14 +263,14 @@ async function refused(exchange: Exchange, dialect: Dialect, error: unknown): Pr
 }
 
 /** Only a GET has ranges (RFC 9110 14.2). */
-function rangeSpecs(asked: Asked): readonly RangeSpec[] | undefined {
+function rangeSpecs(asked: ServeRequest): readonly RangeSpec[] | undefined {
   return asked.method === "GET" ? parseRange(asked.headers.get("range")) : undefined;
 }
 
 /** Whether a refused first range may still have another answer than 416, or lacks the size that a 416 tells. */
 function mustKnowFacts(
   error: unknown,
-  asked: Asked,
+  asked: ServeRequest,
   specs: readonly RangeSpec[] | undefined,
 ): boolean {
   if (!(error instanceof ReadaheadError) || error.kind !== "unsatisfiable") return false;
@@ -303,7 +303,7 @@ function unsatisfiable(size: number): ReadaheadError {
 }
 
 /** Facts seen lately, where they cannot mislead: a plain GET whose range they satisfy. */
-function recallFacts(exchange: Exchange, asked: Asked): Facts | undefined {
+function recallFacts(exchange: Exchange, asked: ServeRequest): Facts | undefined {
   if (asked.method !== "GET" || hasConditions(asked.headers) || isPrivate(asked)) return undefined;
   const known = exchange.recentFacts.recall(factsName(exchange, asked));
   if (known?.size === undefined) return undefined;
@@ -314,16 +314,16 @@ function recallFacts(exchange: Exchange, asked: Asked): Facts | undefined {
   return known;
 }
 
-function keepFacts(exchange: Exchange, asked: Asked, facts: Facts): void {
+function keepFacts(exchange: Exchange, asked: ServeRequest, facts: Facts): void {
   if (!isPrivate(asked)) exchange.recentFacts.remember(factsName(exchange, asked), facts);
 }
 
 /** Facts that hold for this request alone: its key opened the object, or they are about one part. */
-function isPrivate(asked: Asked): boolean {
+function isPrivate(asked: ServeRequest): boolean {
   return asked.clientKeys !== undefined || asked.s3PartNumber !== undefined;
 }
 
-function factsName(exchange: Exchange, asked: Asked): string {
+function factsName(exchange: Exchange, asked: ServeRequest): string {
   return JSON.stringify([
     exchange.mount.name,
     asked.version ?? null,

@@ -1,5 +1,6 @@
 /** What S3 clients ask of a bucket beyond HTTP: parts by number, and checksums, as far as an R2 binding knows of them. */
 import { ReadaheadError } from "../errors.ts";
+import type { ByteRange } from "../readahead/byte-range.ts";
 import type { R2ObjectHead } from "./r2-binding.ts";
 import type { Facts } from "./source.ts";
 
@@ -9,10 +10,7 @@ import type { Facts } from "./source.ts";
  * @throws ReadaheadError `unsatisfiable` for a part past the first; `unsupported` for an object uploaded in parts (its tag
  * ends with their number): a binding does not say where they lie
  */
-export function onePart(
-  facts: Facts,
-  part: number,
-): { readonly start: number; readonly end: number } {
+export function onePart(facts: Facts, part: number): ByteRange {
   const size = facts.size ?? 0;
   if (/-\d+"$/.test(facts.etag ?? ""))
     throw new ReadaheadError(

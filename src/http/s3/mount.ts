@@ -24,13 +24,6 @@ export interface S3FrontMount {
   readonly hosts: readonly string[];
 }
 
-/** What an S3 request is about. An empty bucket is the service itself, an empty key the bucket. */
-export interface S3Target {
-  readonly bucket: string;
-  /** Still percent-encoded, exactly as sent; without the slash that ends the bucket. */
-  readonly rawKey: string;
-}
-
 function hostName(host: string): string {
   return host.replace(/:\d*$/, "").toLowerCase();
 }
@@ -38,9 +31,13 @@ function hostName(host: string): string {
 /** AWS's rule for bucket names, as far as it matters for telling a bucket from a word in a path. */
 const bucketName = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
 
-/** How a bucket was named: by a configured host, by the path, or by the first label of the host. */
-export interface FoundTarget extends S3Target {
+/** What an S3 request is about. An empty bucket is the service itself, an empty key the bucket. */
+export interface FoundTarget {
+  readonly bucket: string;
+  /** Still percent-encoded, exactly as sent; without the slash that ends the bucket. */
+  readonly rawKey: string;
   readonly mount?: S3FrontMount;
+  /** How the bucket was named: by a configured host, by the path, or by the first label of the host. */
   readonly by: "host" | "path" | "label" | "nothing";
   /**
    * The host begins with the name of one bucket, the path with that of another. A client in virtual host style and one

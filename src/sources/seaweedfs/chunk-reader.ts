@@ -1,5 +1,6 @@
 /** Reads chunks of one open object: asks a replica, checks what came, decodes it. Who is asked: replica-walk.ts. */
 import { ReadaheadError } from "../../errors.ts";
+import type { ByteRange } from "../../readahead/byte-range.ts";
 import { delay, nextMove } from "../../readahead/retry.ts";
 import { absolve, isSuspect, suspect } from "../../readahead/suspects.ts";
 import type { Answer, ReadRequest, StoredPiece } from "../source.ts";
@@ -34,8 +35,8 @@ const retryAfterMs = 5_000;
 /** A part's five, and one more: what fails here ends the download, wherever it is. */
 const manifestAttempts = 6;
 
-/** Stretch of a chunk that is wanted, in its clear bytes. */
-interface Stretch {
+/** What is wanted of a chunk, in its clear bytes. */
+interface Wanted {
   readonly chunk: Chunk;
   readonly from: number;
   readonly to: number;
@@ -58,25 +59,21 @@ export class ChunkReader {
   }
 
   /** See `OpenObject.read`. */
-  async read(
-    piece: ChunkPiece,
-    range: { readonly start: number; readonly end: number },
-    request: ReadRequest,
-  ): Promise<Answer> {
+  async read(piece: ChunkPiece, range: ByteRange, request: ReadRequest): Promise<Answer> {
     const { chunk } = piece;
     const from = piece.offsetInChunk + range.start - piece.range.start;
     const to = from + range.end - range.start;
     const cipher = await this.#cipher(chunk, from, request);
     const verify = chunk.cipherKey === undefined && piece.holdBytes !== undefined;
-    const stretch = { chunk, from, to, cipher, verify };
+    const wanted = { chunk, from, to, cipher, verify };
     const answer = await this.#walk.ask(
       chunk,
       request,
       (replica) => request.tried(replica),
       (door, others) =>
         chunk.cipherKey === undefined
-          ? this.#readPlain(stretch, door, others, request)
-          : this.#readCiphered(stretch, chunk.cipherKey, door, others, request),
+          ? this.#readPlain(wanted, door, others, request)
+          : this.#readCiphered(wanted, chunk.cipherKey, door, others, request),
     );
     this.#walk.answered();
     return answer;
@@ -145,12 +142,12 @@ export class ChunkReader {
   }
 
   async #readPlain(
-    stretch: Stretch,
+    wanted: Wanted,
     door: Door,
     others: Others,
     request: ReadRequest,
   ): Promise<Answer> {
-    const { chunk, from, to } = stretch;
+    const { chunk, from, to } = wanted;
     const { fid, size } = chunk;
     const full = from === 0 && to === size;
     const unproven = this.#unproven.get(chunk);
@@ -161,7 +158,7 @@ export class ChunkReader {
       const answer = await this.#ask({ fid, door, range, purpose: "read", ...others }, request);
       if (!answer.gzip) {
         this.#checkLength(answer, size, door, others);
-        return this.#deliver(answer, { ...stretch, from: 0, to: to - from }, door, request);
+        return this.#deliver(answer, { ...wanted, from: 0, to: to - from }, door, request);
       }
       discard(answer.response);
       this.#cluster.gzipped.add(fid);
@@ -173,29 +170,29 @@ export class ChunkReader {
     if (answer.gzip) this.#cluster.gzipped.add(fid);
     else this.#checkLength(answer, size, door, others);
     // The checksum is of the whole needle, which a mount that truncates a file leaves longer than its chunk.
-    if (stretch.verify && full && !answer.gzip && (answer.needleBytes ?? size) === size)
-      return this.#verified(answer, stretch, door, others, request);
+    if (wanted.verify && full && !answer.gzip && (answer.needleBytes ?? size) === size)
+      return this.#verified(answer, wanted, door, others, request);
     const exact = full && !answer.gzip && answer.needleBytes === size;
-    return this.#deliver(answer, stretch, door, request, !exact);
+    return this.#deliver(answer, wanted, door, request, !exact);
   }
 
   /** Hands the body on, cut and decrypted where that is needed. */
   #deliver(
     answer: NeedleAnswer,
-    stretch: Stretch,
+    wanted: Wanted,
     door: Door,
     request: ReadRequest,
     cut = false,
   ): Answer {
-    const { cipher } = stretch;
-    const body = cut ? this.#cutBody(answer, stretch, door, request) : answer.body;
+    const { cipher } = wanted;
+    const body = cut ? this.#cutBody(answer, wanted, door, request) : answer.body;
     const decode = cipher === undefined ? {} : { decode: createDecoder(cipher) };
     return { body, replica: door.replica, suspectTailBytes, ...decode };
   }
 
   #cutBody(
     answer: NeedleAnswer,
-    { chunk, from, to }: Stretch,
+    { chunk, from, to }: Wanted,
     { replica }: Door,
     { permits, observe }: ReadRequest,
   ): ReadableStream<Uint8Array> {
@@ -214,7 +211,7 @@ export class ChunkReader {
 
   async #verified(
     answer: NeedleAnswer,
-    { chunk, cipher }: Stretch,
+    { chunk, cipher }: Wanted,
     door: Door,
     others: Others,
     request: ReadRequest,
@@ -231,7 +228,7 @@ export class ChunkReader {
   }
 
   async #readCiphered(
-    { chunk, from, to, cipher }: Stretch,
+    { chunk, from, to, cipher }: Wanted,
     cipherKey: Uint8Array<ArrayBuffer>,
     door: Door,
     others: Others,

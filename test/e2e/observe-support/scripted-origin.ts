@@ -7,7 +7,7 @@ import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** One request, as the script sees it. */
-export interface Asked {
+export interface ScriptedRequest {
   readonly path: string;
   readonly start: number;
   readonly end: number;
@@ -30,7 +30,7 @@ export interface Behaviour {
 
 export interface ScriptedOrigin {
   readonly url: string;
-  script: (asked: Asked) => Behaviour;
+  script: (asked: ScriptedRequest) => Behaviour;
   /** Requests being waited for or answered now. */
   open(): number;
   /** Resolves when the next request for `path` comes. */
