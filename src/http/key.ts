@@ -4,6 +4,7 @@
  * URL parsing has already resolved `.`, `..` and `%2e%2e` segments before a mount was chosen, so those cannot leave it.
  * What is left are the forms that only a store would take for a way up: encoded slashes and backslashes beside dots.
  */
+import { encodeUri } from "../percent-encoding.ts";
 
 /**
  * Decodes the rest of a path behind a mount's prefix.
@@ -28,13 +29,5 @@ export function decodeKey(rawKey: string): string | undefined {
 
 /** Percent-encodes a key for a path, slashes kept: the inverse of {@link decodeKey}. */
 export function encodeKey(key: string): string {
-  return key.split("/").map(encodeSegment).join("/");
-}
-
-/** RFC 3986 unreserved characters stay; `encodeURIComponent` leaves five more that signatures want encoded. */
-function encodeSegment(segment: string): string {
-  return encodeURIComponent(segment).replace(
-    /[!'()*]/g,
-    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
+  return key.split("/").map(encodeUri).join("/");
 }

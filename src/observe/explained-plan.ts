@@ -11,6 +11,7 @@ import type { ByteRange } from "../readahead/byte-range.ts";
 import type { Layout } from "../readahead/layout.ts";
 import { layoutBytes } from "../readahead/layout.ts";
 import type { Limits } from "../readahead/limits.ts";
+import { SMALL_BLOCK } from "../readahead/pace.ts";
 import { firstPartBytes, partEnd } from "../readahead/plan.ts";
 import { Planner, type Stretch } from "../readahead/planner.ts";
 import type { CallContext, OpenObject, StoredPiece } from "../sources/source.ts";
@@ -22,8 +23,6 @@ const WALKED_PARTS = 20_000;
 const LISTED_PARTS = 400;
 /** Each may cost a lookup. */
 const LOCATED_PIECES = 64;
-/** What the head may always hold beside the budget. */
-const HEAD_BLOCK_BYTES = 64 * 1024;
 
 /** One stretch of the answer. */
 export type ExplainedPart =
@@ -158,10 +157,9 @@ function endOf(
 }
 
 function held(object: OpenObject, layout: Layout, limits: Limits, windowBytes: number): number {
-  return (
-    Math.min(limits.budgetBytes, windowBytes + (object.reserveBytes?.(layout) ?? 0)) +
-    HEAD_BLOCK_BYTES
-  );
+  const reserve = object.reserveBytes?.(layout) ?? 0;
+  // The head may always hold a small block beside the budget.
+  return Math.min(limits.budgetBytes, windowBytes + reserve) + SMALL_BLOCK;
 }
 
 /** Labels of the replicas of a piece, each looked up once, the first pieces only. */

@@ -8,6 +8,7 @@
 import { ReadaheadError } from "../errors.ts";
 import type { Finish } from "../http/observer.ts";
 import { type Outcome, RequestRefusal } from "../http/problem.ts";
+import { maxRanges } from "../http/range.ts";
 import type { EndedBy, ReadaheadEvent, Totals } from "../readahead/events.ts";
 import { decideOutcome, isLeaving } from "./outcome.ts";
 import type { ReplicaLabels } from "./replica-labels.ts";
@@ -22,8 +23,6 @@ export const RECORD_BYTES = 8000;
 
 /** Bytes of JSON that a key may take; S3 keys have 1,024 bytes at most, but a path can be longer and escapes grow. */
 const KEY_BYTES = 1200;
-/** As many as an answer may have. */
-const RANGES = 16;
 const MESSAGE_CHARACTERS = 200;
 const SHORT_TEXT_CHARACTERS = 100;
 
@@ -109,7 +108,7 @@ export function createRecorder(
         outcome: decideOutcome(finish),
         endedBy,
         ranges: finish.ranges
-          .slice(0, RANGES)
+          .slice(0, maxRanges)
           .map(({ start, end }) => [start, Number.isFinite(end) ? end : null]),
         size: finish.size,
         ...totals(finish.totals),

@@ -165,6 +165,6 @@ export class PartBuffer {
 }
 
 /** Dropping references freed nothing for seconds (measured); a transfer frees at once. */
-function free(buffer: ArrayBuffer): void {
+export function free(buffer: ArrayBuffer): void {
   if (buffer.byteLength > 0) buffer.transfer(0);
 }

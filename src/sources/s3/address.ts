@@ -5,6 +5,7 @@
  * with a `.` or `..` segment cannot be addressed: every URL parser resolves them, also when encoded (WHATWG URL 4.5).
  */
 import { ReadaheadError } from "../../errors.ts";
+import { encodeUri } from "../../percent-encoding.ts";
 
 /** The store's address as configured. */
 export interface S3AddressOptions {
@@ -23,14 +24,6 @@ export interface S3Address {
   object(key: string, query?: readonly (readonly [string, string])[]): string;
   /** URL of the bucket itself. */
   bucket(query: readonly (readonly [string, string])[]): string;
-}
-
-/** Percent-encodes all but RFC 3986's unreserved characters, as signatures want it. */
-export function encodeUri(text: string): string {
-  return encodeURIComponent(text).replace(
-    /[!'()*]/g,
-    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
 }
 
 function formatQuery(query: readonly (readonly [string, string])[]): string {

@@ -1,6 +1,7 @@
 /** Reads chunks of one open object: asks a replica, checks what came, decodes it. Who is asked: replica-walk.ts. */
 import { ReadaheadError } from "../../errors.ts";
 import type { ByteRange } from "../../readahead/byte-range.ts";
+import { free } from "../../readahead/part-buffer.ts";
 import { delay, nextMove } from "../../readahead/retry.ts";
 import { absolve, isSuspect, suspect } from "../../readahead/suspects.ts";
 import type { Answer, ReadRequest, StoredPiece } from "../source.ts";
@@ -9,7 +10,7 @@ import type { Chunk } from "./chunk.ts";
 import type { Cluster } from "./cluster.ts";
 import { matchesEtag } from "./crc32c.ts";
 import { createDecoder, decryptInPlace, type StreamCipher } from "./ctr.ts";
-import { cipherOverheadBytes, free, inflate, looksGzipped, openCiphered } from "./decode.ts";
+import { cipherOverheadBytes, inflate, looksGzipped, openCiphered } from "./decode.ts";
 import type { Door } from "./door.ts";
 import { checkSpan, parseManifest } from "./manifest-blob.ts";
 import { isNeedle, type NeedleAnswer, readNeedle } from "./needle.ts";
@@ -252,7 +253,7 @@ export class ChunkReader {
       if (clear.byteLength < size)
         throw new ReadaheadError("lost", "A chunk of the object is shorter than it should be");
       const bytes = surplus > 0 ? clear.slice(from, to) : clear.subarray(from, to);
-      if (surplus > 0) free(clear);
+      if (surplus > 0) free(clear.buffer);
       if (cipher !== undefined) await decryptInPlace(cipher, bytes);
       request.signal.throwIfAborted();
       const wasted = size - bytes.byteLength;
@@ -311,7 +312,7 @@ export class ChunkReader {
       const opened = await openCiphered(stored, cipherKey);
       if (!chunk.compressed || !looksGzipped(opened)) return opened;
       const clear = await inflate(opened, limitBytes, surplus);
-      free(opened);
+      free(opened.buffer);
       return clear;
     } catch (error) {
       if (!(error instanceof ReadaheadError) || error.kind !== "lost" || !alternatives) throw error;

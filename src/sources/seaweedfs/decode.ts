@@ -3,6 +3,7 @@
  * before, tag behind, no additional data), and gzip inside it.
  */
 import { ReadaheadError } from "../../errors.ts";
+import { free } from "../../readahead/part-buffer.ts";
 import { readWhole } from "./request.ts";
 
 const nonceBytes = 12;
@@ -32,7 +33,7 @@ export async function openCiphered(
       cause: error,
     });
   } finally {
-    free(stored);
+    free(stored.buffer);
   }
 }
 
@@ -68,9 +69,4 @@ export async function inflate(
       cause: error,
     });
   }
-}
-
-/** Frees a buffer at once; dropping the reference freed nothing for seconds (measured). */
-export function free(bytes: Uint8Array<ArrayBuffer>): void {
-  if (bytes.buffer.byteLength > 0) bytes.buffer.transfer(0);
 }
