@@ -27,7 +27,7 @@ const headings: Readonly<Record<Metric, string>> = {
 };
 
 /** Three significant digits, without an exponent. */
-export function formatNumber(value: number | undefined): string {
+function formatNumber(value: number | undefined): string {
   if (value === undefined || !Number.isFinite(value)) return "-";
   if (value === 0) return "0";
   const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))));

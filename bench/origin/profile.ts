@@ -71,7 +71,7 @@ export interface Counters {
   lastRequestAt: number;
 }
 
-export function createCounters(): Counters {
+function createCounters(): Counters {
   return {
     requests: 0,
     lookups: 0,

@@ -8,7 +8,7 @@ export interface Peer {
 }
 
 /** Debian packages that bring the peers. */
-export const peerPackages = ["nginx-light", "trafficserver", "trafficserver-experimental-plugins"];
+const peerPackages = ["nginx-light", "trafficserver", "trafficserver-experimental-plugins"];
 
 /**
  * Installs the peers with apt-get, which must be allowed (root) and reach a mirror. The packages' own services are

@@ -79,7 +79,6 @@ export interface RecordedRequest {
 /** Collects one download. Bounded memory, whatever the number of parts. */
 export interface Recorder {
   onEvent(event: ReadaheadEvent): void;
-  firstByteMs(): number | null;
   /** The record, from what was seen so far. @param nowMs `performance.now()` of the end */
   record(finish: Finish, nowMs: number): SummaryRecord;
 }
@@ -93,7 +92,6 @@ export function createRecorder(
   const timeline = createTimeline(beganAt, labels);
   return {
     onEvent: (event) => timeline.onEvent(event),
-    firstByteMs: () => timeline.firstByteMs(),
     record(finish, nowMs) {
       const { error, endedBy } = finish;
       const totalMs = Math.max(0, Math.round(nowMs - beganAt));

@@ -1,5 +1,5 @@
 /**
- * Signature Version 4 with WebCrypto: derives signing keys, signs, and compares in constant time.
+ * Signature Version 4 with WebCrypto: derives signing keys, and compares signatures in constant time.
  *
  * Derived keys are kept per isolate (bounded), because deriving one costs four HMACs and it holds for a day. Nothing
  * here reads a request; secrets come in as text and leave only as non-extractable keys.
@@ -35,7 +35,7 @@ async function step(
 }
 
 /** Lower-case hex of bytes. */
-export function hex(bytes: ArrayBuffer): string {
+function hex(bytes: ArrayBuffer): string {
   let out = "";
   for (const byte of new Uint8Array(bytes)) out += byte.toString(16).padStart(2, "0");
   return out;
@@ -81,11 +81,6 @@ export class SigningKeys {
     }
     return key;
   }
-}
-
-/** Signs a string to sign; lower-case hex. */
-export async function signText(key: SigningKey, text: string): Promise<string> {
-  return hex(await crypto.subtle.sign("HMAC", key, encoder.encode(text)));
 }
 
 /**

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { canonicalPath, canonicalQuery, canonicalRequest } from "../../../src/http/s3/canonical.ts";
 import {
+  type SigningKey,
   SigningKeys,
-  signText,
   stringToSign,
   verifyText,
 } from "../../../src/http/s3/signing-key.ts";
@@ -27,6 +27,11 @@ async function sign(
   });
   const key = await new SigningKeys().get("owner", at.secret, at.scope);
   return signText(key, await stringToSign(at.amzDate, at.scope, canonical));
+}
+
+async function signText(key: SigningKey, text: string): Promise<string> {
+  const signature = await crypto.subtle.sign("HMAC", key, new TextEncoder().encode(text));
+  return Buffer.from(signature).toString("hex");
 }
 
 describe("canonicalRequest", () => {

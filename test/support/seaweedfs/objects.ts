@@ -106,7 +106,7 @@ export function removeObject(cluster: FakeCluster, path: string): void {
 }
 
 /** A needle that lists chunks. */
-export function storeManifest(
+function storeManifest(
   cluster: FakeCluster,
   children: readonly ManifestChunk[],
   volume: number,
