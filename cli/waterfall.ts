@@ -28,7 +28,7 @@ export interface WaterfallOptions {
   /** Columns of the terminal. Below 40 the lines are 40 wide. */
   readonly width: number;
   readonly paint: Paint;
-  /** Rows of parts at most; the slowest and the repeated ones are always among them. Default 64. */
+  /** Rows of parts at most; up to half of them are kept for the slowest part and the repeated ones. Default 64. */
   readonly rows?: number;
 }
 
@@ -128,7 +128,7 @@ function rowsOf(timeline: Timeline): Row[] {
   }));
 }
 
-/** Evenly spread rows, with the slowest part and every repeated one that there is room for. */
+/** Evenly spread rows, with the slowest part and the repeated ones: the first of those that would fill over half. */
 function choose(all: readonly Row[], limit: number, record: SummaryRecord): Row[] {
   if (all.length <= limit) return [...all];
   const special = all.filter((row) => row.attempts > 1 || row.part === record.slowest?.part);

@@ -5,7 +5,7 @@
  * whether to ask again. Errors never build responses, and carry neither upstream addresses nor secrets in their message.
  */
 
-/** What went wrong, as a closed list (design: one table maps each kind to status, S3 code, retry and outcome). */
+/** What went wrong, as a closed list; the table in `http/problem.ts` has a row for each. */
 export type ErrorKind =
   | "not-found"
   | "denied"

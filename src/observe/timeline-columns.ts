@@ -14,7 +14,7 @@ export interface Timeline {
   /** Parts of the download; more than rows where it was thinned. */
   readonly of: number;
   readonly part: readonly number[];
-  /** First request sent, since the beginning of the download. */
+  /** First request sent, since the beginning of the client's request. */
   readonly start: readonly number[];
   /** From `start` to the first checked headers. */
   readonly wait: readonly (number | null)[];
@@ -32,7 +32,7 @@ export interface Timeline {
   readonly lookups: readonly (readonly [Purpose, number, number | null])[];
 }
 
-/** One part, as it is collected. Times count from the beginning of the download, ms. */
+/** One part, as it is collected. Times count from the beginning of the client's request, ms. */
 export interface Row {
   readonly part: number;
   readonly start: number;

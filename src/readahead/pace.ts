@@ -1,5 +1,5 @@
 /**
- * Is this client slow, and how large a block does it take? (Design rules 2 and 8.)
+ * Is this client slow, and how large a block does it take?
  *
  * Slowness is judged over ten seconds or more, never by one pull: a kernel takes 4 MiB at a gulp and then nothing for a
  * while. A client is slow when it could not drain a whole part before that part's upstream would have to be let go.

@@ -1,5 +1,5 @@
 /**
- * Shall the head be raced? (Design rule 10.)
+ * Shall the head be raced?
  *
  * A timeout never sees a trickle, and a stalled head holds everything behind it. What is normal is learned from the
  * download's own parts: how soon they answer, how fast and how long they run. A head far below that has its remaining

@@ -21,7 +21,7 @@ interface FakeSpan extends SpanLike {
   readonly exceptions: string[];
 }
 
-/** Counts spans and ends; whether a span is a child of the right one is checked in workerd (`test/e2e/observe.test.ts`). */
+/** Counts spans and ends; whether a span is a child of the right one is checked in workerd (`test/e2e/observe-replicas.test.ts`). */
 function fakeTracing(isTraced: boolean): TracingLike & { readonly spans: FakeSpan[] } {
   const spans: FakeSpan[] = [];
   const startSpan = (name: string): FakeSpan => {

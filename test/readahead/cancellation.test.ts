@@ -1,4 +1,4 @@
-/** Promise 3: from the moment the client is known to have left, everything of its download ends in the same turn. */
+/** The promise to cancel: from the moment the client is known to have left, everything of its download ends in the same turn. */
 import { createHttpSource } from "../../src/sources/http.ts";
 import { ramp } from "../support/object-bytes.ts";
 import { createStoreFetch } from "../support/store-fetch.ts";

@@ -38,8 +38,8 @@ interface RemotePiece extends StoredPiece {
 export type SeaweedfsPiece = ChunkPiece | RemotePiece;
 
 /**
- * A client's key is judged after its conditions, as the S3 gateway does it (8.3 of the protocol): where the request has
- * any, a missing or wrong key comes with the object, as `locked`.
+ * A client's key is judged after its conditions, as the S3 gateway does it: where the request has any, a missing or wrong
+ * key comes with the object, as `locked`.
  *
  * @throws ReadaheadError `key-missing`, `key-wrong`, `unsupported` for an object that cannot be decrypted, and
  * `unsatisfiable` for a part number it does not have

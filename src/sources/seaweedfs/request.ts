@@ -40,7 +40,7 @@ export interface ClusterRequest {
 
 /** Below the engine's 3 s for requests with alternatives, so that ours ends first and the next server is asked. */
 const knowledgeDeadlineMs = 2_500;
-/** A small answer that brings nothing for so long is given up; the design's stall deadline. */
+/** A small answer that brings nothing for so long is given up: as long as `stallMs` of the default limits. */
 const stallMs = 10_000;
 /** One that comes by drops is given up, too: 30 s, and longer only as far as it brings more than a modem would. */
 const patienceMs = 30_000;

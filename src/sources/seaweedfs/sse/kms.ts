@@ -19,7 +19,7 @@ export interface KmsOptions {
   readonly vault?: VaultOptions | undefined;
 }
 
-/** Opened keys are kept this long in the isolate: a part of every object needs the same few. */
+/** Opened keys are kept this long in the isolate: all parts of an object need the same few. */
 const keepMs = 5 * 60_000;
 const maxKept = 1_000;
 const dataKeyBytes = 32;
