@@ -44,14 +44,18 @@ export interface HandlerOptions {
   readonly mounts: readonly Mount[];
   /** Overrides of `defaultLimits`, for every mount. */
   readonly limits?: Partial<Limits> | undefined;
-  /** Default: the one budget of the isolate. */
+  /** Default: the one budget of the isolate, of which every download takes while its own limits allow it. */
   readonly budget?: Budget | undefined;
+  /** Told of every request that reached a mount. Default: nobody watches. */
   readonly observer?: Observer | undefined;
   /** Builds the answer to `?explain`, for mounts that allow it. */
   readonly explain?: ((context: ExplainContext) => Promise<Response>) | undefined;
   /** Protocols asked before any routing by path (S3). */
   readonly fronts?: readonly Front[] | undefined;
-  /** How long facts of an object are believed, ms. Default 5,000; 0 opens every object anew. */
+  /**
+   * How long facts of an object are believed, ms. 0 to 3,600,000, default 5,000; 0 opens every object anew. Raising it
+   * tells of deleted objects for longer.
+   */
   readonly factsMs?: number | undefined;
 }
 
@@ -219,7 +223,7 @@ function askedFor(exchange: Exchange, method: "GET" | "HEAD", key: string): Serv
   };
 }
 
-/** An SSE-C key as it came, complete or not: the source that needs one judges it, others never look. */
+/** An SSE-C key as it came, complete or not: the source judges it, and one that knows no such keys refuses. */
 function clientKeysOf(headers: Headers): ServeRequest["clientKeys"] {
   const name = "x-amz-server-side-encryption-customer";
   const algorithm = headers.get(`${name}-algorithm`) ?? "";

@@ -43,6 +43,7 @@ export interface Observation {
   finish(finish: Finish): void;
 }
 
+/** Watches requests. Called once for each that reached a mount, before it is answered; what it throws is dropped. */
 export interface Observer {
   begin(facts: RequestFacts): Observation;
 }

@@ -26,6 +26,7 @@ const longestSeconds = 7 * 24 * 60 * 60;
 
 const encoder = new TextEncoder();
 
+/** Options of {@link signLink}; every field is optional. */
 export interface SignLinkOptions {
   /** Seconds from now, 1 to 604,800. Default 3,600. */
   readonly seconds?: number | undefined;
@@ -120,7 +121,14 @@ export class LinkVerifier {
   }
 }
 
-/** An {@link Authorise} for a mount that opens to signed links alone. @throws RangeError as {@link LinkVerifier} does */
+/**
+ * An {@link Authorise} for a mount that opens to signed links alone: any other request is `denied`, whatever is wrong
+ * with its link. Asks nobody; keeps the derived keys.
+ *
+ * @param secrets One or more of at least 32 characters; a link may be signed with any of them
+ * @param now Milliseconds since the epoch
+ * @throws RangeError as {@link LinkVerifier} does
+ */
 export function createLinkAuthorise(
   secrets: readonly string[],
   now: () => number = Date.now,

@@ -23,7 +23,10 @@ export interface ObserverOptions {
   readonly showsReplicas?: ((mount: string) => boolean) | undefined;
 }
 
-/** @returns an observer for any number of requests at the same time; it keeps nothing between them */
+/**
+ * Makes an observer for any number of requests at the same time; it keeps nothing between them. What `write` or `dataset`
+ * throw is dropped.
+ */
 export function createObserver(options: ObserverOptions = {}): Observer {
   const { tracing, write = console.log, dataset, showsReplicas = () => false } = options;
   return {

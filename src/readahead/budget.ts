@@ -48,7 +48,10 @@ export interface Ceilings {
   readonly openUpstreams: number;
 }
 
-/** The limits of one isolate and what is taken of them. */
+/**
+ * The limits of one isolate and what is taken of them. Downloads that are given the same one share it, fairly: a lone one
+ * gets everything. Nothing waits here; a download that gets no memory reads its head in blocks of 64 KiB.
+ */
 export class Budget implements Ceilings {
   readonly bytes: number;
   readonly openUpstreams: number;
@@ -56,6 +59,10 @@ export class Budget implements Ceilings {
   #held = 0;
   #open = 0;
 
+  /**
+   * @param bytes Most bytes held at the same time; 0 or more
+   * @param openUpstreams Upstream responses open at the same time, beyond which a download reads one part after the other
+   */
   constructor(bytes: number, openUpstreams: number) {
     this.bytes = bytes;
     this.openUpstreams = openUpstreams;

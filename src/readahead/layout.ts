@@ -1,7 +1,9 @@
 /** What a download sends, in order: ranges of the object, and literal bytes between them (multipart boundaries). */
 import { type ByteRange, byteLength } from "./byte-range.ts";
 
+/** A range of the object, or bytes that are sent as they are (from a copy: they stay the caller's). */
 export type Segment = ByteRange | Uint8Array;
+/** What an answer is made of, in the order in which it is sent. */
 export type Layout = readonly Segment[];
 
 export function isLiteral(segment: Segment): segment is Uint8Array {

@@ -1,34 +1,45 @@
 /** The numbers that bound a download: names, units, defaults and what raising each costs. */
 
-/** Every field is validated where it enters (config schema, or `resolveLimits` for library users). */
+/**
+ * The bounds of one download, and of what all downloads of the isolate hold together. Every number is a whole one, and is
+ * validated where it enters (config schema, or `resolveLimits` for library users).
+ */
 export interface Limits {
-  /** Parts in flight per download, from request to last delivered byte. 1 is sequential. Raising it costs memory. 1 to 64. */
+  /** Parts in flight per download, from request to last delivered byte; 1 is sequential. 1 to 64, default 6. More cost memory. */
   readonly windowParts: number;
-  /** Largest part, in bytes; below 1 MiB it is taken literally and no ramp is used. At least 1 KiB. */
+  /** Largest part, bytes; below 1 MiB it is taken literally and no ramp is used. 1 KiB to 1 GiB, default 4 MiB. */
   readonly partBytes: number;
-  /** Bytes held in the isolate by all downloads together. An isolate has 128 MB for everything. */
+  /**
+   * Bytes held in the isolate by all downloads together, beside one block of 64 KiB each. 0 to 1 TiB, default 32 MiB: a
+   * Workers' isolate has 128 MB for everything.
+   */
   readonly budgetBytes: number;
-  /** Upstream requests of one download that wait for headers. Workers queue the seventh (platform limit). */
+  /** Upstream requests of one download that wait for headers. 1 to 1024, default 6: Workers queue the seventh. */
   readonly unanswered: number;
-  /** Upstream requests of one download, all told. */
+  /** Upstream requests of one download, all told. 1 to 10,000,000, default 10,000. A plan that needs more is refused. */
   readonly subrequests: number;
-  /** Open upstream responses in the isolate (about 0.65 MB of process memory each); beyond it downloads run at width 1. */
+  /**
+   * Open upstream responses in the isolate (about 0.65 MB of process memory each); beyond it downloads run at width 1.
+   * 1 to 100,000, default 96.
+   */
   readonly openUpstreams: number;
-  /** How long an upstream response may stay undrained before it is let go, ms. */
+  /** How long an upstream response may stay undrained before it is let go, ms. 10 to 600,000, default 5,000. */
   readonly holdMs: number;
-  /** How long to wait for headers where there is no other replica, ms. */
+  /** How long to wait for headers where there is no other replica, ms. 10 to 600,000, default 30,000. */
   readonly firstByteMs: number;
-  /** How long a body may bring nothing before it is given up and resumed, ms. */
+  /** How long a body may bring nothing before it is given up and resumed, ms. 10 to 600,000, default 10,000. */
   readonly stallMs: number;
   /**
-   * Attempts of one part without progress before the download fails; one without any answer counts twice. With the pauses
-   * between them 10 take 10.6 s on average, as long as a store takes to restart; 5 take 0.75 s.
+   * Attempts of one part without progress before the download fails; one without any answer counts twice. 1 to 100,
+   * default 10. With the pauses between them 10 take 10.6 s on average, as long as a store takes to restart; 5 take
+   * 0.75 s.
    */
   readonly attempts: number;
-  /** Ask for a slow head a second time. */
+  /** Ask for a slow head a second time, for up to 6 % of the bytes sent. Default true. */
   readonly hedge: boolean;
 }
 
+/** What holds where nothing else is said: sized for a Workers' isolate. */
 export const defaultLimits: Limits = {
   windowParts: 6,
   partBytes: 4 * 1024 * 1024,

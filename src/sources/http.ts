@@ -51,6 +51,7 @@ import { versionFacts } from "./version-facts.ts";
 
 export type { Fetcher, FetchFunction, UpstreamInit } from "./upstream.ts";
 
+/** Options of {@link createHttpSource}; all but `url` are optional. Never changed. */
 export interface HttpSourceOptions {
   /** Base: the key is appended to its path, its own query is kept. http or https, without a password. */
   readonly url: string | URL;
@@ -60,7 +61,10 @@ export interface HttpSourceOptions {
   readonly fetch?: FetchFunction | undefined;
   /** Sent with every request (Authorization, say). Never sent to another host. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** Response headers passed on; `x-custom-*` for a prefix. Default: `defaultPassHeaders` of pass-headers.ts. */
+  /**
+   * Response headers passed on; `x-custom-*` for a prefix. Default: `content-type`, `-disposition`, `-language` and
+   * `-encoding`, `cache-control`, `expires`, `x-amz-meta-*`, `x-robots-tag`.
+   */
   readonly passHeaders?: readonly string[] | undefined;
   /** Passes the client's query on to the origin. Default false. */
   readonly query?: boolean | undefined;
@@ -83,7 +87,8 @@ interface Opened {
 /**
  * Makes a source of an HTTP origin. Sends nothing until something is opened.
  *
- * @throws TypeError for options that cannot work
+ * @throws TypeError for a URL that is not http or https or carries a password or a fragment, and for headers that cannot
+ * be sent, or passed on
  * @example
  * const source = createHttpSource({ url: "https://origin.example/data/" });
  */

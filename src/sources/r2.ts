@@ -40,6 +40,7 @@ import type {
 
 export type { R2BucketBinding } from "./r2-binding.ts";
 
+/** Options of {@link createR2Source}. */
 export interface R2SourceOptions {
   /** The binding (`env.OBJECTS`). */
   readonly bucket: R2BucketBinding;

@@ -48,6 +48,7 @@ export interface ClientKeys {
   readonly keyMd5: string;
 }
 
+/** What open() is asked for. A version, part or key that a source knows nothing of is refused (`unsupported`), never ignored. */
 export interface OpenRequest extends CallContext {
   readonly want: Want;
   /** The key as it stood in the URL, percent-encoding kept; absent where there was no URL. For stores behind a URL. */
@@ -137,8 +138,10 @@ export type KnownPiece =
   | { readonly kind: "zeros"; readonly range: ByteRange }
   | { readonly kind: "literal"; readonly range: ByteRange; readonly bytes: Uint8Array };
 
+/** A stretch of the object: one to be read, or one that needs no request. */
 export type Piece = StoredPiece | KnownPiece;
 
+/** One attempt at a part: what read() is told of the attempts before it. */
 export interface ReadRequest extends CallContext {
   /** Replicas this part has tried in this pass: do not ask them again. */
   tried(replica: string): boolean;
@@ -186,6 +189,7 @@ export interface OpenObject<P extends StoredPiece = StoredPiece> {
   replicas?(piece: P, context: CallContext): Promise<readonly string[]>;
 }
 
+/** One page of keys. */
 export interface ListRequest extends CallContext {
   /** Exclusive start key. */
   readonly after?: string | undefined;
@@ -195,16 +199,22 @@ export interface ListRequest extends CallContext {
   readonly delimiter?: string | undefined;
 }
 
+/** One key of a store, with what its listing tells. */
 export interface ListEntry {
   readonly key: string;
+  /** Bytes. */
   readonly size: number;
+  /** Entity tag, in quotes where the store's listing has them. */
   readonly etag?: string | undefined;
+  /** Milliseconds since the epoch. */
   readonly lastModified?: number | undefined;
 }
 
+/** A page of keys and of what was rolled up, each in byte order of UTF-8. May be empty although another one follows. */
 export interface ListPage {
   readonly entries: readonly ListEntry[];
+  /** Beginnings of keys up to their delimiter, which they end with; each stands for all keys that begin so. */
   readonly prefixes: readonly string[];
-  /** Where the next page starts, absent on the last one. */
+  /** The next request's `after`; absent on the last page. */
   readonly next?: string | undefined;
 }

@@ -32,7 +32,9 @@ export interface S3Bucket extends S3FrontMount {
   readonly mount: Mount;
 }
 
+/** Options of {@link createS3Front}. Never changed. */
 export interface S3FrontOptions {
+  /** Their names are distinct; an access key may stand at several, always with the same secret. */
   readonly buckets: readonly S3Bucket[];
   /** Prefixes of the plain mounts: a signed request below one of them is theirs, not one for an unknown bucket. */
   readonly otherPrefixes?: readonly string[] | undefined;

@@ -59,11 +59,11 @@ export interface SeaweedfsOptions {
   readonly awsKms?: AwsKmsOptions | undefined;
   /** SSE-KMS through OpenBao or Vault. */
   readonly vault?: VaultOptions | undefined;
-  /** How long metadata is believed, ms; an overwritten object may be served as it was for so long. Default 3000. */
+  /** How long metadata is believed, ms; an overwritten object may be served as it was for so long. 0 to 3,600,000, default 3,000. */
   readonly metadataTtlMs?: number | undefined;
-  /** How long locations are believed, ms; failures look them up at once. Default 600000. */
+  /** How long locations are believed, ms; failures look them up at once. 0 to 86,400,000, default 600,000. */
   readonly lookupTtlMs?: number | undefined;
-  /** Longest metadata answer, bytes: a chunk costs 250 to 900. Default 33554432. */
+  /** Longest metadata answer, bytes: a chunk costs 250 to 900. 64 KiB to 1 GiB, default 32 MiB. */
   readonly metadataBytes?: number | undefined;
   /**
    * Check CRC32C of chunks read whole that nothing else authenticates. Default false. Costs about 1.3 s of CPU a GiB, and
@@ -79,7 +79,10 @@ export interface SeaweedfsOptions {
   readonly etag?: EtagStyle | undefined;
   /** Where buckets lie (`filer.options.buckets_folder`). Default `/buckets`. */
   readonly bucketsFolder?: string | undefined;
-  /** Stored headers that go to the client. Default: `seaweedfsPassHeaders`. */
+  /**
+   * Stored headers that go to the client; `x-custom-*` for a prefix. Default: `content-type`, `-disposition`, `-language`
+   * and `-encoding`, `cache-control`, `expires`, `x-amz-meta-*`, and what S3 tells of storage class, redirect and encryption.
+   */
   readonly passHeaders?: readonly string[] | undefined;
   /** Instead of the global fetch, for everything in the cluster: a VPC, tunnel or mTLS binding. */
   readonly fetch?: SeaweedfsFetch | undefined;
