@@ -2,20 +2,14 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ReadaheadError } from "../../src/errors.ts";
 import type { ByteRange } from "../../src/readahead/byte-range.ts";
-import { byteLength, intersect } from "../../src/readahead/byte-range.ts";
-import type {
-  OpenObject,
-  OpenRequest,
-  ReadRequest,
-  StoredPiece,
-  Want,
-} from "../../src/sources/source.ts";
+import type { OpenObject, OpenRequest, StoredPiece, Want } from "../../src/sources/source.ts";
 import { discardBody, readAll } from "../support/bodies.ts";
 import { checkLeaks } from "../support/leak-check.ts";
 import { contentBytes, ramp } from "../support/object-bytes.ts";
 import type { TestDownload } from "../support/permits.ts";
 import { createTestDownload } from "../support/permits.ts";
 import { until } from "../support/until.ts";
+import { attemptIn, readJoined, readPieces } from "./engine-reads.ts";
 import {
   defaultHeaders,
   expectRamp,
@@ -63,48 +57,12 @@ export function describeSourceContract(
       return fixture.source.open(of, { ...download, want, ...more });
     }
 
-    function readRequest(): ReadRequest {
-      return { ...download, tried: () => false, suspect: () => false };
+    function readRange(object: OpenObject, range: ByteRange): Promise<Uint8Array> {
+      return readPieces(object, range, download);
     }
 
-    /** Bytes of the object as the engine would get them: piece by piece, literals and holes included. */
-    async function readRange(object: OpenObject, range: ByteRange): Promise<Uint8Array> {
-      const whole: StoredPiece = {
-        kind: "stored",
-        range: { start: 0, end: object.facts.size ?? range.end },
-      };
-      const pieces = object.pieces?.(range, download) ?? [whole];
-      const result = new Uint8Array(byteLength(range));
-      for await (const piece of pieces) {
-        const part = intersect(piece.range, range);
-        if (part === undefined) continue;
-        const offset = part.start - range.start;
-        if (piece.kind === "stored") {
-          const answer = await object.read(piece, part, readRequest());
-          const bytes = await readAll(answer.body);
-          expect(bytes.length, `bytes of [${part.start}, ${part.end})`).toBe(byteLength(part));
-          result.set(bytes, offset);
-        } else if (piece.kind === "literal") {
-          const from = part.start - piece.range.start;
-          result.set(piece.bytes.subarray(from, from + byteLength(part)), offset);
-        }
-      }
-      return result;
-    }
-
-    /** The bytes wanted, through `first` and then read(), as the engine joins them. */
-    async function readWanted(object: OpenObject, range: ByteRange): Promise<Uint8Array> {
-      if (object.first === undefined) return readRange(object, range);
-      expect(object.first.range.start).toBe(range.start);
-      const head = await readAll(object.first.body);
-      if (Number.isFinite(object.first.range.end))
-        expect(head.length, "bytes of first").toBe(byteLength(object.first.range));
-      if (head.length >= byteLength(range)) return head.subarray(0, byteLength(range));
-      const rest = await readRange(object, { start: range.start + head.length, end: range.end });
-      const all = new Uint8Array(byteLength(range));
-      all.set(head);
-      all.set(rest, head.length);
-      return all;
+    function readWanted(object: OpenObject, range: ByteRange): Promise<Uint8Array> {
+      return readJoined(object, range, download);
     }
 
     describe("open", () => {
@@ -284,11 +242,7 @@ export function describeSourceContract(
         expect(await rejection(fixture.source.open("never-opened", request))).toBe(refusal);
         const piece: StoredPiece = { kind: "stored", range: { start: 0, end: size } };
         if (object.pieces === undefined) {
-          const reading = object.read(
-            piece,
-            { start: 0, end: 10 },
-            { ...refused, tried: () => false, suspect: () => false },
-          );
+          const reading = object.read(piece, { start: 0, end: 10 }, attemptIn(refused));
           expect(await rejection(reading)).toBe(refusal);
         }
         expect(await fixture.requests?.()).toBe(before);

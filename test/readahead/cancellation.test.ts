@@ -3,7 +3,8 @@ import { createHttpSource } from "../../src/sources/http.ts";
 import { ramp } from "../support/object-bytes.ts";
 import { createStoreFetch } from "../support/store-fetch.ts";
 import { StoreSpace } from "../support/store-space.ts";
-import { describeCancellation, type TableStore } from "./support/cancellation-table.ts";
+import type { TableStore } from "./support/cancellation-scene.ts";
+import { describeCancellation } from "./support/cancellation-table.ts";
 import { MemoryStore } from "./support/memory-store.ts";
 
 describeCancellation("a source in memory", (script) => {
