@@ -7,12 +7,12 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { GiB } from "../test/support/units.ts";
 import { bundleWorker } from "./harness/bundle.ts";
 import { startClients } from "./harness/clients.ts";
 import { startOrigin } from "./harness/origin.ts";
 import { freePort } from "./harness/port.ts";
 import { cpuSeconds, endAll } from "./harness/processes.ts";
-import { GiB } from "./harness/suite.ts";
 import { startWorkerd } from "./workerd.ts";
 
 interface ProfileNode {

@@ -2,6 +2,7 @@
  * The samples: objects that `npm start` puts into the local bucket and its origin serves. Made on the fly from their
  * offset, so that hundreds of megabytes cost neither disk nor memory. Byte for byte the same on every machine.
  */
+import { MiB } from "../test/support/units.ts";
 
 /** One object, known at every offset. */
 export interface Sample {
@@ -12,7 +13,6 @@ export interface Sample {
   bytes(start: number, end: number): Uint8Array;
 }
 
-const MIB = 1024 ** 2;
 /** Prime, so that a slice displaced by whole parts (multiples of 256) shows. */
 const rampPeriod = 251;
 
@@ -107,7 +107,7 @@ function fixedSample(key: string, contentType: string, content: Uint8Array): Sam
 }
 
 /** What `npm start` offers, in the bucket and behind the origin. */
-export function createSamples(rampBytes = 200 * MIB): readonly Sample[] {
+export function createSamples(rampBytes = 200 * MiB): readonly Sample[] {
   return [
     rampSample("ramp.bin", rampBytes),
     textSample("hello.txt"),

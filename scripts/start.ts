@@ -9,6 +9,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { MiB } from "../test/support/units.ts";
 import { type Origin, startOrigin } from "./origin.ts";
 import { createSamples } from "./samples.ts";
 import { seed } from "./seed.ts";
@@ -27,7 +28,7 @@ const closers: (() => Promise<void>)[] = [];
 
 await requireFree(port, "--port", "PORT");
 await requireFree(originPort, "--origin-port", "ORIGIN_PORT");
-const samples = createSamples(rampMib * 1024 ** 2);
+const samples = createSamples(rampMib * MiB);
 origin = await startOrigin({ port: originPort, delayMs, samples });
 const extras = await startExtras({ base, delayMs });
 closers.push(() => extras.close());

@@ -1,14 +1,6 @@
 /** What a byte costs, how soon the first one comes, and what a client that leaves has cost. */
-import {
-  type Bar,
-  type Case,
-  GiB,
-  KiB,
-  MiB,
-  type Mode,
-  type ServerSpec,
-  type Variant,
-} from "../harness/suite.ts";
+import { GiB, KiB, MiB } from "../../test/support/units.ts";
+import type { Bar, Case, Mode, ServerSpec, Variant } from "../harness/suite.ts";
 import { ours, passThrough, roundsFor } from "./common.ts";
 
 function pipe(partBytes: number): ServerSpec {

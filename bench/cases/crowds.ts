@@ -1,5 +1,6 @@
 /** Many clients at once: slow ones, ones that stop reading, fast ones. */
-import { type Bar, type Case, KiB, MiB, type Mode, type Variant } from "../harness/suite.ts";
+import { KiB, MiB } from "../../test/support/units.ts";
+import type { Bar, Case, Mode, Variant } from "../harness/suite.ts";
 import { ours, passThrough, roundsFor } from "./common.ts";
 
 const counted = { kind: "ours", counted: true } as const;

@@ -1,5 +1,6 @@
 /** Hiding latency: windows against one read at a time, on an origin that waits before it answers. */
-import { type Bar, type Case, KiB, MiB, type Mode, type Variant } from "../harness/suite.ts";
+import { KiB, MiB } from "../../test/support/units.ts";
+import type { Bar, Case, Mode, Variant } from "../harness/suite.ts";
 import { ours, roundsFor } from "./common.ts";
 
 const part_bytes = 64 * KiB;

@@ -5,7 +5,8 @@
  * SeaweedFS's own figures stand beside it: MB/s of its sequential reader and its prefetch, as run on two cores like
  * these, and as claimed in the commit (hardware not stated). They are constants: nothing of SeaweedFS runs here.
  */
-import { type Bar, type Case, KiB, type Mode, type Variant } from "../harness/suite.ts";
+import { KiB } from "../../test/support/units.ts";
+import type { Bar, Case, Mode, Variant } from "../harness/suite.ts";
 import { ours, roundsFor } from "./common.ts";
 
 const chunkBytes = 64 * KiB;

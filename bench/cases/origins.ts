@@ -1,5 +1,6 @@
 /** Origins that are slow by the connection, and origins that stall and trickle. */
-import { type Case, MiB, type Mode, type Variant } from "../harness/suite.ts";
+import { MiB } from "../../test/support/units.ts";
+import type { Case, Mode, Variant } from "../harness/suite.ts";
 import { ours, passThrough, roundsFor } from "./common.ts";
 
 /** 10 MB/s a connection, without burst. */

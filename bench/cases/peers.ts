@@ -1,5 +1,6 @@
 /** What people use instead: nginx with its slice module, Traffic Server with its slice plugin. */
-import { type Case, KiB, MiB, type Mode, type Variant } from "../harness/suite.ts";
+import { KiB, MiB } from "../../test/support/units.ts";
+import type { Case, Mode, Variant } from "../harness/suite.ts";
 import { ours, roundsFor } from "./common.ts";
 
 export function nginx(mode: Mode): Case {

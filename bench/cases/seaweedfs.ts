@@ -1,15 +1,6 @@
 /** SeaweedFS: volume servers behind the window, the way to the first byte, and what decryption costs. */
-import {
-  type Bar,
-  type Case,
-  GiB,
-  KiB,
-  MiB,
-  type Mode,
-  type OurLimits,
-  type ServerSpec,
-  type Variant,
-} from "../harness/suite.ts";
+import { GiB, KiB, MiB } from "../../test/support/units.ts";
+import type { Bar, Case, Mode, OurLimits, ServerSpec, Variant } from "../harness/suite.ts";
 import { roundsFor } from "./common.ts";
 
 function weed(limits: OurLimits = {}): ServerSpec {

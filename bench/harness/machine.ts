@@ -2,10 +2,10 @@
 import { spawnSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { cpus, release, totalmem } from "node:os";
+import { GiB } from "../../test/support/units.ts";
 import { nginxVersion } from "../peers/nginx.ts";
 import { trafficServerVersion } from "../peers/trafficserver.ts";
 import { workerdBinary } from "../workerd.ts";
-import { GiB } from "./suite.ts";
 
 export interface Setting {
   readonly machine: string;

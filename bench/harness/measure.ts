@@ -1,4 +1,5 @@
 /** Runs one load once against one server and says what it cost: the only place that knows how to do what a load says. */
+import { GiB, MiB } from "../../test/support/units.ts";
 import type { Result } from "../client/download.ts";
 import type { Job } from "../client.ts";
 import { customerHeaders } from "../origin/seaweedfs-keys.ts";
@@ -7,7 +8,7 @@ import type { Origin } from "./origin.ts";
 import { cpuSeconds, resetPeak, residentBytes } from "./processes.ts";
 import type { RunningServer } from "./servers.ts";
 import { quantile } from "./stats.ts";
-import { GiB, type Load, type Metric, MiB, type RunResult, type Variant } from "./suite.ts";
+import type { Load, Metric, RunResult, Variant } from "./suite.ts";
 
 /** The processes that every run shares. */
 export interface Bench {

@@ -2,10 +2,11 @@
  * Runs a case: every variant once a round, all rounds interleaved, every second round in the opposite order, so that
  * what drifts on the machine meets all of them alike. Servers live as long as their case and are warmed once.
  */
+import { MiB } from "../../test/support/units.ts";
 import { type Bench, measure } from "./measure.ts";
 import { type RunningServer, startServer } from "./servers.ts";
 import { type BarResult, type Figure, judge, summarise } from "./stats.ts";
-import { type Case, type Metric, MiB, type RunResult, type Variant } from "./suite.ts";
+import type { Case, Metric, RunResult, Variant } from "./suite.ts";
 
 export interface VariantResult {
   readonly name: string;

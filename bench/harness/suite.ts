@@ -161,7 +161,3 @@ export interface RunResult {
   readonly samples?: readonly (readonly [number, number])[] | undefined;
   readonly problem?: string | undefined;
 }
-
-export const KiB = 1024;
-export const MiB = 1024 * KiB;
-export const GiB = 1024 * MiB;

@@ -7,11 +7,11 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { blocks, rampSample, textSample } from "../../scripts/samples.ts";
+import { MiB } from "../support/units.ts";
 import { type Started, startLocal } from "./support/start.ts";
 
 const run = promisify(execFile);
-const MIB = 1024 ** 2;
-const ramp = rampSample("ramp.bin", 64 * MIB);
+const ramp = rampSample("ramp.bin", 64 * MiB);
 const rampHash = createHash("sha256");
 for (const block of blocks(ramp)) rampHash.update(block);
 const rampDigest = rampHash.digest("hex");
@@ -54,7 +54,7 @@ for (const mount of ["files", "origin"]) {
     it("curl -r: a range, the end, the last byte", async () => {
       for (const [range, start, end] of [
         ["1000003-9000007", 1_000_003, 9_000_008],
-        [`${60 * MIB}-`, 60 * MIB, ramp.size],
+        [`${60 * MiB}-`, 60 * MiB, ramp.size],
         ["-1", ramp.size - 1, ramp.size],
       ] as const) {
         await run("curl", ["-sS", "--fail", "-r", range, "-o", place("range"), url()]);
@@ -64,7 +64,7 @@ for (const mount of ["files", "origin"]) {
     });
 
     it("curl -C -: goes on where it stopped", async () => {
-      await begun(place("resumed"), 11 * MIB + 3);
+      await begun(place("resumed"), 11 * MiB + 3);
       await run("curl", ["-sS", "--fail", "-C", "-", "-o", place("resumed"), url()]);
       expect(await digest(place("resumed"))).toBe(rampDigest);
     });
@@ -79,7 +79,7 @@ for (const mount of ["files", "origin"]) {
     });
 
     it("wget -c: goes on where it stopped", async () => {
-      await begun(place("wget"), 7 * MIB + 1);
+      await begun(place("wget"), 7 * MiB + 1);
       await run("wget", ["-q", "-c", "-O", place("wget"), url()]);
       expect(await digest(place("wget"))).toBe(rampDigest);
     });

@@ -5,12 +5,11 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { SummaryRecord } from "../../src/observe/record.ts";
 import { jsonBytes, RECORD_BYTES } from "../../src/observe/record.ts";
+import { MiB } from "../support/units.ts";
 import { rawGet } from "./observe-support/raw-client.ts";
 import { type ScriptedOrigin, startScriptedOrigin } from "./observe-support/scripted-origin.ts";
 import { type TracedItem, tracedItems, traceOptions } from "./observe-support/trace-worker.ts";
 import { startWorkerd, type Workerd } from "./support/workerd.ts";
-
-const MIB = 1024 * 1024;
 
 let origin: ScriptedOrigin;
 let workerd: Workerd;
@@ -76,8 +75,8 @@ afterAll(async () => {
 describe("the summary record in a Tail Worker", () => {
   it("tells of a complete download", async () => {
     origin.script = () => ({});
-    const { ray, response } = await get(`/origin/ramp/${20 * MIB}`);
-    expect((await response.arrayBuffer()).byteLength).toBe(20 * MIB);
+    const { ray, response } = await get(`/origin/ramp/${20 * MiB}`);
+    expect((await response.arrayBuffer()).byteLength).toBe(20 * MiB);
     const { record, invocation } = await theRecord(ray);
     expect(invocation).toBe("ok");
     expect(record).toMatchObject({
@@ -85,15 +84,15 @@ describe("the summary record in a Tail Worker", () => {
       version: 1,
       request: ray,
       mount: "origin",
-      key: `ramp/${20 * MIB}`,
+      key: `ramp/${20 * MiB}`,
       method: "GET",
       status: 200,
       outcome: "complete",
       endedBy: "done",
-      ranges: [[0, 20 * MIB]],
-      size: 20 * MIB,
-      bytesSent: 20 * MIB,
-      bytesFetched: 20 * MIB,
+      ranges: [[0, 20 * MiB]],
+      size: 20 * MiB,
+      bytesSent: 20 * MiB,
+      bytesFetched: 20 * MiB,
       bytesWasted: 0,
       retries: 0,
     });
@@ -113,13 +112,13 @@ describe("the summary record in a Tail Worker", () => {
   });
 
   it("tells of a range", async () => {
-    const { ray, response } = await get(`/origin/ramp/${MIB}`, { range: "bytes=100-1099" });
+    const { ray, response } = await get(`/origin/ramp/${MiB}`, { range: "bytes=100-1099" });
     await response.arrayBuffer();
     expect((await theRecord(ray)).record).toMatchObject({
       status: 206,
       outcome: "complete",
       ranges: [[100, 1100]],
-      size: MIB,
+      size: MiB,
       bytesSent: 1000,
     });
   });
@@ -127,7 +126,7 @@ describe("the summary record in a Tail Worker", () => {
   it("tells of a client that resets the connection mid-way", async () => {
     origin.script = () => ({ rate: 2_000_000 });
     const ray = nextRay();
-    const client = rawGet(`${workerd.url}/origin/ramp/${200 * MIB}`, { "cf-ray": ray });
+    const client = rawGet(`${workerd.url}/origin/ramp/${200 * MiB}`, { "cf-ray": ray });
     await client.received(300_000);
     client.reset();
     const { record, invocation } = await theRecord(ray);
@@ -135,14 +134,14 @@ describe("the summary record in a Tail Worker", () => {
     expect(["client-signal", "stream-cancel", "write-failed"]).toContain(record.endedBy);
     expect(record).not.toHaveProperty("error");
     expect(record.bytesSent).toBeGreaterThan(200_000);
-    expect(record.bytesSent).toBeLessThan(200 * MIB);
+    expect(record.bytesSent).toBeLessThan(200 * MiB);
     expect(typeof invocation).toBe("string");
     await expect.poll(() => origin.open()).toBe(0);
   });
 
   it("tells of a client that is gone before headers", async () => {
     origin.script = () => ({ silent: true });
-    const path = `/ramp/${3 * MIB}`;
+    const path = `/ramp/${3 * MiB}`;
     const asked = origin.asked(path);
     const ray = nextRay();
     const client = rawGet(`${workerd.url}/origin${path}`, { "cf-ray": ray });
@@ -161,8 +160,8 @@ describe("the summary record in a Tail Worker", () => {
 
   it("tells of an upstream that fails after headers", async () => {
     origin.script = ({ start, end }) =>
-      start >= MIB ? { status: 503 } : { delayMs: end - start > 0 ? 1 : 0 };
-    const { ray, response } = await get(`/strict/ramp/${8 * MIB}`);
+      start >= MiB ? { status: 503 } : { delayMs: end - start > 0 ? 1 : 0 };
+    const { ray, response } = await get(`/strict/ramp/${8 * MiB}`);
     expect(response.status).toBe(200);
     await expect(response.arrayBuffer()).rejects.toThrow();
     const { record } = await theRecord(ray);
@@ -172,12 +171,12 @@ describe("the summary record in a Tail Worker", () => {
       endedBy: "upstream",
       error: { kind: "unavailable" },
     });
-    expect(record.bytesSent).toBeLessThan(8 * MIB);
+    expect(record.bytesSent).toBeLessThan(8 * MiB);
   });
 
   it("tells of an upstream that fails before headers", async () => {
     origin.script = () => ({ status: 503 });
-    const { ray, response } = await get(`/strict/ramp/${4 * MIB}`);
+    const { ray, response } = await get(`/strict/ramp/${4 * MiB}`);
     expect(response.status).toBe(503);
     await response.arrayBuffer();
     expect((await theRecord(ray)).record).toMatchObject({
@@ -190,8 +189,8 @@ describe("the summary record in a Tail Worker", () => {
 
   it("tells of what was retried", async () => {
     origin.script = ({ start, before }) => (start > 0 && before === 0 ? { status: 503 } : {});
-    const { ray, response } = await get(`/origin/ramp/${3 * MIB}`);
-    expect((await response.arrayBuffer()).byteLength).toBe(3 * MIB);
+    const { ray, response } = await get(`/origin/ramp/${3 * MiB}`);
+    expect((await response.arrayBuffer()).byteLength).toBe(3 * MiB);
     const { record } = await theRecord(ray);
     expect(record).toMatchObject({ outcome: "complete" });
     expect(record.retries).toBeGreaterThan(0);

@@ -4,13 +4,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { rampSample, textSample, toneSample } from "../../scripts/samples.ts";
+import { MiB } from "../support/units.ts";
 import { ask } from "./support/http.ts";
 import { commands } from "./support/readme.ts";
 import { isTaken, root, type Started, startLocal } from "./support/start.ts";
 
 const run = promisify(execFile);
-const MIB = 1024 ** 2;
-const ramp = rampSample("ramp.bin", 8 * MIB);
+const ramp = rampSample("ramp.bin", 8 * MiB);
 
 /** Resolves when the port is free again; fails after five seconds. */
 async function freed(port: number): Promise<void> {

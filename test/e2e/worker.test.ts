@@ -2,11 +2,11 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Origin, startOrigin } from "../../scripts/origin.ts";
 import { createSamples, rampSample } from "../../scripts/samples.ts";
+import { MiB } from "../support/units.ts";
 import { ask } from "./support/http.ts";
 import { startWorkerd, type Workerd } from "./support/workerd.ts";
 
-const MIB = 1024 ** 2;
-const ramp = rampSample("ramp.bin", 24 * MIB + 7);
+const ramp = rampSample("ramp.bin", 24 * MiB + 7);
 const odd = rampSample("dir/ä b+c%d.bin", 1000);
 
 /** The sample's bytes, for comparison. */
@@ -18,7 +18,7 @@ let origin: Origin;
 let worker: Workerd;
 
 beforeAll(async () => {
-  const small = createSamples().filter(({ size }) => size < MIB);
+  const small = createSamples().filter(({ size }) => size < MiB);
   origin = await startOrigin({
     samples: [ramp, ...small, { ...odd, key: encodeURI(odd.key).replace("+", "%2B") }],
     delayMs: 5,
@@ -50,7 +50,7 @@ describe("the built Worker under bare workerd", () => {
   });
 
   it("sends a range with its exact length, across parts", async () => {
-    const [start, end] = [3 * MIB - 11, 17 * MIB + 5];
+    const [start, end] = [3 * MiB - 11, 17 * MiB + 5];
     const { status, headers, body } = await ask(`${worker.url}/origin/ramp.bin`, {
       headers: { range: `bytes=${start}-${end - 1}` },
     });
@@ -61,7 +61,7 @@ describe("the built Worker under bare workerd", () => {
   });
 
   it("sends the last bytes and the very last one", async () => {
-    for (const length of [1, 100_000, 9 * MIB]) {
+    for (const length of [1, 100_000, 9 * MiB]) {
       const { status, body } = await ask(`${worker.url}/origin/ramp.bin`, {
         headers: { range: `bytes=-${length}` },
       });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { KiB } from "../support/units.ts";
 import { ramp } from "./fake-source.ts";
-import { expectRamp, film, KIB, problemOf, useHarness } from "./harness.ts";
+import { expectRamp, film, problemOf, useHarness } from "./harness.ts";
 
 const harness = useHarness();
 
@@ -23,14 +24,14 @@ describe("GET", () => {
 
   it("opens with the first part only, which doubles as the first read", async () => {
     await harness.get();
-    expect(harness.source.opens.map(({ want }) => want)).toEqual([{ start: 0, end: 256 * KIB }]);
-    expect(harness.source.reads[0]?.start).toBe(256 * KIB);
+    expect(harness.source.opens.map(({ want }) => want)).toEqual([{ start: 0, end: 256 * KiB }]);
+    expect(harness.source.reads[0]?.start).toBe(256 * KiB);
   });
 
   it.each([
     ["bytes=0-9", 0, 10, { start: 0, end: 10 }],
-    ["bytes=999990-", 999_990, 1_000_000, { start: 999_990, end: 999_990 + 256 * KIB }],
-    ["bytes=300000-800000", 300_000, 800_001, { start: 300_000, end: 300_000 + 256 * KIB }],
+    ["bytes=999990-", 999_990, 1_000_000, { start: 999_990, end: 999_990 + 256 * KiB }],
+    ["bytes=300000-800000", 300_000, 800_001, { start: 300_000, end: 300_000 + 256 * KiB }],
     ["bytes=-10", 999_990, 1_000_000, { suffix: 10 }],
   ])(
     "answers %s with 206, opening with exactly what it starts with",
@@ -50,7 +51,7 @@ describe("GET", () => {
     expectRamp(bytes, 500_000, 1_000_000);
     expect(harness.source.opens.map(({ want }) => want)).toEqual([
       "facts",
-      { start: 500_000, end: 500_000 + 256 * KIB },
+      { start: 500_000, end: 500_000 + 256 * KiB },
     ]);
   });
 
@@ -131,7 +132,7 @@ describe("objects out of the ordinary", () => {
     expect((await harness.get({ range: "bytes=-5" })).status).toBe(200);
   });
 
-  it.each([1, 256 * KIB - 1, 256 * KIB, 256 * KIB + 1])("sends %i bytes", async (size) => {
+  it.each([1, 256 * KiB - 1, 256 * KiB, 256 * KiB + 1])("sends %i bytes", async (size) => {
     harness.source.objects.set("film.mp4", { ...film, size });
     const { bytes, headers } = await harness.get();
     expectRamp(bytes, 0, size);

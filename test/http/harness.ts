@@ -9,9 +9,8 @@ import type { Finish, RequestFacts } from "../../src/http/observer.ts";
 import { Budget } from "../../src/readahead/budget.ts";
 import { checkLeaks, watchBudget } from "../support/leak-check.ts";
 import { firstDifference } from "../support/object-bytes.ts";
+import { KiB } from "../support/units.ts";
 import { type FakeObject, FakeSource, ramp } from "./fake-source.ts";
-
-export const KIB = 1024;
 
 /** What `/files/film.mp4` is unless a test says otherwise. */
 export const film: FakeObject = {
@@ -50,7 +49,7 @@ export function useHarness(): Harness {
   checkLeaks();
   const harness: Harness = {
     source: new FakeSource(),
-    budget: new Budget(32 * KIB * KIB, 96),
+    budget: new Budget(32 * KiB * KiB, 96),
     waiting: [],
     begun: [],
     finishes: [],
@@ -89,7 +88,7 @@ export function useHarness(): Harness {
   beforeEach(() => {
     harness.source = new FakeSource();
     harness.source.objects.set("film.mp4", film);
-    harness.budget = new Budget(32 * KIB * KIB, 96);
+    harness.budget = new Budget(32 * KiB * KiB, 96);
     harness.waiting = [];
     harness.begun = [];
     harness.finishes = [];

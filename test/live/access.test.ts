@@ -3,12 +3,12 @@ import { afterAll, beforeAll, describe, expect, it, type TestContext } from "vit
 import type { SeaweedfsFetch } from "../../src/sources/seaweedfs/request.ts";
 import { contentBytes, ramp } from "../support/object-bytes.ts";
 import { downloadKey } from "../support/seaweedfs/download-object.ts";
+import { MiB } from "../support/units.ts";
 import {
   entryOf,
   expectContent,
   filer,
   locationsOf,
-  MiB,
   master,
   ok,
   put,

@@ -5,12 +5,12 @@
 import { afterAll, describe, expect, it } from "vitest";
 import { contentBytes, ramp } from "../support/object-bytes.ts";
 import { downloadKey } from "../support/seaweedfs/download-object.ts";
+import { MiB } from "../support/units.ts";
 import {
   entryOf,
   expectContent,
   filer,
   locationsOf,
-  MiB,
   master,
   put,
   removeAll,

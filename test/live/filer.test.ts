@@ -5,6 +5,7 @@ import { encodePath } from "../../src/sources/seaweedfs/name.ts";
 import { contentBytes, ramp } from "../support/object-bytes.ts";
 import { downloadKey } from "../support/seaweedfs/download-object.ts";
 import { encodeManifest } from "../support/seaweedfs/manifest-bytes.ts";
+import { MiB } from "../support/units.ts";
 import { chunkOf, createEntry, hasGrpc } from "./support/filer-grpc.ts";
 import {
   askFiler,
@@ -13,7 +14,6 @@ import {
   factsOf,
   filer,
   folder,
-  MiB,
   master,
   ok,
   put,

@@ -8,12 +8,12 @@ import { contentBytes, ramp } from "../support/object-bytes.ts";
 import { downloadKey } from "../support/seaweedfs/download-object.ts";
 import { customerKeyHeaders } from "../support/seaweedfs/objects.ts";
 import { readKey } from "../support/seaweedfs/read-object.ts";
+import { MiB } from "../support/units.ts";
 import {
   entryOf,
   expectContent,
   factsOf,
   filer,
-  MiB,
   ok,
   setting,
   skip,

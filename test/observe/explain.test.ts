@@ -5,8 +5,7 @@ import type { ByteRange } from "../../src/readahead/byte-range.ts";
 import { createDownload } from "../../src/readahead/download.ts";
 import type { Limits } from "../../src/readahead/limits.ts";
 import type { Facts, OpenObject, Source, StoredPiece } from "../../src/sources/source.ts";
-
-const MIB = 1024 * 1024;
+import { MiB } from "../support/units.ts";
 
 interface Store {
   readonly size: number;
@@ -118,7 +117,7 @@ async function partsOfDownload(store: Store, range: ByteRange): Promise<ByteRang
 
 describe("createExplain", () => {
   it("plans what a download of the same range then does, and reads nothing", async () => {
-    const store = { size: 100 * MIB + 17 };
+    const store = { size: 100 * MiB + 17 };
     const { plan, answer, cost } = await explanation(store);
     const planned = plan.list.flatMap((part) => (part.kind === "read" ? [part.range] : []));
     expect(planned).toEqual(await partsOfDownload(store, { start: 0, end: store.size }));
@@ -140,18 +139,18 @@ describe("createExplain", () => {
       subrequestsAllowed: 10_000,
       r2ClassB: null,
     });
-    expect(cost.heldBytes).toBeLessThanOrEqual(32 * MIB + 64 * 1024);
+    expect(cost.heldBytes).toBeLessThanOrEqual(32 * MiB + 64 * 1024);
   });
 
   it("plans a range across chunks of the store, with the replicas of each by label", async () => {
-    const store = { size: 20 * MIB, pieceBytes: 3 * MIB + 1 };
-    const range = { start: 5 * MIB, end: 12 * MIB };
+    const store = { size: 20 * MiB, pieceBytes: 3 * MiB + 1 };
+    const range = { start: 5 * MiB, end: 12 * MiB };
     const { plan, answer } = await explanation(store, {
       range: `bytes=${range.start}-${range.end - 1}`,
     });
     const planned = plan.list.flatMap((part) => (part.kind === "read" ? [part.range] : []));
     expect(planned).toEqual(await partsOfDownload(store, range));
-    expect(answer).toMatchObject({ status: 206, bytes: 7 * MIB });
+    expect(answer).toMatchObject({ status: 206, bytes: 7 * MiB });
     expect(plan.pieces).toBe(3);
     expect(plan.list[0]).toMatchObject({ replicas: ["r1", "r2"] });
     expect(JSON.stringify(plan)).not.toContain("10.0.0");
@@ -159,7 +158,7 @@ describe("createExplain", () => {
 
   it("shows upstream addresses where the mount does", async () => {
     const told = await explanation(
-      { size: MIB, pieceBytes: MIB },
+      { size: MiB, pieceBytes: MiB },
       {},
       { showsReplicas: (mount) => mount === "files" },
     );
@@ -167,21 +166,21 @@ describe("createExplain", () => {
   });
 
   it("never cuts a chunk that must be read in one go", async () => {
-    const told = await explanation({ size: 20 * MIB, pieceBytes: 8 * MIB, atomic: true });
+    const told = await explanation({ size: 20 * MiB, pieceBytes: 8 * MiB, atomic: true });
     expect(told.plan.list).toMatchObject([
-      { whole: true, range: { start: 0, end: 8 * MIB } },
-      { whole: true, range: { start: 8 * MIB, end: 16 * MIB } },
-      { whole: true, range: { start: 16 * MIB, end: 20 * MIB } },
+      { whole: true, range: { start: 0, end: 8 * MiB } },
+      { whole: true, range: { start: 8 * MiB, end: 16 * MiB } },
+      { whole: true, range: { start: 16 * MiB, end: 20 * MiB } },
     ]);
   });
 
   it("says why an object is one stream", async () => {
     const weak = await explanation({
-      size: 9 * MIB,
+      size: 9 * MiB,
       facts: { pin: undefined, unversioned: "weak entity tag" },
     });
     expect(weak.plan).toMatchObject({ sequential: "weak entity tag", parts: 1, windowParts: 1 });
-    const plain = await explanation({ size: 9 * MIB, rangeable: false });
+    const plain = await explanation({ size: 9 * MiB, rangeable: false });
     expect(plain.plan).toMatchObject({ sequential: "the store ignores ranges", parts: 1 });
   });
 
@@ -194,7 +193,7 @@ describe("createExplain", () => {
 
   it("tells that a plan would be refused", async () => {
     const refused = { kind: "too-many-parts", status: 501 };
-    const told = await explanation({ size: 3 * MIB, limits: { subrequests: 1 } });
+    const told = await explanation({ size: 3 * MiB, limits: { subrequests: 1 } });
     expect(told.answer).toMatchObject(refused);
     const small = await explanation({ size: 100_000, limits: { subrequests: 1 } });
     expect(small.answer).toMatchObject({ kind: "whole", status: 200 });
@@ -206,19 +205,19 @@ describe("createExplain", () => {
       limits: { subrequests: 10_000_000 },
     });
     expect(plan.estimated).toBe(true);
-    const fewest = (5 * 1024 ** 4) / (4 * MIB);
+    const fewest = (5 * 1024 ** 4) / (4 * MiB);
     expect(plan.parts).toBeGreaterThanOrEqual(fewest);
     expect(plan.parts).toBeLessThan(fewest * 1.01);
   });
 
   it("counts R2's class B operations for an R2 mount only", async () => {
-    const told = await explanation({ size: 30 * MIB }, {}, { sourceOf: () => "r2" });
+    const told = await explanation({ size: 30 * MiB }, {}, { sourceOf: () => "r2" });
     expect(told.cost.r2ClassB).toBe(told.plan.parts);
     expect(told.mount.source).toBe("r2");
   });
 
   it("plans nothing for an answer without a body", async () => {
-    const told = await explanation({ size: MIB }, { "if-none-match": '"v1"' });
+    const told = await explanation({ size: MiB }, { "if-none-match": '"v1"' });
     expect(told.answer).toEqual({ kind: "not-modified", status: 304, ranges: [], bytes: 0 });
     expect(told.plan).toMatchObject({ parts: 0, list: [] });
   });
@@ -226,7 +225,7 @@ describe("createExplain", () => {
   it("gives a browser a page without scripts, everything escaped", async () => {
     const evil = `"><script>alert(1)</script>&'.bin`;
     const { response } = ask(
-      { size: 30 * MIB, facts: { headers: { "content-type": "<b>x</b>" } } },
+      { size: 30 * MiB, facts: { headers: { "content-type": "<b>x</b>" } } },
       { accept: "text/html,application/xhtml+xml,*/*;q=0.8" },
       {},
       evil,
@@ -243,11 +242,11 @@ describe("createExplain", () => {
   });
 
   it("draws the map to scale", async () => {
-    const { response } = ask({ size: 30 * MIB }, { accept: "text/html" });
+    const { response } = ask({ size: 30 * MiB }, { accept: "text/html" });
     const widths = [...(await (await response).text()).matchAll(/flex-grow:(\d+)/g)].map((match) =>
       Number(match[1]),
     );
-    expect(widths.reduce((sum, width) => sum + width, 0)).toBe(30 * MIB);
+    expect(widths.reduce((sum, width) => sum + width, 0)).toBe(30 * MiB);
     expect(widths[0]).toBe(256 * 1024);
   });
 });

@@ -11,11 +11,11 @@ import type { Layout } from "../../src/readahead/layout.ts";
 import { firstPartBytes } from "../../src/readahead/plan.ts";
 import { delay } from "../../src/readahead/retry.ts";
 import type { StoredPiece } from "../../src/sources/source.ts";
+import { KiB } from "../support/units.ts";
 import { WatchedBudget } from "../support/watched-budget.ts";
 import { type MemoryFault, MemoryStore } from "./support/memory-store.ts";
 import { isRamp, rampBytes } from "./support/ramp.ts";
 
-const KIB = 1024;
 /** Longer than any case can take that does not hang. */
 const LONGEST_MS = 3_600_000;
 
@@ -36,14 +36,14 @@ const fault = fc.oneof(
 ) satisfies fc.Arbitrary<MemoryFault>;
 
 const store = fc.record({
-  size: fc.integer({ min: 1, max: 2_000 * KIB }),
+  size: fc.integer({ min: 1, max: 2_000 * KiB }),
   faults: fc.array(fc.record({ at: fc.nat(30), fault }), { maxLength: 6 }),
-  blockBytes: fc.constantFrom(4 * KIB, 64 * KIB, 300 * KIB),
+  blockBytes: fc.constantFrom(4 * KiB, 64 * KiB, 300 * KiB),
   known: fc.boolean(),
   /** Headers of the n-th answer, ms; none: at once. */
   lateMs: fc.option(fc.array(fc.nat(3_000), { minLength: 1, maxLength: 8 }), { nil: undefined }),
   slow: fc.option(
-    fc.record({ from: fc.nat(2_000 * KIB), everyMs: fc.integer({ min: 1, max: 300 }) }),
+    fc.record({ from: fc.nat(2_000 * KiB), everyMs: fc.integer({ min: 1, max: 300 }) }),
     {
       nil: undefined,
     },
@@ -52,7 +52,7 @@ const store = fc.record({
   refresh: fc.constantFrom(undefined, "changed" as const, "unchanged" as const),
   suspectTailBytes: fc.constantFrom(undefined, 64),
   chunk: fc.option(
-    fc.record({ bytes: fc.integer({ min: 20 * KIB, max: 500 * KIB }), held: fc.boolean() }),
+    fc.record({ bytes: fc.integer({ min: 20 * KiB, max: 500 * KiB }), held: fc.boolean() }),
     { nil: undefined },
   ),
 });
@@ -71,7 +71,7 @@ const limits = fc.record({
   hedge: fc.boolean(),
   windowParts: fc.integer({ min: 1, max: 8 }),
   unanswered: fc.integer({ min: 1, max: 8 }),
-  partBytes: fc.constantFrom(16 * KIB, 100 * KIB, 1024 * KIB, 4096 * KIB),
+  partBytes: fc.constantFrom(16 * KiB, 100 * KiB, 1024 * KiB, 4096 * KiB),
   holdMs: fc.constantFrom(10, 500, 5_000, 15_000),
   stallMs: fc.constantFrom(300, 10_000),
   firstByteMs: fc.constantFrom(500, 30_000),
@@ -86,7 +86,7 @@ type Job = {
 type Values<A> = A extends fc.Arbitrary<infer T> ? T : never;
 
 const crowd = fc.record({
-  budgetBytes: fc.constantFrom(0, 100 * KIB, 600 * KIB, 4096 * KIB),
+  budgetBytes: fc.constantFrom(0, 100 * KiB, 600 * KiB, 4096 * KiB),
   openUpstreams: fc.constantFrom(2, 6, 96),
   jobs: fc.array(fc.record({ store, client, limits }), { minLength: 1, maxLength: 4 }),
 });

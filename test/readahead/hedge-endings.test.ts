@@ -5,12 +5,12 @@ import type { ByteRange } from "../../src/readahead/byte-range.ts";
 import { delay } from "../../src/readahead/retry.ts";
 import type { Answer, Source } from "../../src/sources/source.ts";
 import { checkLeaks } from "../support/leak-check.ts";
+import { KiB } from "../support/units.ts";
 import { rampBytes } from "./support/ramp.ts";
 import { expectRamp } from "./support/read-stream.ts";
 import { expectSettled, type WatchedDownload, watchDownload } from "./support/watched-download.ts";
 
-const KIB = 1024;
-const partBytes = 128 * KIB;
+const partBytes = 128 * KiB;
 const parts = 40;
 const size = parts * partBytes;
 /** The part whose first two attempts are scripted: by then enough others have shown what is normal. */
@@ -150,7 +150,7 @@ it("a hedge that overtakes an attempt parked for a slow client is let go like an
       type: "bytes",
       async pull(controller) {
         if (position === start) await new Promise((resolve) => setTimeout(resolve, 100));
-        const next = Math.min(end, position + 16 * KIB);
+        const next = Math.min(end, position + 16 * KiB);
         controller.enqueue(rampBytes(position, next));
         position = next;
         if (position === end) controller.close();
@@ -160,12 +160,12 @@ it("a hedge that overtakes an attempt parked for a slow client is let go like an
   const watched = watchDownload({ limits });
   const other = watched.budget.lease();
   const taking = () => {
-    while (other.take(16 * KIB));
-    while (other.reserve(16 * KIB));
+    while (other.take(16 * KiB));
+    while (other.reserve(16 * KiB));
   };
   const total = await readAll(watched, sourceOf(inSteps, inSteps), (position) => {
     if (position > (scripted - 8) * partBytes) taking();
-    if (position === from + 16 * KIB) return 60_000;
+    if (position === from + 16 * KiB) return 60_000;
     return position < from ? 6 : 1;
   });
   other.release();

@@ -1,12 +1,10 @@
 /** Bodies that are slow but alive, and bodies that end late or never: no byte is lost, nobody waits for ever. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { checkLeaks } from "../support/leak-check.ts";
+import { KiB, MiB } from "../support/units.ts";
 import { MemoryStore } from "./support/memory-store.ts";
 import { readRamp } from "./support/read-stream.ts";
 import { expectSettled, watchDownload } from "./support/watched-download.ts";
-
-const KIB = 1024;
-const MIB = 1024 * KIB;
 
 checkLeaks();
 beforeEach(() => void vi.useFakeTimers());
@@ -24,24 +22,24 @@ async function passTime<T>(promise: Promise<T>): Promise<T> {
 }
 
 describe("a store that slows down and goes on", () => {
-  const slow = { from: MIB, everyMs: 50 };
+  const slow = { from: MiB, everyMs: 50 };
   const limits = { stallMs: 500 };
 
   it("costs one retry a part at most, however small the parts", async () => {
-    const store = new MemoryStore({ size: 2 * MIB, blockBytes: 4 * KIB, slow });
-    const watched = watchDownload({ limits: { ...limits, partBytes: 64 * KIB, windowParts: 4 } });
+    const store = new MemoryStore({ size: 2 * MiB, blockBytes: 4 * KiB, slow });
+    const watched = watchDownload({ limits: { ...limits, partBytes: 64 * KiB, windowParts: 4 } });
     const stream = await watched.stream(store.source);
-    expect(await passTime(readRamp(stream))).toBe(2 * MIB);
+    expect(await passTime(readRamp(stream))).toBe(2 * MiB);
     // The parts that were asked for while the store was fast; whoever comes later reads as it comes.
     expect(expectSettled(watched).retries).toBeLessThanOrEqual(4);
   });
 
   it("does not break an object that cannot be asked for again", async () => {
     const facts = { unversioned: "weak ETag", pin: undefined };
-    const store = new MemoryStore({ size: 4 * MIB, blockBytes: 16 * KIB, slow, facts });
+    const store = new MemoryStore({ size: 4 * MiB, blockBytes: 16 * KiB, slow, facts });
     const watched = watchDownload({ limits });
     const stream = await watched.stream(store.source);
-    expect(await passTime(readRamp(stream))).toBe(4 * MIB);
+    expect(await passTime(readRamp(stream))).toBe(4 * MiB);
     expect(expectSettled(watched)).toMatchObject({ retries: 0, attempts: 1 });
   });
 });
@@ -60,14 +58,14 @@ describe("a body whose end does not come", () => {
   });
 
   it("is not raced for nothing in the middle of a window", async () => {
-    const size = 16 * MIB;
+    const size = 16 * MiB;
     const stuck = 8;
     const faults = Array.from({ length: 40 }, (_, at) => ({
       at,
-      fault: { kind: "stall", after: at === stuck ? MIB : 2 * size } as const,
+      fault: { kind: "stall", after: at === stuck ? MiB : 2 * size } as const,
     }));
     const store = new MemoryStore({ size, faults });
-    const watched = watchDownload({ limits: { hedge: true, partBytes: MIB } });
+    const watched = watchDownload({ limits: { hedge: true, partBytes: MiB } });
     const stream = await watched.stream(store.source);
     expect(await passTime(readRamp(stream))).toBe(size);
     for (const { range } of store.reads) expect(range.end).toBeGreaterThan(range.start);

@@ -6,13 +6,10 @@ import type { KnownPiece, StoredPiece } from "../../src/sources/source.ts";
 import { readAll } from "../support/bodies.ts";
 import { checkLeaks } from "../support/leak-check.ts";
 import { contentBytes, firstDifference, ramp } from "../support/object-bytes.ts";
+import { GiB, KiB, MiB } from "../support/units.ts";
 import { MemoryStore, type MemoryStoreOptions } from "./support/memory-store.ts";
 import { readRamp, settle } from "./support/read-stream.ts";
 import { closedEvent, expectSettled, watchDownload } from "./support/watched-download.ts";
-
-const KIB = 1024;
-const MIB = 1024 * KIB;
-const GIB = 1024 * MIB;
 
 checkLeaks();
 
@@ -30,7 +27,7 @@ describe("a layout", () => {
   it("of several ranges between literals comes out in its order", async () => {
     const layout: Layout = [
       text("--boundary one\r\n"),
-      { start: 3, end: 700 * KIB },
+      { start: 3, end: 700 * KiB },
       text("--boundary two\r\n"),
       { start: 1_000_000, end: 1_000_001 },
       text("--boundary three\r\n"),
@@ -38,9 +35,9 @@ describe("a layout", () => {
       { start: 17, end: 300_000 },
       text("--end--"),
     ];
-    const store = new MemoryStore({ size: 2 * MIB });
+    const store = new MemoryStore({ size: 2 * MiB });
     const watched = watchDownload();
-    const object = await watched.open(store.source, 3, 700 * KIB);
+    const object = await watched.open(store.source, 3, 700 * KiB);
     const bytes = await readAll(await watched.start(object, layout));
     const expected = expectedBytes(layout);
     expect(bytes.byteLength).toBe(expected.byteLength);
@@ -53,23 +50,23 @@ describe("a layout", () => {
   });
 
   it("may hold bytes that others use too: they are never detached", async () => {
-    const cached = new Uint8Array(3 * MIB).fill(7);
-    const store = new MemoryStore({ size: MIB });
+    const cached = new Uint8Array(3 * MiB).fill(7);
+    const store = new MemoryStore({ size: MiB });
     for (const cancel of [false, true]) {
       const watched = watchDownload();
       const object = await watched.open(store.source);
-      const stream = await watched.start(object, [cached, { start: 0, end: MIB }, cached]);
+      const stream = await watched.start(object, [cached, { start: 0, end: MiB }, cached]);
       if (cancel) {
         const reader = stream.getReader();
         await reader.read();
         await reader.cancel();
       } else {
-        expect((await readAll(stream)).byteLength).toBe(7 * MIB);
+        expect((await readAll(stream)).byteLength).toBe(7 * MiB);
         expectSettled(watched, 2 * cached.byteLength);
       }
       expect(closedEvent(watched).totals.openAfterClose).toBe(0);
-      expect(cached.byteLength).toBe(3 * MIB);
-      expect(Buffer.compare(cached, Buffer.alloc(3 * MIB, 7))).toBe(0);
+      expect(cached.byteLength).toBe(3 * MiB);
+      expect(Buffer.compare(cached, Buffer.alloc(3 * MiB, 7))).toBe(0);
     }
   });
 
@@ -99,12 +96,12 @@ describe("a layout", () => {
     try {
       const error = new ReadaheadError("unavailable", "Upstream answered 500", { status: 500 });
       const faults = [{ at: 0, fault: { kind: "error", error } as const }];
-      const store = new MemoryStore({ size: 4 * MIB, known: true, manual: true, faults });
+      const store = new MemoryStore({ size: 4 * MiB, known: true, manual: true, faults });
       const watched = watchDownload({ limits: { unanswered: 4, windowParts: 8 } });
       const object = await watched.open(store.source);
       const layout = Array.from({ length: 6 }, (_, n) => [
         text("--boundary\r\n"),
-        { start: n * 64 * KIB, end: n * 64 * KIB + 1000 },
+        { start: n * 64 * KiB, end: n * 64 * KiB + 1000 },
       ]).flat();
       let started = false;
       const starting = watched.start(object, layout).finally(() => {
@@ -149,10 +146,10 @@ describe("a layout", () => {
 });
 
 describe("offsets", () => {
-  it.for([2 ** 31 - 300_001, 2 ** 32 - 300_001, 5 * 1024 * GIB - 1_500_000])(
+  it.for([2 ** 31 - 300_001, 2 ** 32 - 300_001, 5 * 1024 * GiB - 1_500_000])(
     "from %i on are exact",
     async (start) => {
-      const store = new MemoryStore({ size: 5 * 1024 * GIB });
+      const store = new MemoryStore({ size: 5 * 1024 * GiB });
       const watched = watchDownload();
       const range = { start, end: start + 1_400_000 };
       expect(await readRamp(await watched.stream(store.source, range), start)).toBe(1_400_000);
@@ -199,15 +196,15 @@ describe("pieces", () => {
   });
 
   it("that are zeros for gigabytes are handed on in small blocks and cost no request", async () => {
-    const size = 1.5 * GIB;
+    const size = 1.5 * GiB;
     const pieces = (range: StoredPiece["range"]) => [{ kind: "zeros", range } as const];
     const store = new MemoryStore({ size, pieces, known: true });
     const watched = watchDownload();
     const reader = (await watched.stream(store.source)).getReader();
-    const nothing = Buffer.alloc(MIB);
+    const nothing = Buffer.alloc(MiB);
     for (let turn = 0; turn < 20; turn += 1) {
       const { value = nothing } = await reader.read();
-      expect(value.byteLength).toBeLessThanOrEqual(MIB);
+      expect(value.byteLength).toBeLessThanOrEqual(MiB);
       expect(Buffer.compare(value, nothing.subarray(0, value.byteLength))).toBe(0);
     }
     await reader.cancel();
@@ -219,13 +216,13 @@ describe("pieces", () => {
     const pieces = function* () {
       for (let turn = 0; ; turn += 1) {
         walked += 1;
-        const range = { start: turn * KIB, end: (turn + 1) * KIB };
+        const range = { start: turn * KiB, end: (turn + 1) * KiB };
         yield turn % 2 === 0
           ? ({ kind: "stored", range } as const)
           : ({ kind: "zeros", range } as const);
       }
     };
-    const store = new MemoryStore({ size: 5 * 1024 * GIB, pieces, known: true });
+    const store = new MemoryStore({ size: 5 * 1024 * GiB, pieces, known: true });
     const watched = watchDownload();
     const stream = await watched.stream(store.source);
     await settle();
@@ -244,10 +241,10 @@ describe("holes without end", () => {
       }
       yield { kind: "stored", range: { start: walked, end: range.end } } as const;
     };
-    const store = new MemoryStore({ size: GIB, pieces, known: true });
+    const store = new MemoryStore({ size: GiB, pieces, known: true });
     const watched = watchDownload();
     const object = await watched.open(store.source);
-    const started = watched.start(object, [{ start: 0, end: GIB }]);
+    const started = watched.start(object, [{ start: 0, end: GiB }]);
     await settle();
     expect(walked).toBeLessThan(300);
     watched.download.close("client-signal");
@@ -262,16 +259,16 @@ describe("a version that cannot be pinned", () => {
   const facts = { pin: undefined, unversioned: "no validator" };
 
   it("comes from one stream", async () => {
-    const store = new MemoryStore({ size: 3 * MIB, facts });
+    const store = new MemoryStore({ size: 3 * MiB, facts });
     const watched = watchDownload();
-    expect(await readRamp(await watched.stream(store.source))).toBe(3 * MIB);
+    expect(await readRamp(await watched.stream(store.source))).toBe(3 * MiB);
     expect(store.reads).toHaveLength(1);
     expectSettled(watched);
   });
 
   it("breaks visibly when that stream breaks: no second version is spliced in", async () => {
-    const fault = { at: 0, fault: { kind: "reset", after: 100 * KIB } } as const;
-    const store = new MemoryStore({ size: 3 * MIB, facts, faults: [fault] });
+    const fault = { at: 0, fault: { kind: "reset", after: 100 * KiB } } as const;
+    const store = new MemoryStore({ size: 3 * MiB, facts, faults: [fault] });
     const watched = watchDownload();
     const stream = await watched.stream(store.source);
     await expect(readRamp(stream)).rejects.toMatchObject({ kind: "unavailable" });
@@ -282,9 +279,9 @@ describe("a version that cannot be pinned", () => {
 
   it("is asked for again as long as no byte of it was used", async () => {
     const fault = { at: 0, fault: { kind: "reset", after: 0 } } as const;
-    const store = new MemoryStore({ size: MIB, facts, faults: [fault] });
+    const store = new MemoryStore({ size: MiB, facts, faults: [fault] });
     const watched = watchDownload();
-    expect(await readRamp(await watched.stream(store.source))).toBe(MIB);
+    expect(await readRamp(await watched.stream(store.source))).toBe(MiB);
     expect(store.reads).toHaveLength(2);
     expect(expectSettled(watched).retries).toBe(1);
   });
@@ -302,7 +299,7 @@ describe("an object of unknown length", () => {
   });
 
   it("fails when its stream breaks", async () => {
-    const fault = { at: 0, fault: { kind: "reset", after: 300 * KIB } } as const;
+    const fault = { at: 0, fault: { kind: "reset", after: 300 * KiB } } as const;
     const store = new MemoryStore({ size: 777_777, facts, faults: [fault] });
     const watched = watchDownload();
     const stream = await watched.stream(store.source);
@@ -321,30 +318,30 @@ describe("an object of unknown length", () => {
 describe("a store that may end a broken body with the text of its error", () => {
   it("has the last bytes held back until more has come, and asked for again when the body breaks", async () => {
     const store = new MemoryStore({
-      size: 300 * KIB,
+      size: 300 * KiB,
       suspectTailBytes: 20,
       faults: [{ at: 0, fault: { kind: "short", bytes: 100_000 } }],
     });
     const watched = watchDownload();
-    expect(await readRamp(await watched.stream(store.source))).toBe(300 * KIB);
-    const given = Math.min(256 * KIB, 300 * KIB) - 100_000;
+    expect(await readRamp(await watched.stream(store.source))).toBe(300 * KiB);
+    const given = Math.min(256 * KiB, 300 * KiB) - 100_000;
     expect(store.reads.at(-1)?.range.start).toBe(given - 20);
     expect(expectSettled(watched).bytesWasted).toBe(20);
   });
 
   it("keeps them where the length is unknown and the end was clean", async () => {
     const facts = { size: undefined, pin: undefined, unversioned: "no length" };
-    const store = new MemoryStore({ size: 300 * KIB + 7, suspectTailBytes: 20, facts });
+    const store = new MemoryStore({ size: 300 * KiB + 7, suspectTailBytes: 20, facts });
     const watched = watchDownload();
-    expect(await readRamp(await watched.stream(store.source))).toBe(300 * KIB + 7);
+    expect(await readRamp(await watched.stream(store.source))).toBe(300 * KiB + 7);
     expectSettled(watched);
   });
 
   it("counts them as waste when the client leaves", async () => {
     const store = new MemoryStore({
-      size: 300 * KIB,
+      size: 300 * KiB,
       suspectTailBytes: 20,
-      faults: [{ at: 0, fault: { kind: "stall", after: 64 * KIB } }],
+      faults: [{ at: 0, fault: { kind: "stall", after: 64 * KiB } }],
     });
     const watched = watchDownload();
     const stream = await watched.stream(store.source);

@@ -5,11 +5,11 @@ import { createHttpSource } from "../../src/sources/http.ts";
 import { ramp } from "../support/object-bytes.ts";
 import { createStoreFetch } from "../support/store-fetch.ts";
 import { StoreSpace } from "../support/store-space.ts";
+import { KiB } from "../support/units.ts";
 import { readRamp } from "./support/read-stream.ts";
 import { expectSettled, watchDownload } from "./support/watched-download.ts";
 
 const size = 400_000;
-const KIB = 1024;
 
 type Outage = "503" | "refused" | "silent";
 
@@ -38,7 +38,7 @@ function storeAway(outage: Outage, awayMs: number) {
 
 async function readThrough(outage: Outage, awayMs: number) {
   const { source, requests } = storeAway(outage, awayMs);
-  const limits = { partBytes: 64 * KIB, windowParts: 2 };
+  const limits = { partBytes: 64 * KiB, windowParts: 2 };
   const watched = watchDownload({ limits });
   const stream = await watched.stream(source);
   const begun = performance.now();

@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { LARGE_BLOCK, Pace, SMALL_BLOCK } from "../../src/readahead/pace.ts";
-
-const KIB = 1024;
+import { KiB } from "../support/units.ts";
 
 /** Hands on `bytes` and has the client come back after `drainMs`, over and over, until `untilMs`. */
 function take(pace: Pace, from: number, untilMs: number, bytes: number, drainMs: number): number {
@@ -19,10 +18,10 @@ describe("Pace.takingMs", () => {
     const pace = new Pace(800, 0);
     pace.pulled(10);
     expect(pace.takingMs).toBe(0);
-    pace.handed(64 * KIB, 20);
+    pace.handed(64 * KiB, 20);
     expect(pace.takingMs).toBe(0);
     pace.pulled(23);
-    pace.handed(64 * KIB, 500);
+    pace.handed(64 * KiB, 500);
     expect(pace.takingMs).toBe(3);
     pace.pulled(501);
     expect(pace.takingMs).toBe(481);
@@ -30,15 +29,15 @@ describe("Pace.takingMs", () => {
 
   it("leaves out the client's pauses: a full kernel takes once more when its client has long stopped", () => {
     const pace = new Pace(800, 0);
-    const stopped = take(pace, 0, 50, 64 * KIB, 1);
-    pace.handed(64 * KIB, stopped);
+    const stopped = take(pace, 0, 50, 64 * KiB, 1);
+    pace.handed(64 * KiB, stopped);
     pace.pulled(stopped + 1_000);
     expect(pace.takingMs).toBe(55);
   });
 
   it("grows for a client that is steadily slow, too", () => {
     const pace = new Pace(800, 0);
-    take(pace, 0, 2_000, 64 * KIB, 50);
+    take(pace, 0, 2_000, 64 * KiB, 50);
     expect(pace.takingMs).toBe(200);
   });
 });
@@ -46,9 +45,9 @@ describe("Pace.takingMs", () => {
 describe("Pace.slow", () => {
   it("is judged over ten seconds or more, never before", () => {
     const pace = new Pace(800, 0);
-    take(pace, 0, 9_000, 40 * KIB, 1_000);
+    take(pace, 0, 9_000, 40 * KiB, 1_000);
     expect(pace.slow).toBe(false);
-    take(pace, 9_000, 10_000, 40 * KIB, 1_000);
+    take(pace, 9_000, 10_000, 40 * KiB, 1_000);
     expect(pace.slow).toBe(true);
   });
 
@@ -58,10 +57,10 @@ describe("Pace.slow", () => {
     let now = 0;
     for (let turn = 0; turn < 3; turn += 1) {
       for (let block = 0; block < 16; block += 1) {
-        pace.handed(1024 * KIB, now);
+        pace.handed(1024 * KiB, now);
         pace.pulled(now);
       }
-      pace.handed(KIB, now);
+      pace.handed(KiB, now);
       now += 9_000;
       pace.pulled(now);
       expect(pace.slow).toBe(false);
@@ -70,9 +69,9 @@ describe("Pace.slow", () => {
 
   it("is taken back when the last ten seconds were fast", () => {
     const pace = new Pace(800, 0);
-    const now = take(pace, 0, 11_000, 40 * KIB, 1_000);
+    const now = take(pace, 0, 11_000, 40 * KiB, 1_000);
     expect(pace.slow).toBe(true);
-    take(pace, now, now + 10_000, 1024 * KIB, 100);
+    take(pace, now, now + 10_000, 1024 * KiB, 100);
     expect(pace.slow).toBe(false);
   });
 
@@ -80,7 +79,7 @@ describe("Pace.slow", () => {
     const pace = new Pace(800, 0);
     for (let now = 0; now < 60_000; now += 5_000) {
       // The client was back after 10 ms, the store needed the other 4990.
-      pace.handed(64 * KIB, now);
+      pace.handed(64 * KiB, now);
       pace.pulled(now + 10);
     }
     expect(pace.slow).toBe(false);
@@ -88,19 +87,19 @@ describe("Pace.slow", () => {
 
   it("is assumed after a part was let go, until ten seconds say otherwise", () => {
     const pace = new Pace(800, 0);
-    pace.handed(64 * KIB, 0);
+    pace.handed(64 * KiB, 0);
     pace.letGo(5_000);
     expect(pace.slow).toBe(true);
     expect(pace.sliceBytes).toBe(SMALL_BLOCK);
     pace.pulled(5_010);
-    take(pace, 5_010, 16_000, 1024 * KIB, 10);
+    take(pace, 5_010, 16_000, 1024 * KiB, 10);
     expect(pace.slow).toBe(false);
   });
 });
 
 it("a part that is let go after more than ten seconds shows a slow client, too", () => {
   const pace = new Pace(800, 0);
-  pace.handed(64 * KIB, 0);
+  pace.handed(64 * KiB, 0);
   pace.letGo(12_000);
   expect(pace.slow).toBe(true);
 });
@@ -110,29 +109,29 @@ describe("Pace.blockBytes", () => {
     const pace = new Pace(800, 0);
     const sizes = [pace.blockBytes];
     for (let now = 0; now < 7; now += 1) {
-      pace.handed(64 * KIB, now);
+      pace.handed(64 * KiB, now);
       pace.pulled(now + 1);
       sizes.push(pace.blockBytes);
     }
-    expect(sizes.map((size) => size / KIB)).toEqual([64, 128, 256, 512, 1024, 1024, 1024, 1024]);
+    expect(sizes.map((size) => size / KiB)).toEqual([64, 128, 256, 512, 1024, 1024, 1024, 1024]);
     expect(pace.blockBytes).toBe(LARGE_BLOCK);
   });
 
   it("halves with every block that takes longer than 50 ms, down to 64 KiB", () => {
     const pace = new Pace(800, 0);
-    take(pace, 0, 10, KIB, 1);
+    take(pace, 0, 10, KiB, 1);
     const sizes: number[] = [];
     for (let turn = 0; turn < 6; turn += 1) {
-      pace.handed(KIB, 1_000 * turn);
+      pace.handed(KiB, 1_000 * turn);
       pace.pulled(1_000 * turn + 51);
-      sizes.push(pace.blockBytes / KIB);
+      sizes.push(pace.blockBytes / KiB);
     }
     expect(sizes).toEqual([512, 256, 128, 64, 64, 64]);
   });
 
   it("is small again after a part was let go", () => {
     const pace = new Pace(800, 0);
-    take(pace, 0, 10, KIB, 1);
+    take(pace, 0, 10, KiB, 1);
     pace.letGo(100);
     expect(pace.blockBytes).toBe(SMALL_BLOCK);
   });
@@ -154,7 +153,7 @@ describe("Pace.sliceBytes", () => {
   ])("of a client of %i bytes per second is %i KiB: about a second of it", ([rate = 0, slice]) => {
     const pace = new Pace(800, 0);
     take(pace, 0, 11_000, rate, 1_000);
-    expect(pace.sliceBytes / KIB).toBe(slice);
+    expect(pace.sliceBytes / KiB).toBe(slice);
   });
 
   it("is one small block of a client that has taken nothing for more than ten seconds", () => {

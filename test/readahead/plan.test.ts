@@ -8,22 +8,21 @@ import {
   type PlanState,
   partEnd,
 } from "../../src/readahead/plan.ts";
+import { KiB, MiB } from "../support/units.ts";
 
-const KIB = 1024;
-const MIB = 1024 * KIB;
-const TIB = MIB * MIB;
+const TIB = MiB * MiB;
 
-const limits = { partBytes: 4 * MIB, windowParts: 6, subrequests: 10_000_000 };
+const limits = { partBytes: 4 * MiB, windowParts: 6, subrequests: 10_000_000 };
 
 /** A part in the middle of a large object, with everything in plenty. */
 const middle: PlanState = {
   position: 0,
   end: TIB,
-  planned: 100 * MIB,
+  planned: 100 * MiB,
   remaining: TIB,
   subrequestsLeft: 10_000_000,
-  shareBytes: 48 * MIB,
-  askAheadBytes: 24 * MIB,
+  shareBytes: 48 * MiB,
+  askAheadBytes: 24 * MiB,
 };
 
 function size(state: Partial<PlanState>, own: Partial<typeof limits> = {}): number {
@@ -51,8 +50,8 @@ function* parts(walk: Walk): Generator<{ start: number; end: number }> {
       planned,
       remaining: walk.end - position,
       subrequestsLeft,
-      shareBytes: 48 * MIB,
-      askAheadBytes: 24 * MIB,
+      shareBytes: 48 * MiB,
+      askAheadBytes: 24 * MiB,
     };
     const end = partEnd(state, walk);
     yield { start: position, end };
@@ -63,37 +62,37 @@ function* parts(walk: Walk): Generator<{ start: number; end: number }> {
 
 describe("firstPartBytes", () => {
   it("is 256 KiB, or a literal partBytes below 1 MiB", () => {
-    expect(firstPartBytes({ partBytes: 4 * MIB })).toBe(256 * KIB);
-    expect(firstPartBytes({ partBytes: MIB })).toBe(256 * KIB);
-    expect(firstPartBytes({ partBytes: MIB - 1 })).toBe(MIB - 1);
+    expect(firstPartBytes({ partBytes: 4 * MiB })).toBe(256 * KiB);
+    expect(firstPartBytes({ partBytes: MiB })).toBe(256 * KiB);
+    expect(firstPartBytes({ partBytes: MiB - 1 })).toBe(MiB - 1);
     expect(firstPartBytes({ partBytes: 100_000 })).toBe(100_000);
   });
 });
 
 describe("partEnd", () => {
   it("starts with the first part's size and grows with the bytes planned before", () => {
-    expect(size({ planned: 0 })).toBe(256 * KIB);
-    expect(size({ planned: 256 * KIB })).toBe(256 * KIB);
-    expect(size({ planned: 8 * MIB })).toBe(MIB);
-    expect(size({ planned: 16 * MIB })).toBe(2 * MIB);
-    expect(size({ planned: 32 * MIB })).toBe(4 * MIB);
-    expect(size({ planned: 1000 * MIB })).toBe(4 * MIB);
+    expect(size({ planned: 0 })).toBe(256 * KiB);
+    expect(size({ planned: 256 * KiB })).toBe(256 * KiB);
+    expect(size({ planned: 8 * MiB })).toBe(MiB);
+    expect(size({ planned: 16 * MiB })).toBe(2 * MiB);
+    expect(size({ planned: 32 * MiB })).toBe(4 * MiB);
+    expect(size({ planned: 1000 * MiB })).toBe(4 * MiB);
   });
 
   it("shrinks at the end, so that all connections end together", () => {
-    expect(size({ remaining: 16 * MIB, end: 16 * MIB })).toBe(4 * MIB);
-    expect(size({ remaining: 8 * MIB, end: 8 * MIB })).toBe(2 * MIB);
-    expect(size({ remaining: MIB, end: MIB })).toBe(512 * KIB);
+    expect(size({ remaining: 16 * MiB, end: 16 * MiB })).toBe(4 * MiB);
+    expect(size({ remaining: 8 * MiB, end: 8 * MiB })).toBe(2 * MiB);
+    expect(size({ remaining: MiB, end: MiB })).toBe(512 * KiB);
   });
 
   it("ends at the end of its stretch, whatever else speaks for more", () => {
     expect(size({ end: 1000 })).toBe(1000);
-    expect(size({ position: 10 * MIB, end: 10 * MIB + 1 })).toBe(1);
+    expect(size({ position: 10 * MiB, end: 10 * MiB + 1 })).toBe(1);
   });
 
   it("ends on 256 KiB boundaries of the object, wherever the range started", () => {
     expect(partEnd({ ...middle, position: 5 }, limits) % PLAN_UNIT).toBe(0);
-    expect(partEnd({ ...middle, position: 7 * MIB + 300_001 }, limits) % PLAN_UNIT).toBe(0);
+    expect(partEnd({ ...middle, position: 7 * MiB + 300_001 }, limits) % PLAN_UNIT).toBe(0);
   });
 
   it("is not cut to less than half of its size by a boundary close by", () => {
@@ -102,18 +101,18 @@ describe("partEnd", () => {
   });
 
   it("weighs no more than its share of memory, in a narrower window rather than in smaller parts", () => {
-    expect(size({ shareBytes: 12 * MIB })).toBe(2 * MIB);
-    expect(size({ shareBytes: 3 * MIB })).toBe(MIB);
+    expect(size({ shareBytes: 12 * MiB })).toBe(2 * MiB);
+    expect(size({ shareBytes: 3 * MiB })).toBe(MiB);
   });
 
   it("fits the memory there is when it goes alone, so that its connection is free soon", () => {
-    expect(size({ shareBytes: 1.5 * MIB, askAheadBytes: 4 * MIB })).toBe(1.25 * MIB);
-    expect(size({ shareBytes: 300 * KIB, askAheadBytes: 4 * MIB })).toBe(256 * KIB);
+    expect(size({ shareBytes: 1.5 * MiB, askAheadBytes: 4 * MiB })).toBe(1.25 * MiB);
+    expect(size({ shareBytes: 300 * KiB, askAheadBytes: 4 * MiB })).toBe(256 * KiB);
   });
 
   it("is all that may be asked for where there is no memory to read ahead", () => {
-    expect(size({ shareBytes: 1000, planned: 0, askAheadBytes: MIB })).toBe(MIB);
-    expect(size({ shareBytes: 1000, askAheadBytes: 50 * MIB })).toBe(4 * MIB);
+    expect(size({ shareBytes: 1000, planned: 0, askAheadBytes: MiB })).toBe(MiB);
+    expect(size({ shareBytes: 1000, askAheadBytes: 50 * MiB })).toBe(4 * MiB);
   });
 
   it("takes a partBytes below 1 MiB literally: no ramp, no boundary, no shrinking", () => {
@@ -125,29 +124,29 @@ describe("partEnd", () => {
 
   it("is raised where the subrequests left would not last otherwise", () => {
     // 1000 requests, 900 of them planned, for 9000 MiB.
-    const state = { remaining: 9000 * MIB, subrequestsLeft: 1000 };
-    expect(size(state)).toBe(10 * MIB);
-    expect(size({ ...state, planned: 0 })).toBe(10 * MIB);
-    expect(size(state, { partBytes: 100_000 })).toBe(10 * MIB);
+    const state = { remaining: 9000 * MiB, subrequestsLeft: 1000 };
+    expect(size(state)).toBe(10 * MiB);
+    expect(size({ ...state, planned: 0 })).toBe(10 * MiB);
+    expect(size(state, { partBytes: 100_000 })).toBe(10 * MiB);
   });
 
   it("stays as large as the whole needs, so that the tenth for retries is kept to the end", () => {
-    const state = { planned: 8000 * MIB, remaining: 1000 * MIB, subrequestsLeft: 200 };
-    expect(size(state, { subrequests: 1000 })).toBe(10 * MIB);
+    const state = { planned: 8000 * MiB, remaining: 1000 * MiB, subrequestsLeft: 200 };
+    expect(size(state, { subrequests: 1000 })).toBe(10 * MiB);
     // Retries have used more than that tenth: what is left must do.
-    expect(size({ ...state, subrequestsLeft: 56 }, { subrequests: 1000 })).toBe(20 * MIB);
+    expect(size({ ...state, subrequestsLeft: 56 }, { subrequests: 1000 })).toBe(20 * MiB);
   });
 
   it("is a slice for a slow client while the rest stays affordable at full size", () => {
-    const slow = { sliceBytes: 64 * KIB, planned: 0, remaining: 100 * MIB };
-    expect(size({ ...slow, subrequestsLeft: 1000 })).toBe(64 * KIB);
+    const slow = { sliceBytes: 64 * KiB, planned: 0, remaining: 100 * MiB };
+    expect(size({ ...slow, subrequestsLeft: 1000 })).toBe(64 * KiB);
     // As many as are needed lie in between: of 200 requests 180 are planned for 100 MiB.
-    expect(size({ ...slow, subrequestsLeft: 200 })).toBe(768 * KIB);
+    expect(size({ ...slow, subrequestsLeft: 200 })).toBe(768 * KiB);
     // 25 planned requests of 4 MiB cover it behind this one; 24 do not, and the ramp is back.
-    expect(size({ ...slow, subrequestsLeft: 29 })).toBe(4 * MIB);
-    const large = { ...slow, sliceBytes: 5 * MIB };
-    expect(size({ ...large, subrequestsLeft: 29 })).toBe(5 * MIB);
-    expect(size({ ...large, subrequestsLeft: 28 })).toBe(4 * MIB);
+    expect(size({ ...slow, subrequestsLeft: 29 })).toBe(4 * MiB);
+    const large = { ...slow, sliceBytes: 5 * MiB };
+    expect(size({ ...large, subrequestsLeft: 29 })).toBe(5 * MiB);
+    expect(size({ ...large, subrequestsLeft: 28 })).toBe(4 * MiB);
   });
 
   it("tiles any range exactly, with no more parts than subrequests", () => {
@@ -155,17 +154,17 @@ describe("partEnd", () => {
       fc.property(
         fc.record({
           start: fc.oneof(
-            fc.nat({ max: 10 * MIB }),
+            fc.nat({ max: 10 * MiB }),
             fc.maxSafeNat().map((n) => n % (5 * TIB)),
           ),
           bytes: fc.oneof(
-            fc.nat({ max: 100 * MIB }),
+            fc.nat({ max: 100 * MiB }),
             fc.maxSafeNat().map((n) => n % (5 * TIB)),
           ),
           subrequests: fc.integer({ min: 4, max: 3000 }),
           partBytes: fc.oneof(
-            fc.integer({ min: 1024, max: 64 * MIB }),
-            fc.constantFrom(4 * MIB, 256 * KIB, MIB, MIB - 1),
+            fc.integer({ min: 1024, max: 64 * MiB }),
+            fc.constantFrom(4 * MiB, 256 * KiB, MiB, MiB - 1),
           ),
           windowParts: fc.integer({ min: 1, max: 64 }),
         }),
@@ -198,8 +197,8 @@ describe("partEnd", () => {
 
   it("needs no length: a stretch without an end has parts of the usual sizes", () => {
     const open = { end: Number.POSITIVE_INFINITY, remaining: Number.POSITIVE_INFINITY };
-    expect(size({ ...open, planned: 0 })).toBe(256 * KIB);
-    expect(size(open)).toBe(4 * MIB);
+    expect(size({ ...open, planned: 0 })).toBe(256 * KiB);
+    expect(size(open)).toBe(4 * MiB);
   });
 });
 

@@ -2,12 +2,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Limits } from "../../src/readahead/limits.ts";
 import { checkLeaks } from "../support/leak-check.ts";
+import { KiB, MiB } from "../support/units.ts";
 import { MemoryStore, type SeenRead } from "./support/memory-store.ts";
 import { expectRamp, readRamp } from "./support/read-stream.ts";
 import { expectSettled, watchDownload } from "./support/watched-download.ts";
-
-const KIB = 1024;
-const MIB = 1024 * KIB;
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -51,10 +49,10 @@ async function take({ size, budgetBytes, bytesPerSecond, limits }: Walk) {
 }
 
 describe("a client of 40 KB/s", () => {
-  it.for([32 * MIB, 256 * KIB, 0])(
+  it.for([32 * MiB, 256 * KiB, 0])(
     "gets every byte over minutes, with a budget of %i bytes",
     async (budgetBytes) => {
-      const size = 12 * MIB + 5;
+      const size = 12 * MiB + 5;
       const walk = await take({ size, budgetBytes, bytesPerSecond: 40_000 });
       expect(performance.now()).toBeGreaterThan(300_000);
       expect(walk.read).toBe(size);
@@ -67,18 +65,18 @@ describe("a client of 40 KB/s", () => {
   );
 
   it("is asked for one part at a time, when it is wanted, once it has shown to be slow", async () => {
-    const { watched } = await take({ size: 4 * MIB, budgetBytes: 0, bytesPerSecond: 40_000 });
+    const { watched } = await take({ size: 4 * MiB, budgetBytes: 0, bytesPerSecond: 40_000 });
     const late = watched.ofType("part-requested").filter(({ at }) => at > 30_000);
     expect(late.length).toBeGreaterThan(10);
-    for (const { range } of late) expect(range.end - range.start).toBeLessThanOrEqual(64 * KIB);
+    for (const { range } of late) expect(range.end - range.start).toBeLessThanOrEqual(64 * KiB);
   });
 });
 
 describe("a slow client of few subrequests", () => {
-  it.for([32 * MIB, 0])(
+  it.for([32 * MiB, 0])(
     "gets every byte all the same, with a budget of %i bytes",
     async (budgetBytes) => {
-      const size = 40 * MIB;
+      const size = 40 * MiB;
       const limits = { subrequests: 50 };
       const walk = await take({ size, budgetBytes, bytesPerSecond: 200_000, limits });
       expect(walk.read).toBe(size);
@@ -88,7 +86,7 @@ describe("a slow client of few subrequests", () => {
 });
 
 it("pausing, with few subrequests and no memory, is let go while there are requests to spare", async () => {
-  const size = 16 * MIB;
+  const size = 16 * MiB;
   const store = new MemoryStore({ size });
   const watched = watchDownload({ limits: { budgetBytes: 0, subrequests: 50 } });
   const reader = (await watched.stream(store.source)).getReader();
@@ -106,7 +104,7 @@ it("pausing, with few subrequests and no memory, is let go while there are reque
 
 describe("a client that pauses", () => {
   it("costs the store nothing but the bytes asked for, which are read and held", async () => {
-    const store = new MemoryStore({ size: 40 * MIB });
+    const store = new MemoryStore({ size: 40 * MiB });
     const watched = watchDownload();
     const stream = await watched.stream(store.source);
     await vi.advanceTimersByTimeAsync(600_000);
@@ -118,8 +116,8 @@ describe("a client that pauses", () => {
   });
 
   it("without memory holds its head's upstream for holdMs, then asks again from its offset when it is back", async () => {
-    const store = new MemoryStore({ size: 512 * KIB });
-    const watched = watchDownload({ limits: { budgetBytes: 0, partBytes: 512 * KIB } });
+    const store = new MemoryStore({ size: 512 * KiB });
+    const watched = watchDownload({ limits: { budgetBytes: 0, partBytes: 512 * KiB } });
     const reader = (await watched.stream(store.source)).getReader();
     const { value } = await reader.read();
     const read = value?.byteLength ?? 0;
@@ -137,14 +135,14 @@ describe("a client that pauses", () => {
       position += block.value.byteLength;
     }
     expect(store.reads[1]?.range.start).toBe(read);
-    expect(position).toBe(512 * KIB);
+    expect(position).toBe(512 * KiB);
     expect(expectSettled(watched)).toMatchObject({ retries: 0, letGo: 1, bytesWasted: 0 });
   });
 
   it("is let go at most once in ten seconds", async () => {
     // Blocks smaller than a slice: the rest of the slice lies undrained again.
-    const store = new MemoryStore({ size: 512 * KIB, blockBytes: 10 * KIB });
-    const watched = watchDownload({ limits: { budgetBytes: 0, partBytes: 512 * KIB } });
+    const store = new MemoryStore({ size: 512 * KiB, blockBytes: 10 * KiB });
+    const watched = watchDownload({ limits: { budgetBytes: 0, partBytes: 512 * KiB } });
     const reader = (await watched.stream(store.source)).getReader();
     await reader.read();
     await vi.advanceTimersByTimeAsync(5_400);
@@ -162,12 +160,12 @@ describe("a client that pauses", () => {
   it.for([false, true])(
     "before its first byte, and without memory, gets every byte when it comes (facts known: %s)",
     async (known) => {
-      const store = new MemoryStore({ size: 512 * KIB, known });
+      const store = new MemoryStore({ size: 512 * KiB, known });
       const watched = watchDownload({ limits: { budgetBytes: 0, holdMs: 15_000 } });
       const stream = await watched.stream(store.source);
       await vi.advanceTimersByTimeAsync(16_000);
       expect(watched.ofType("let-go")).toHaveLength(1);
-      expect(await readRamp(stream)).toBe(512 * KIB);
+      expect(await readRamp(stream)).toBe(512 * KiB);
       expect(expectSettled(watched)).toMatchObject({ retries: 0 });
       expect(store.reads.length).toBeLessThan(20);
     },
@@ -175,7 +173,7 @@ describe("a client that pauses", () => {
 
   it("of a version that cannot be pinned keeps its upstream: it could not be resumed", async () => {
     const facts = { pin: undefined, unversioned: "no validator" };
-    const store = new MemoryStore({ size: 512 * KIB, facts });
+    const store = new MemoryStore({ size: 512 * KiB, facts });
     const watched = watchDownload();
     const reader = (await watched.stream(store.source)).getReader();
     await reader.read();
@@ -186,14 +184,14 @@ describe("a client that pauses", () => {
       read += block.value.byteLength;
     }
     expect(read).toBeGreaterThan(0);
-    expect(expectSettled(watched)).toMatchObject({ bytesSent: 512 * KIB, letGo: 0 });
+    expect(expectSettled(watched)).toMatchObject({ bytesSent: 512 * KiB, letGo: 0 });
   });
 });
 
 describe("a store that goes silent", () => {
   it("before headers is given up at the first-byte deadline and asked again", async () => {
     const fault = { at: 1, fault: { kind: "stall", after: "before-headers" } } as const;
-    const store = new MemoryStore({ size: 512 * KIB, faults: [fault] });
+    const store = new MemoryStore({ size: 512 * KiB, faults: [fault] });
     const watched = watchDownload({ limits: { firstByteMs: 4_000 } });
     const reader = (await watched.stream(store.source)).getReader();
     await vi.advanceTimersByTimeAsync(3_900);
@@ -202,13 +200,13 @@ describe("a store that goes silent", () => {
     expect(watched.ofType("retry")).toMatchObject([{ part: 1, kind: "unavailable" }]);
     await vi.advanceTimersByTimeAsync(1_000);
     for (let block = await reader.read(); !block.done; ) block = await reader.read();
-    expect(expectSettled(watched)).toMatchObject({ retries: 1, bytesSent: 512 * KIB });
+    expect(expectSettled(watched)).toMatchObject({ retries: 1, bytesSent: 512 * KiB });
   });
 
   it("before headers is given up after 3 s where another replica can be asked, at once", async () => {
     const fault = { at: 0, fault: { kind: "stall", after: "before-headers" } } as const;
     const replicas = ["silent.example:1", "well.example:1"];
-    const store = new MemoryStore({ size: 64 * KIB, faults: [fault], replicas, known: true });
+    const store = new MemoryStore({ size: 64 * KiB, faults: [fault], replicas, known: true });
     const watched = watchDownload();
     const started = watched.stream(store.source);
     await vi.advanceTimersByTimeAsync(2_900);
@@ -220,25 +218,25 @@ describe("a store that goes silent", () => {
   });
 
   it("in a body is given up at the stall deadline and resumed at the byte reached", async () => {
-    const fault = { at: 0, fault: { kind: "stall", after: 64 * KIB } } as const;
-    const store = new MemoryStore({ size: 256 * KIB, faults: [fault] });
+    const fault = { at: 0, fault: { kind: "stall", after: 64 * KiB } } as const;
+    const store = new MemoryStore({ size: 256 * KiB, faults: [fault] });
     const watched = watchDownload({ limits: { stallMs: 2_000 } });
     const reader = (await watched.stream(store.source)).getReader();
     await vi.advanceTimersByTimeAsync(1_900);
     expect(store.reads).toHaveLength(1);
     await vi.advanceTimersByTimeAsync(1_000);
-    expect(store.reads.map(({ range }) => range.start)).toEqual([0, 64 * KIB]);
+    expect(store.reads.map(({ range }) => range.start)).toEqual([0, 64 * KiB]);
     let position = 0;
     for (let block = await reader.read(); !block.done; block = await reader.read()) {
       expectRamp(block.value, position);
       position += block.value.byteLength;
     }
-    expect(position).toBe(256 * KIB);
+    expect(position).toBe(256 * KiB);
     expect(expectSettled(watched).retries).toBe(1);
   });
 
   it("while the client reads nothing more is no stall: the body waits for the client", async () => {
-    const store = new MemoryStore({ size: 256 * KIB });
+    const store = new MemoryStore({ size: 256 * KiB });
     const limits = { budgetBytes: 0, stallMs: 100, holdMs: 60_000 };
     const watched = watchDownload({ limits });
     const stream = await watched.stream(store.source);

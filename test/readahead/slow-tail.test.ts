@@ -1,15 +1,15 @@
 import { describe, expect, it } from "vitest";
 import { type HeadProgress, SlowTail } from "../../src/readahead/slow-tail.ts";
+import { MiB } from "../support/units.ts";
 
-const MIB = 1024 * 1024;
-const SENT = 100 * MIB;
+const SENT = 100 * MiB;
 
 /** Siblings answer after 5 ms and run 100 ms for 1 MiB. */
 function learned(): SlowTail {
   const tail = new SlowTail();
   for (let part = 0; part < 8; part += 1) {
     tail.answered(5);
-    tail.completed(MIB, 100);
+    tail.completed(MiB, 100);
   }
   return tail;
 }
@@ -19,14 +19,14 @@ const stalled: HeadProgress = {
   requestedAt: 0,
   answeredAt: 5,
   lastByteAt: 50,
-  bytes: MIB / 2,
-  remaining: MIB / 2,
+  bytes: MiB / 2,
+  remaining: MiB / 2,
 };
 
 describe("SlowTail", () => {
   it("judges nobody before four parts have shown what is normal", () => {
     const tail = new SlowTail();
-    for (let part = 0; part < 3; part += 1) tail.completed(MIB, 100);
+    for (let part = 0; part < 3; part += 1) tail.completed(MiB, 100);
     expect(tail.raceIn(stalled, SENT, 5_000)).toBeUndefined();
   });
 
@@ -36,12 +36,12 @@ describe("SlowTail", () => {
   });
 
   it("races a trickle, though its last byte came just now", () => {
-    const trickle = { ...stalled, lastByteAt: 299, bytes: 15_000, remaining: MIB - 15_000 };
+    const trickle = { ...stalled, lastByteAt: 299, bytes: 15_000, remaining: MiB - 15_000 };
     expect(learned().raceIn(trickle, SENT, 300)).toBe(0);
   });
 
   it("leaves a head alone that runs like its siblings", () => {
-    const normal = { ...stalled, lastByteAt: 54, bytes: MIB / 2 };
+    const normal = { ...stalled, lastByteAt: 54, bytes: MiB / 2 };
     expect(learned().raceIn(normal, SENT, 55)).toBeGreaterThan(0);
   });
 
@@ -51,7 +51,7 @@ describe("SlowTail", () => {
       answeredAt: undefined,
       lastByteAt: undefined,
       bytes: 0,
-      remaining: MIB,
+      remaining: MiB,
     };
     expect(learned().raceIn(waiting, SENT, 20)).toBe(30);
     expect(learned().raceIn(waiting, SENT, 50)).toBe(0);
@@ -59,11 +59,11 @@ describe("SlowTail", () => {
 
   it("asks for at most 6 % of the bytes sent a second time", () => {
     const tail = learned();
-    expect(tail.raceIn(stalled, 8 * MIB, 1_000)).toBeUndefined();
-    expect(tail.raceIn(stalled, 9 * MIB, 1_000)).toBe(0);
+    expect(tail.raceIn(stalled, 8 * MiB, 1_000)).toBeUndefined();
+    expect(tail.raceIn(stalled, 9 * MiB, 1_000)).toBe(0);
     tail.raced(stalled.remaining);
-    expect(tail.raceIn(stalled, 9 * MIB, 1_000)).toBeUndefined();
-    expect(tail.raceIn(stalled, 18 * MIB, 1_000)).toBe(0);
+    expect(tail.raceIn(stalled, 9 * MiB, 1_000)).toBeUndefined();
+    expect(tail.raceIn(stalled, 18 * MiB, 1_000)).toBe(0);
   });
 
   it("never asks a store twice that said it has too much to do", () => {

@@ -7,14 +7,12 @@ import type { Limits } from "../../src/readahead/limits.ts";
 import { delay } from "../../src/readahead/retry.ts";
 import type { Source } from "../../src/sources/source.ts";
 import { checkLeaks } from "../support/leak-check.ts";
+import { KiB, MiB } from "../support/units.ts";
 import { until } from "../support/until.ts";
 import { MemoryStore } from "./support/memory-store.ts";
 import { rampBytes } from "./support/ramp.ts";
 import { expectRamp, readRamp, settle } from "./support/read-stream.ts";
 import { closedEvent, expectSettled, watchDownload } from "./support/watched-download.ts";
-
-const KIB = 1024;
-const MIB = 1024 * KIB;
 
 checkLeaks();
 
@@ -32,38 +30,38 @@ function widest(events: readonly ReadaheadEvent[]): number {
 
 describe("order", () => {
   it("asks for adjoining ranges, oldest first, and hands them on in that order", async () => {
-    const store = new MemoryStore({ size: 20 * MIB + 5 });
+    const store = new MemoryStore({ size: 20 * MiB + 5 });
     const watched = watchDownload();
     const stream = await watched.stream(store.source);
-    expect(await readRamp(stream)).toBe(20 * MIB + 5);
+    expect(await readRamp(stream)).toBe(20 * MiB + 5);
     let position = 0;
     for (const { range } of store.reads) {
       expect(range.start).toBe(position);
       position = range.end;
     }
-    expect(position).toBe(20 * MIB + 5);
+    expect(position).toBe(20 * MiB + 5);
     const totals = expectSettled(watched);
-    expect(totals).toMatchObject({ bytesSent: 20 * MIB + 5, bytesWasted: 0, retries: 0 });
+    expect(totals).toMatchObject({ bytesSent: 20 * MiB + 5, bytesWasted: 0, retries: 0 });
     expect(totals.subrequests).toBe(store.seen.length);
     expect(closedEvent(watched).endedBy).toBe("done");
   });
 
   it("does not depend on the order of answers", async () => {
-    const store = new MemoryStore({ size: 6 * 128 * KIB, manual: true, known: true });
-    const watched = watchDownload({ limits: { partBytes: 128 * KIB } });
+    const store = new MemoryStore({ size: 6 * 128 * KiB, manual: true, known: true });
+    const watched = watchDownload({ limits: { partBytes: 128 * KiB } });
     const started = watched.stream(store.source);
     await settle();
     for (const number of [5, 4, 3, 2, 1]) store.answer(number);
     await settle();
-    expect(watched.budget.held).toBeGreaterThanOrEqual(5 * 128 * KIB);
+    expect(watched.budget.held).toBeGreaterThanOrEqual(5 * 128 * KiB);
     store.answer(0);
-    expect(await readRamp(await started)).toBe(6 * 128 * KIB);
+    expect(await readRamp(await started)).toBe(6 * 128 * KiB);
     expectSettled(watched);
   });
 
   it("sends no headers before part 0 was answered, whatever the others say", async () => {
     const store = new MemoryStore({ manual: true, known: true });
-    const watched = watchDownload({ limits: { partBytes: 128 * KIB } });
+    const watched = watchDownload({ limits: { partBytes: 128 * KiB } });
     let started = false;
     const start = watched.stream(store.source).then((stream) => {
       started = true;
@@ -81,14 +79,14 @@ describe("order", () => {
   it("reports a failure of part 0 as a failure to start, though others were answered", async () => {
     const fault = { at: 0, fault: { kind: "status", status: 404 } } as const;
     const store = new MemoryStore({ known: true, faults: [fault] });
-    const watched = watchDownload({ limits: { partBytes: 128 * KIB } });
+    const watched = watchDownload({ limits: { partBytes: 128 * KiB } });
     await expect(watched.stream(store.source)).rejects.toMatchObject({ kind: "not-found" });
     expect(closedEvent(watched)).toMatchObject({ endedBy: "upstream" });
     expectSettled(watched);
   });
 
   it("fills a reader's own buffers", async () => {
-    const size = 700 * KIB + 3;
+    const size = 700 * KiB + 3;
     const watched = watchDownload();
     const stream = await watched.stream(new MemoryStore({ size }).source);
     const reader = stream.getReader({ mode: "byob" });
@@ -112,7 +110,7 @@ describe("the window", () => {
           windowParts: fc.integer({ min: 1, max: 8 }),
           unanswered: fc.integer({ min: 1, max: 8 }),
           partBytes: fc.integer({ min: 1024, max: 40_000 }),
-          budgetBytes: fc.constantFrom(0, 30_000, 200_000, 8 * MIB),
+          budgetBytes: fc.constantFrom(0, 30_000, 200_000, 8 * MiB),
         }),
         fc.integer({ min: 0, max: 100_000 }),
         fc.integer({ min: 700, max: 20_000 }),
@@ -125,9 +123,9 @@ describe("the window", () => {
   });
 
   it("of one part is strictly sequential", async () => {
-    const store = new MemoryStore({ size: 3 * MIB });
+    const store = new MemoryStore({ size: 3 * MiB });
     const watched = watchDownload({ limits: { windowParts: 1 } });
-    expect(await readRamp(await watched.stream(store.source))).toBe(3 * MIB);
+    expect(await readRamp(await watched.stream(store.source))).toBe(3 * MiB);
     expect(store.maxOpen).toBe(1);
     const turns = watched.events.flatMap((event) =>
       event.type === "part-requested" || event.type === "part-delivered"
@@ -145,8 +143,8 @@ describe("the window", () => {
   });
 
   it("is full after the first answer where the parts fit what may be asked for", async () => {
-    const store = new MemoryStore({ size: 20 * 128 * KIB, manual: true });
-    const watched = watchDownload({ limits: { partBytes: 128 * KIB } });
+    const store = new MemoryStore({ size: 20 * 128 * KiB, manual: true });
+    const watched = watchDownload({ limits: { partBytes: 128 * KiB } });
     store.answer(0);
     const stream = await watched.stream(store.source);
     await settle();
@@ -159,7 +157,7 @@ describe("the window", () => {
   it("of large parts opens 2 ms behind the first answer: its first byte goes ahead", async () => {
     vi.useFakeTimers();
     onTestFinished(() => void vi.useRealTimers());
-    const store = new MemoryStore({ size: 20 * MIB });
+    const store = new MemoryStore({ size: 20 * MiB });
     const watched = watchDownload();
     const stream = await watched.stream(store.source);
     await vi.advanceTimersByTimeAsync(1);
@@ -171,8 +169,8 @@ describe("the window", () => {
   });
 
   it("is full before any answer where the facts were known", async () => {
-    const store = new MemoryStore({ size: 20 * 128 * KIB, manual: true, known: true });
-    const watched = watchDownload({ limits: { partBytes: 128 * KIB } });
+    const store = new MemoryStore({ size: 20 * 128 * KiB, manual: true, known: true });
+    const watched = watchDownload({ limits: { partBytes: 128 * KiB } });
     const started = watched.stream(store.source);
     await settle();
     expect(store.unanswered).toBe(6);
@@ -182,13 +180,13 @@ describe("the window", () => {
   });
 
   it("has width 1 while the isolate has too many upstreams open", async () => {
-    const budget = new Budget(32 * MIB, 2);
+    const budget = new Budget(32 * MiB, 2);
     const other = budget.lease();
     other.opened();
     other.opened();
-    const store = new MemoryStore({ size: 2 * MIB });
+    const store = new MemoryStore({ size: 2 * MiB });
     const watched = watchDownload({ budget });
-    expect(await readRamp(await watched.stream(store.source))).toBe(2 * MIB);
+    expect(await readRamp(await watched.stream(store.source))).toBe(2 * MiB);
     expect(widest(watched.events)).toBe(1);
     other.release();
     expectSettled(watched);
@@ -196,11 +194,11 @@ describe("the window", () => {
 
   it("gives the head the place of the youngest at the cap, and spends no retry on that", async () => {
     const store = new MemoryStore({
-      size: 640 * KIB,
+      size: 640 * KiB,
       manual: true,
-      faults: [{ at: 0, fault: { kind: "reset", after: 70 * KIB } }],
+      faults: [{ at: 0, fault: { kind: "reset", after: 70 * KiB } }],
     });
-    const watched = watchDownload({ limits: { partBytes: 128 * KIB, unanswered: 2 } });
+    const watched = watchDownload({ limits: { partBytes: 128 * KiB, unanswered: 2 } });
     store.answer(0);
     const stream = await watched.stream(store.source);
     await settle();
@@ -210,14 +208,14 @@ describe("the window", () => {
       [2, "put-back"],
     ]);
     for (let number = 1; number < 20; number += 1) store.answer(number);
-    expect(await readRamp(stream)).toBe(640 * KIB);
+    expect(await readRamp(stream)).toBe(640 * KiB);
     expect(store.maxUnanswered).toBe(2);
     expect(expectSettled(watched).retries).toBe(1);
   });
 });
 
 it("looks no further along a list that costs lookups while the window is full", async () => {
-  const pieceBytes = 32 * KIB;
+  const pieceBytes = 32 * KiB;
   const count = 30;
   const piece = (at: number) => ({ start: at * pieceBytes, end: (at + 1) * pieceBytes });
   const source: Source = {
@@ -249,7 +247,7 @@ describe("waste", () => {
     vi.useFakeTimers({ toFake: ["performance"] });
     onTestFinished(() => void vi.useRealTimers());
     const began = performance.now();
-    const store = new MemoryStore({ size: 40 * MIB });
+    const store = new MemoryStore({ size: 40 * MiB });
     const watched = watchDownload();
     const reader = (await watched.stream(store.source)).getReader();
     let read = 0;
@@ -259,46 +257,46 @@ describe("waste", () => {
       const asked = store.reads.reduce((sum, { range }) => sum + range.end - range.start, 0);
       // In the first 100 ms a kernel's gulp may be all that was taken.
       const gulp = performance.now() - began <= 100;
-      const staked = gulp ? 0 : read > 8 * MIB ? 3 : 1;
-      expect(asked - read).toBeLessThanOrEqual(MIB + staked * read);
+      const staked = gulp ? 0 : read > 8 * MiB ? 3 : 1;
+      expect(asked - read).toBeLessThanOrEqual(MiB + staked * read);
       farthest = Math.max(farthest, asked - read);
       const block = await reader.read();
       vi.advanceTimersByTime(5);
       done = block.done;
       read += block.value?.byteLength ?? 0;
     }
-    expect(read).toBe(40 * MIB);
+    expect(read).toBe(40 * MiB);
     // And the bound is used: long downloads get their window.
-    expect(farthest).toBeGreaterThan(12 * MIB);
+    expect(farthest).toBeGreaterThan(12 * MiB);
     expectSettled(watched);
   });
 
   it("of a client that takes nothing is nothing beyond the first 1 MiB", async () => {
-    const store = new MemoryStore({ size: 400 * MIB });
+    const store = new MemoryStore({ size: 400 * MiB });
     const watched = watchDownload();
     const stream = await watched.stream(store.source);
     await until("the window is open", () => store.reads.length > 1);
     const asked = store.reads.reduce((sum, { range }) => sum + range.end - range.start, 0);
-    expect(asked).toBe(MIB);
+    expect(asked).toBe(MiB);
     await stream.cancel();
-    expect(expectSettled(watched).bytesWasted).toBe(MIB);
+    expect(expectSettled(watched).bytesWasted).toBe(MiB);
   });
 });
 
 describe("memory", () => {
   it("that others use up leaves every download one small block at a time", async () => {
-    const budget = new Budget(MIB, 96);
+    const budget = new Budget(MiB, 96);
     const other = budget.lease();
-    expect(other.reserve(MIB)).toBe(true);
-    const size = MIB + 11;
+    expect(other.reserve(MiB)).toBe(true);
+    const size = MiB + 11;
     const downloads = [0, 1, 2].map(() => watchDownload({ budget }));
     await Promise.all(
       downloads.map(async (watched) => {
-        const store = new MemoryStore({ size, blockBytes: 300 * KIB });
+        const store = new MemoryStore({ size, blockBytes: 300 * KiB });
         const reader = (await watched.stream(store.source)).getReader();
         let position = 0;
         for (let block = await reader.read(); !block.done; block = await reader.read()) {
-          expect(block.value.byteLength).toBeLessThanOrEqual(64 * KIB);
+          expect(block.value.byteLength).toBeLessThanOrEqual(64 * KiB);
           expectRamp(block.value, position);
           position += block.value.byteLength;
           expect(store.maxOpen).toBe(1);
@@ -306,15 +304,15 @@ describe("memory", () => {
         expect(position).toBe(size);
       }),
     );
-    expect(budget.held).toBe(MIB);
+    expect(budget.held).toBe(MiB);
     other.release();
     for (const watched of downloads) expectSettled(watched);
     expectEmpty(budget);
   });
 
   it("held by fifty downloads at once is never above the budget", { timeout: 30_000 }, async () => {
-    const budget = new Budget(16 * MIB, 1000);
-    const size = MIB;
+    const budget = new Budget(16 * MiB, 1000);
+    const size = MiB;
     let most = 0;
     const watch = () => {
       most = Math.max(most, budget.held);
@@ -336,7 +334,7 @@ describe("memory", () => {
         expectSettled(watched);
       }),
     );
-    expect(most).toBeGreaterThan(8 * MIB);
+    expect(most).toBeGreaterThan(8 * MiB);
     expectEmpty(budget);
   });
 });

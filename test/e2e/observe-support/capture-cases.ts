@@ -10,6 +10,7 @@ import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Browser, chromium } from "playwright-core";
 import { tail } from "../../../cli/tail.ts";
+import { MiB } from "../../support/units.ts";
 import { bundleWorker } from "./bundle.ts";
 import { rawGet } from "./raw-client.ts";
 import { type Behaviour, startScriptedOrigin } from "./scripted-origin.ts";
@@ -17,7 +18,6 @@ import { startWranglerDev, type WranglerDev } from "./wrangler-dev.ts";
 
 const root = resolve(import.meta.dirname, "../../..");
 const folder = join(root, "docs/why-slow");
-const MIB = 1024 * 1024;
 
 const head = `compatibility_date = "2026-10-23"
 compatibility_flags = ["enable_request_signal"]
@@ -73,22 +73,22 @@ try {
   await capture("slow-replica", replicated, browser);
 
   origin.script = throttled;
-  await read(`${shipped.url}/origin/ramp/${12 * MIB}`);
+  await read(`${shipped.url}/origin/ramp/${12 * MiB}`);
   await capture("throttled-origin", shipped, browser);
 
   origin.script = () => ({ delayMs: 20 });
-  await readSlowly(`${shipped.url}/origin/ramp/${40 * MIB}`, 2_500_000);
+  await readSlowly(`${shipped.url}/origin/ramp/${40 * MiB}`, 2_500_000);
   await capture("slow-client", shipped, browser);
 
   origin.script = () => ({ delayMs: 40, rate: 6_000_000 });
-  const leaver = rawGet(`${shipped.url}/origin/ramp/${64 * MIB}`);
-  await leaver.received(3 * MIB);
+  const leaver = rawGet(`${shipped.url}/origin/ramp/${64 * MiB}`);
+  await leaver.received(3 * MiB);
   leaver.reset();
   await leaver.ended;
   await capture("client-left", shipped, browser);
 
   origin.script = () => ({ delayMs: 40 });
-  await read(`${shipped.url}/small/ramp/${4 * MIB}`);
+  await read(`${shipped.url}/small/ramp/${4 * MiB}`);
   await capture("small-parts", shipped, browser);
 } finally {
   await browser.close();

@@ -24,6 +24,7 @@ import { createTestDownload } from "../../support/permits.ts";
 import { signToken } from "../../support/seaweedfs/cluster.ts";
 import { downloadKey } from "../../support/seaweedfs/download-object.ts";
 import { customerKeyHeaders } from "../../support/seaweedfs/objects.ts";
+import { MiB } from "../../support/units.ts";
 
 const variables = process.env;
 
@@ -34,7 +35,6 @@ export function setting(name: string): string {
 
 export const filer = setting("FILER").replace(/\/$/, "");
 export const master = setting("MASTER").replace(/\/$/, "");
-export const MiB = 1024 * 1024;
 /** Everything is stored below it, and removed with it. */
 export const folder = `/edge-readahead-live/${Date.now().toString(36)}`;
 

@@ -2,6 +2,7 @@
 import { vi } from "vitest";
 import type { Lease } from "../../../src/readahead/budget.ts";
 import type { OpenObject, Source } from "../../../src/sources/source.ts";
+import { KiB } from "../../support/units.ts";
 import { expectRamp } from "./read-stream.ts";
 import type { WatchedDownload } from "./watched-download.ts";
 
@@ -34,13 +35,12 @@ export interface TableScript {
   readonly faults: readonly TableFault[];
 }
 
-export const KIB = 1024;
 /** Of the downloads' parts, bytes. */
-export const PART = 256 * KIB;
+export const PART = 256 * KiB;
 /** Of the object, bytes. */
 export const SIZE = 24 * PART + 77;
 /** What another download holds, in the states that have one. */
-export const OTHER_BYTES = 2 * 1024 * KIB;
+export const OTHER_BYTES = 2 * 1024 * KiB;
 
 /** A download that somebody is going to leave. */
 export interface Scene {

@@ -2,10 +2,10 @@
 import { expect, vi } from "vitest";
 import type { EndedBy } from "../../../src/readahead/events.ts";
 import type { Limits } from "../../../src/readahead/limits.ts";
+import { KiB } from "../../support/units.ts";
 import {
   begin,
   beginAlone,
-  KIB,
   keep,
   OTHER_BYTES,
   PART,
@@ -28,7 +28,7 @@ export interface State {
 }
 
 /** A head that lags: late enough in the object that its bytes are a small share of those sent. */
-const LAGGARD = { at: 20, fault: { kind: "stall", after: 200 * KIB } } as const;
+const LAGGARD = { at: 20, fault: { kind: "stall", after: 200 * KiB } } as const;
 /** The second request for its bytes: two parts behind it are asked for before. */
 const HEDGE = LAGGARD.at + 3;
 
@@ -100,7 +100,7 @@ export const states: readonly State[] = [
   },
   {
     name: "source stalled mid-body, no read pending",
-    faults: [{ at: 0, fault: { kind: "stall", after: 100 * KIB } }],
+    faults: [{ at: 0, fault: { kind: "stall", after: 100 * KiB } }],
     async reach(scene) {
       await begin(scene);
       await settle();
@@ -109,11 +109,11 @@ export const states: readonly State[] = [
   },
   {
     name: "source stalled mid-body, read pending",
-    faults: [{ at: 0, fault: { kind: "stall", after: 100 * KIB } }],
+    faults: [{ at: 0, fault: { kind: "stall", after: 100 * KiB } }],
     async reach(scene) {
       await begin(scene);
       await readUntilPending(scene);
-      expect(scene.read).toBeGreaterThanOrEqual(64 * KIB);
+      expect(scene.read).toBeGreaterThanOrEqual(64 * KiB);
       expect(scene.store.stats().openBodies).toBe(1);
     },
   },
@@ -131,7 +131,7 @@ export const states: readonly State[] = [
     name: "a part queued for a permit",
     limits: { unanswered: 1 },
     faults: [
-      { at: 0, fault: { kind: "reset", after: 70 * KIB } },
+      { at: 0, fault: { kind: "reset", after: 70 * KiB } },
       { at: 1, fault: { kind: "stall", after: "before-headers" } },
       { at: 2, fault: { kind: "stall", after: "before-headers" } },
     ],
@@ -181,7 +181,7 @@ export const states: readonly State[] = [
   },
   {
     name: "during a hedge that is ahead",
-    faults: [LAGGARD, { at: HEDGE, fault: { kind: "stall", after: 20 * KIB } }],
+    faults: [LAGGARD, { at: HEDGE, fault: { kind: "stall", after: 20 * KiB } }],
     async reach(scene) {
       const { watched, store } = scene;
       await reachHedge(scene);
@@ -194,12 +194,12 @@ export const states: readonly State[] = [
   },
   {
     name: "waiting for its reserve",
-    limits: { budgetBytes: 4 * 1024 * KIB },
+    limits: { budgetBytes: 4 * 1024 * KiB },
     async reach(scene) {
       scene.other = scene.watched.budget.lease();
       scene.other.reserve(OTHER_BYTES);
       const object = await scene.store.known(scene.watched);
-      const reserving = { ...object, reserveBytes: () => 3 * 1024 * KIB };
+      const reserving = { ...object, reserveBytes: () => 3 * 1024 * KiB };
       keep(scene, scene.watched.start(reserving, [{ start: 0, end: SIZE }]));
       await settle();
       expect(vi.getTimerCount()).toBe(1);

@@ -11,9 +11,9 @@ import { FakeCluster } from "../../support/seaweedfs/cluster.ts";
 import { downloadKey } from "../../support/seaweedfs/download-object.ts";
 import { endCluster } from "../../support/seaweedfs/end-cluster.ts";
 import { customerKeyHeaders, putObject, sseKeyText } from "../../support/seaweedfs/objects.ts";
+import { MiB } from "../../support/units.ts";
 import { WatchedBudget } from "../../support/watched-budget.ts";
 
-const MiB = 1024 * 1024;
 let cluster: FakeCluster;
 
 beforeEach(async () => {

@@ -12,8 +12,8 @@ import { downloadKey } from "../../support/seaweedfs/download-object.ts";
 import { endCluster } from "../../support/seaweedfs/end-cluster.ts";
 import type { FakeServer } from "../../support/seaweedfs/http-server.ts";
 import { putObject } from "../../support/seaweedfs/objects.ts";
+import { KiB } from "../../support/units.ts";
 
-const KiB = 1024;
 let cluster: FakeCluster;
 
 async function start(options: FakeClusterOptions): Promise<void> {

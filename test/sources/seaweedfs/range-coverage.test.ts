@@ -14,10 +14,9 @@ import {
   putObject,
   sseKeyText,
 } from "../../support/seaweedfs/objects.ts";
+import { KiB, MiB } from "../../support/units.ts";
 import { until } from "../../support/until.ts";
 
-const KiB = 1024;
-const MiB = 1024 * KiB;
 /** As long as the longest object: made once, cut for every comparison. */
 const content = contentBytes(ramp, 0, 45 * MiB);
 let cluster: FakeCluster;

@@ -13,8 +13,7 @@ import { downloadKey } from "../../support/seaweedfs/download-object.ts";
 import { putObject } from "../../support/seaweedfs/objects.ts";
 import { cook } from "../../support/seaweedfs/recipe.ts";
 import { addRecording, loadRecordings } from "../../support/seaweedfs/recordings.ts";
-
-const MiB = 1024 * 1024;
+import { MiB } from "../../support/units.ts";
 
 describe("a download with the 50 subrequests of the smallest plan", () => {
   const limits = { subrequests: 50 };

@@ -9,9 +9,8 @@ import { contentBytes, firstDifference, ramp } from "../../support/object-bytes.
 import { FakeCluster } from "../../support/seaweedfs/cluster.ts";
 import { downloadKey } from "../../support/seaweedfs/download-object.ts";
 import { putObject } from "../../support/seaweedfs/objects.ts";
+import { KiB, MiB } from "../../support/units.ts";
 
-const KiB = 1024;
-const MiB = 1024 * KiB;
 const chunkBytes = 64 * MiB;
 const writeBytes = 4 * MiB;
 const writeDeadlineMs = 30_000;

@@ -12,8 +12,8 @@ import { endCluster } from "../../support/seaweedfs/end-cluster.ts";
 import { createKeyServices, kmsAccess } from "../../support/seaweedfs/key-services.ts";
 import { customerKeyHeaders, putObject, sseKeyText } from "../../support/seaweedfs/objects.ts";
 import { readKey } from "../../support/seaweedfs/read-object.ts";
+import { MiB } from "../../support/units.ts";
 
-const MiB = 1024 * 1024;
 let cluster: FakeCluster;
 
 beforeEach(async () => {

@@ -11,9 +11,9 @@ import {
   type FakeObjectOptions,
   putObject,
 } from "../../support/seaweedfs/objects.ts";
+import { KiB } from "../../support/units.ts";
 import { WatchedBudget } from "../../support/watched-budget.ts";
 
-const KiB = 1024;
 let cluster: FakeCluster;
 
 beforeEach(async () => {

@@ -5,6 +5,7 @@
  * Ports, from the first: filer, master, volume server, volume server.
  */
 import { parseArgs } from "node:util";
+import { KiB, MiB } from "../units.ts";
 import { FakeCluster } from "./cluster.ts";
 import { putObject } from "./objects.ts";
 
@@ -25,9 +26,6 @@ export interface FakeSeaweedfs {
   readonly cluster: FakeCluster;
   close(): Promise<void>;
 }
-
-const KiB = 1024;
-const MiB = 1024 * KiB;
 
 /** Every stored form, and the two shapes that are measured: 64 chunks of 64 KiB, 1 GiB in chunks of 4 MiB. */
 export const sampleObjects = {
