@@ -16,9 +16,9 @@ import type { ClientKeys, Facts, OpenObject, Want } from "../sources/source.ts";
 import { clientAcceptEncoding } from "./accept-encoding.ts";
 import { conditionsOf, contradicts, hasConditions } from "./conditional.ts";
 import { type Decision, decide, rangesOf } from "./decision.ts";
-import { withoutFirst } from "./discard.ts";
 import type { Exchange } from "./exchange.ts";
 import { layOutMultipart } from "./multipart.ts";
+import { onTrial, withoutFirst } from "./opened.ts";
 import { type Refusal, refusalOf, refuse } from "./problem.ts";
 import { parseRange, type RangeSpec, resolveRanges, wantOf } from "./range.ts";
 import { notModifiedHeaders, objectHeaders, objectType, respond } from "./response.ts";
@@ -202,7 +202,9 @@ async function answer(
     }
     const { layout, multipartType } = layOut(object, decision, asked.key);
     const length = layoutBytes(layout);
-    const stream = await read(exchange, download, asked, object, decision, layout);
+    // A source may ask all the same; what it has just been told needs no trial.
+    const source = known === undefined || object.first !== undefined ? object : onTrial(object);
+    const stream = await read(exchange, download, asked, source, decision, layout);
     keepFacts(exchange, asked, facts);
     const headers = objectHeaders(object, decision, {
       key: asked.key,
@@ -314,8 +316,10 @@ function recallFacts(exchange: Exchange, asked: ServeRequest): Facts | undefined
   return known;
 }
 
+/** What an origin says to HEAD is not kept: fields that it makes with the content may be missing (RFC 9110 9.3.2). */
 function keepFacts(exchange: Exchange, asked: ServeRequest, facts: Facts): void {
-  if (!isPrivate(asked)) exchange.recentFacts.remember(factsName(exchange, asked), facts);
+  if (asked.method === "GET" && !isPrivate(asked))
+    exchange.recentFacts.remember(factsName(exchange, asked), facts);
 }
 
 /** Facts that hold for this request alone: its key opened the object, or they are about one part. */

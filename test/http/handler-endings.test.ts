@@ -118,6 +118,28 @@ describe("facts seen lately", () => {
     expect(harness.finishes[3]).toMatchObject({ ranges: [], size: null });
   });
 
+  it("cost one round and no retries when the store answers otherwise than they say", async () => {
+    const handle = harness.handlerFor({}, { factsMs: 60_000 });
+    harness.source.objects.set("film.mp4", { ...film, size: 500_000 });
+    await harness.ask(handle, "/files/film.mp4");
+    harness.source.objects.set("film.mp4", { ...film, size: 500 });
+    harness.source.readFault = new ReadaheadError("protocol", "Upstream answered with 200");
+    const before = harness.source.reads.length;
+    const { status, bytes } = await harness.ask(handle, "/files/film.mp4");
+    expect(status).toBe(200);
+    expectRamp(bytes, 0, 500);
+    const window = harness.source.reads.length - before;
+    expect(window).toBeGreaterThan(0);
+    expect(window).toBeLessThanOrEqual(6);
+  });
+
+  it("are not kept of HEAD: a store may leave out there what it makes with the content", async () => {
+    const handle = harness.handlerFor({}, { factsMs: 60_000 });
+    await harness.ask(handle, "/files/film.mp4", { method: "HEAD" });
+    await harness.ask(handle, "/files/film.mp4");
+    expect(harness.source.opens.map(({ known }) => known)).toEqual([undefined, undefined]);
+  });
+
   it.each<[string, RequestInit]>([
     ["conditions", { headers: { "if-none-match": '"v0"' } }],
     ["If-Range", { headers: { "if-range": '"v1"', range: "bytes=0-9" } }],
