@@ -1,4 +1,9 @@
-/** Path -> mount. The longest prefix wins; the rest of the path, still percent-encoded, is the raw key. Pure. */
+/**
+ * Path -> mount. The longest prefix wins; the rest of the path, still percent-encoded, is the raw key. Pure.
+ *
+ * Prefixes are compared segment by segment and decoded, so that another spelling of a mount's path (`%73ecret`; RFC 3986
+ * 6.2.2) is no way past it to a mount above. Neither is what only a store takes for a slash (`secret%2Fx`, `//secret/x`).
+ */
 
 /** What routing needs of a mount. */
 export interface Routable {
@@ -16,8 +21,9 @@ export interface Route<M> {
 /**
  * Orders mounts once and answers paths.
  *
- * @param mounts Their prefixes are compared as they stand in a URL
- * @returns For `/files` where `/files/` is mounted and no other mount has that path: the route with an empty key
+ * @param mounts Their prefixes are compared as they stand in a URL, whichever way they are percent-encoded
+ * @returns For `/files` where `/files/` is mounted and no other mount has that path: the route with an empty key. None
+ * for a path that a store may take for one of a mount below the one that it spells
  * @throws RangeError for a prefix that does not begin and end with a slash, and for one that two mounts have
  */
 export function createRouter<M extends Routable>(
@@ -26,13 +32,39 @@ export function createRouter<M extends Routable>(
   for (const { prefix } of mounts)
     if (!/^\/(.*\/)?$/.test(prefix))
       throw new RangeError(`A mount's prefix begins and ends with a slash, not ${prefix}`);
-  if (new Set(mounts.map(({ prefix }) => prefix)).size < mounts.length)
+  const places = mounts.map((mount) => ({ mount, folders: segmentsOf(mount.prefix).slice(0, -1) }));
+  if (new Set(places.map(({ folders }) => JSON.stringify(folders))).size < mounts.length)
     throw new RangeError("Two mounts have the same prefix");
-  const longestFirst = mounts.toSorted((a, b) => b.prefix.length - a.prefix.length);
+  const deepestFirst = places.toSorted((a, b) => b.folders.length - a.folders.length);
+  const find = (path: readonly string[]) =>
+    deepestFirst.find(({ folders }) => path.length > folders.length && startsWith(path, folders));
   return (pathname) => {
-    const mount = longestFirst.find(({ prefix }) => pathname.startsWith(prefix));
-    if (mount !== undefined) return { mount, rawKey: pathname.slice(mount.prefix.length) };
-    const folder = longestFirst.find(({ prefix }) => `${pathname}/` === prefix);
-    return folder && { mount: folder, rawKey: "" };
+    const path = segmentsOf(pathname);
+    const found = find(path);
+    const taken = find(path.join("/").split(/[/\\]+/));
+    if (taken !== undefined && taken.folders.length > (found?.folders.length ?? 0))
+      return undefined;
+    if (found !== undefined) {
+      const { mount, folders } = found;
+      return { mount, rawKey: pathname.split("/").slice(folders.length).join("/") };
+    }
+    const folder = places.find(
+      ({ folders }) => path.length === folders.length && startsWith(path, folders),
+    );
+    return folder && { mount: folder.mount, rawKey: "" };
   };
+}
+
+function segmentsOf(path: string): string[] {
+  return path.split("/").map((segment) => {
+    try {
+      return decodeURIComponent(segment);
+    } catch {
+      return segment;
+    }
+  });
+}
+
+function startsWith(path: readonly string[], folders: readonly string[]): boolean {
+  return folders.every((folder, i) => path[i] === folder);
 }

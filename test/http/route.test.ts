@@ -22,10 +22,21 @@ describe("createRouter", () => {
     ["/a//x", "/a/", "/x"],
     ["/A/x", "/", "A/x"],
     ["/w%C3%B6rt/x%20y", "/w%C3%B6rt/", "x%20y"],
-    ["/a%2Fb/x", "/", "a%2Fb/x"],
+    ["/b%2Fa/x", "/", "b%2Fa/x"],
+    ["/a/x%2Fb//y", "/a/", "x%2Fb//y"],
+    ["/%61/%62/x%20%79", "/a/b/", "x%20%79"],
+    ["/w%c3%b6rt/x", "/w%C3%B6rt/", "x"],
+    ["/%zz/x", "/", "%zz/x"],
   ])("%s belongs to %s with key %j", (path, prefix, rawKey) => {
     expect(route(path)).toEqual({ mount: { prefix }, rawKey });
   });
+
+  it.each(["/a%2Fb/x", "/a%2fb/x", "/a//b/x", "//a/x", "/a/b%5Cx", "/a%5Cb/x", "/a/%2Fb/x"])(
+    "does not guess which mount %s belongs to, of which a store may have another idea",
+    (path) => {
+      expect(route(path)).toBeUndefined();
+    },
+  );
 
   it("knows no mount for other paths", () => {
     const few = createRouter([{ prefix: "/a/" }]);
@@ -40,9 +51,12 @@ describe("createRouter", () => {
     expect(few("/a/b")).toEqual({ mount: { prefix }, rawKey: "" });
   });
 
-  it.each([["/a"], ["a/"], [""], ["/a/", "/a/"]])("refuses the prefixes %j", (...prefixes) => {
-    expect(() => createRouter(prefixes.map((prefix) => ({ prefix })))).toThrow(RangeError);
-  });
+  it.each([["/a"], ["a/"], [""], ["/a/", "/a/"], ["/a/", "/%61/"]])(
+    "refuses the prefixes %j",
+    (...prefixes) => {
+      expect(() => createRouter(prefixes.map((prefix) => ({ prefix })))).toThrow(RangeError);
+    },
+  );
 
   it.each([
     "/a/../secret",
