@@ -38,6 +38,8 @@ export interface ServeRequest {
   readonly checksums?: boolean | undefined;
   /** Value of `?download`; `undefined`: not asked for. */
   readonly download?: string | undefined;
+  /** Headers of a 200 or 206 in the place of the object's own (S3's `response-*`), by lower-case name. */
+  readonly overrides?: Readonly<Record<string, string>> | undefined;
 }
 
 /** How a front words its answers. */
@@ -144,7 +146,7 @@ export async function prepare(
     want = "facts";
     return open(want);
   });
-  const decision = decide(question, object);
+  const decision = decide(question, asTold(object, asked));
   if (object.locked !== undefined && rangesOf(decision).length > 0) throw object.locked;
   // Facts from memory come without bytes on purpose: the engine then starts at full width.
   const withoutBytes = known !== undefined && want !== "facts";
@@ -153,11 +155,15 @@ export async function prepare(
   if (again === undefined) return { object, decision };
   discardBody(object.first?.body);
   const reopened = await open(again);
-  return { object: reopened, decision: decide(question, reopened) };
+  return { object: reopened, decision: decide(question, asTold(reopened, asked)) };
 }
 
 /** Lays out what the decision sends. Multipart boundaries are made anew at every call. */
-export function layOut(object: OpenObject, decision: Decision, key: string): LaidOut {
+export function layOut(
+  object: Pick<OpenObject, "facts">,
+  decision: Decision,
+  key: string,
+): LaidOut {
   if (decision.kind !== "several" || object.facts.size === undefined) {
     return { layout: rangesOf(decision) };
   }
@@ -200,16 +206,17 @@ async function answer(
       const headers = notModifiedHeaders(facts, exchange.mount);
       return finishHeaders(exchange, dialect, headers, facts, decision, null, 304);
     }
-    const { layout, multipartType } = layOut(object, decision, asked.key);
+    const told = asTold(object, asked);
+    const { layout, multipartType } = layOut(told, decision, asked.key);
     const length = layoutBytes(layout);
     // A source may ask all the same; what it has just been told needs no trial.
     const source = known === undefined || object.first !== undefined ? object : onTrial(object);
     const stream = await read(exchange, download, asked, source, decision, layout);
     keepFacts(exchange, asked, facts);
-    const headers = objectHeaders(object, decision, {
+    const headers = objectHeaders(told, decision, {
       key: asked.key,
       acceptEncoding: clientAcceptEncoding(exchange.request),
-      cacheControl: exchange.mount.cacheControl,
+      cacheControl: asked.overrides?.["cache-control"] ?? exchange.mount.cacheControl,
       download: asked.download,
       length: Number.isFinite(length) ? length : undefined,
       multipartType,
@@ -220,6 +227,20 @@ async function answer(
     download.fail(error);
     throw error;
   }
+}
+
+/**
+ * What is looked at of the object to answer, with the headers that the request sets: a type decides what is done against
+ * compression on the way and stands in the parts of a multipart answer, a coding lets no such answer be made.
+ */
+function asTold(
+  object: OpenObject,
+  { overrides }: ServeRequest,
+): Pick<OpenObject, "facts" | "rangeable" | "verdict" | "s3Part"> {
+  if (overrides === undefined) return object;
+  const { facts, rangeable, verdict, s3Part } = object;
+  const headers = { ...facts.headers, ...overrides };
+  return { facts: { ...facts, headers }, rangeable, verdict, s3Part };
 }
 
 /** The body: the engine's stream, or `null` where there is nothing to send. */

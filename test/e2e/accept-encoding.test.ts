@@ -8,15 +8,18 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { AwsV4Signer } from "aws4fetch";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Origin, startOrigin } from "../../scripts/origin.ts";
-import { textSample } from "../../scripts/samples.ts";
+import { rampSample, textSample } from "../../scripts/samples.ts";
 import { ask } from "./support/http.ts";
 import { freePort } from "./support/start.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const text = textSample("text.txt");
 const bytes = Buffer.from(text.bytes(0, text.size));
+const binary = rampSample("film.bin", 20_000);
+const client = { accessKeyId: "AKEDGE", secretAccessKey: "secret-of-edge" };
 
 let origin: Origin;
 let folder: string;
@@ -24,7 +27,7 @@ let wrangler: ChildProcess;
 let url: string;
 
 beforeAll(async () => {
-  origin = await startOrigin({ samples: [text] });
+  origin = await startOrigin({ samples: [text, binary] });
   folder = await mkdtemp(join(tmpdir(), "edge-readahead-"));
   const config = {
     name: "accept-encoding",
@@ -32,7 +35,20 @@ beforeAll(async () => {
     no_bundle: true,
     compatibility_date: "2026-10-23",
     compatibility_flags: ["enable_request_signal"],
-    vars: { MOUNTS: { origin: { prefix: "/origin/", source: "http", url: `${origin.url}/` } } },
+    vars: {
+      MOUNTS: {
+        origin: { prefix: "/origin/", source: "http", url: `${origin.url}/` },
+        media: {
+          prefix: "/media/",
+          protocol: "s3",
+          access: "signed",
+          credentials: ["EDGE_KEY"],
+          source: "http",
+          url: `${origin.url}/`,
+        },
+      },
+      EDGE_KEY: `${client.accessKeyId}:${client.secretAccessKey}`,
+    },
   };
   await writeFile(join(folder, "wrangler.json"), JSON.stringify(config));
   const port = await freePort();
@@ -92,6 +108,24 @@ describe("text through wrangler dev, for a client that accepts compression", () 
     expect(headers["content-range"]).toBe(`bytes 100-2099/${text.size}`);
     expect(headers["content-length"]).toBe("2000");
     expect(body.equals(bytes.subarray(100, 2_100))).toBe(true);
+  });
+
+  it("keeps a range of what a presigned URL calls text", async () => {
+    const signer = new AwsV4Signer({
+      url: `${url}/media/${binary.key}?X-Amz-Expires=60&response-content-type=text%2Fplain`,
+      ...client,
+      service: "s3",
+      region: "us-east-1",
+      signQuery: true,
+    });
+    const presigned = await signer.sign();
+    const { status, headers, body } = await ask(presigned.url.href, {
+      headers: { "accept-encoding": "gzip", range: "bytes=0-9" },
+    });
+    expect(status, body.toString()).toBe(206);
+    expect(headers["content-type"]).toBe("text/plain");
+    expect(headers["content-range"]).toBe(`bytes 0-9/${binary.size}`);
+    expect(body.equals(Buffer.from(binary.bytes(0, 10)))).toBe(true);
   });
 
   it("keeps the length of a HEAD", async () => {

@@ -180,6 +180,7 @@ class S3Front implements Front {
         s3PartNumber: asked.s3PartNumber,
         clientKeys: asked.clientKeys,
         checksums: asked.checksums,
+        overrides: asked.overrides,
       },
       {
         refuse: (refusal) => refusedRead(refusal, exchange, key, asked),
@@ -190,8 +191,6 @@ class S3Front implements Front {
             headers.set("x-amz-mp-parts-count", String(facts.s3PartCount));
           // A checksum is of the whole object: beside a part of it, SDKs would find it wrong.
           if (!asked.checksums || decision.kind !== "whole") dropChecksums(headers);
-          if (decision.kind === "not-modified") return;
-          for (const [name, value] of asked.overrides) headers.set(name, value);
         },
       },
     );

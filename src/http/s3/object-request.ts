@@ -9,8 +9,8 @@ export interface ObjectRequest {
   readonly s3PartNumber: number | undefined;
   readonly clientKeys: ClientKeys | undefined;
   readonly checksums: boolean;
-  /** Response header to value; set on 200 and 206. */
-  readonly overrides: readonly (readonly [string, string])[];
+  /** Response header to value; set on 200 and 206. Without those that are empty, as SeaweedFS has it. */
+  readonly overrides: Readonly<Record<string, string>>;
 }
 
 /** AWS's largest part number. */
@@ -29,14 +29,13 @@ export function readObjectRequest(
 ): ObjectRequest {
   const set = Object.entries(overrides).flatMap(([name, header]) => {
     const value = query.get(name);
-    return value === null ? [] : [[header, value] as const];
+    return value === null || value === "" ? [] : [[header, value] as const];
   });
   if (set.length > 0 && !signed)
     throw new S3Refusal(
       "InvalidRequest",
       "Request specific response headers cannot be used for anonymous GET requests.",
     );
-  for (const [header, value] of set) checkOverride(header, value);
   const s3PartNumber = readPartNumber(query.get("partNumber"));
   if (s3PartNumber !== undefined && headers.has("range"))
     throw new S3Refusal(
@@ -53,7 +52,9 @@ export function readObjectRequest(
     s3PartNumber,
     clientKeys: readClientKeys(headers),
     checksums: headers.get("x-amz-checksum-mode")?.toUpperCase() === "ENABLED",
-    overrides: set,
+    overrides: Object.fromEntries(
+      set.map(([header, value]) => [header, headerValue(header, value)]),
+    ),
   };
 }
 
@@ -91,9 +92,10 @@ function readClientKeys(headers: Headers): ClientKeys | undefined {
   return { algorithm, key, keyMd5 };
 }
 
-function checkOverride(header: string, value: string): void {
+/** The value as a header has it, without blanks and line ends around it: a multipart answer writes it as it is. */
+function headerValue(header: string, value: string): string {
   try {
-    new Headers().set(header, value);
+    return new Headers([[header, value]]).get(header) ?? "";
   } catch {
     throw new S3Refusal("InvalidArgument", "A response header cannot have this value.", {
       ArgumentName: `response-${header}`,

@@ -89,6 +89,60 @@ describe("GetObject", () => {
     expect([split.status, await codeOf(split)]).toEqual([400, "InvalidArgument"]);
   });
 
+  it("sets an asked for type in the parts of several ranges, and keeps their framing", async () => {
+    const headers = { range: "bytes=0-1,1000-1001" };
+    const response = await setUp().ask(
+      "/media/key?response-content-type=text%2Fplain%0d%0a&response-content-language=nl",
+      { presign: 60, headers },
+    );
+    expect(response.status).toBe(206);
+    expect(response.headers.get("content-language")).toBe("nl");
+    const type = response.headers.get("content-type") ?? "";
+    const boundary = /^multipart\/byteranges; boundary=(.+)$/.exec(type)?.[1];
+    expect(boundary).toBeDefined();
+    const parts = (await response.text()).split(`--${boundary}`).slice(1, -1);
+    expect(parts.map((part) => /^\r\nContent-Type: (.*)\r\nContent-R/.exec(part)?.[1])).toEqual([
+      "text/plain",
+      "text/plain",
+    ]);
+  });
+
+  it("sends the whole object where a coding is asked for beside several ranges, as S3 does", async () => {
+    const headers = { range: "bytes=0-1,1000-1001" };
+    const response = await setUp().ask("/media/key?response-content-encoding=gzip", { headers });
+    expect([response.status, response.headers.get("content-encoding")]).toEqual([200, "gzip"]);
+    expect(response.headers.get("content-type")).toBe("x/y");
+    await expectBytes(response, 0, size);
+  });
+
+  it.each([
+    ["response-content-type=text/plain", "identity"],
+    ["response-content-type=text/plain&response-content-encoding=", "identity"],
+    ["response-content-type=text/plain&response-content-encoding=br", "br"],
+    ["response-content-type=video/mp4", null],
+    ["response-content-type=", null],
+  ])("keeps a range with %s from being compressed on the way", async (query, coding) => {
+    const headers = { range: "bytes=0-9", "accept-encoding": "gzip" };
+    const response = await setUp().ask(`/media/key?${query}`, { headers });
+    expect(response.status).toBe(206);
+    expect(response.headers.get("content-encoding")).toBe(coding);
+    await expectBytes(response, 0, 10);
+  });
+
+  it("lets an asked for Cache-Control win over the mount's, but not in a 304", async () => {
+    const endpoint = setUp({ mount: { cacheControl: "no-store" } });
+    const path = "/media/key?response-cache-control=max-age%3D9&response-expires=0";
+    const response = await endpoint.ask(path);
+    expect(response.headers.get("cache-control")).toBe("max-age=9");
+    await response.body?.cancel();
+    const same = await endpoint.ask(path, { headers: { "if-none-match": '"v1"' } });
+    expect([same.status, same.headers.get("expires")]).toEqual([304, null]);
+    expect(same.headers.get("cache-control")).toBe("no-store");
+    const plain = await endpoint.ask("/media/key");
+    expect(plain.headers.get("cache-control")).toBe("no-store");
+    await plain.body?.cancel();
+  });
+
   it("answers a part by its number, with their count", async () => {
     const endpoint = setUp();
     endpoint.fake.setParts("key", [200_000, 100_007]);
