@@ -26,6 +26,7 @@ import {
 import { findTarget, type S3FrontMount } from "./mount.ts";
 import { type ObjectRequest, readObjectRequest } from "./object-request.ts";
 import { readOperation, type S3Operation } from "./operation.ts";
+import { quoteTags } from "./quote-tags.ts";
 
 /** A bucket and the mount that its objects are read through. */
 export interface S3Bucket extends S3FrontMount {
@@ -173,7 +174,7 @@ class S3Front implements Front {
       exchange,
       {
         method,
-        headers: request.headers,
+        headers: quoteTags(request.headers),
         key,
         rawKey: exchange.rawKey,
         version: asked.version,

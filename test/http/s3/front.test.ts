@@ -74,6 +74,36 @@ describe("GetObject", () => {
     expect(unsigned.status).toBe(403);
   });
 
+  it.each([
+    [{ "if-match": "v1" }, 206],
+    [{ "if-match": "v0, v1" }, 206],
+    [{ "if-match": '"v0",v1' }, 206],
+    [{ "if-match": "*" }, 206],
+    [{ "if-match": "v2" }, 412],
+    [{ "if-match": 'v1"' }, 412],
+    [{ "if-match": "W/v1" }, 412],
+    [{ "if-match": "*, v2" }, 412],
+    [{ "if-none-match": "v1" }, 304],
+    [{ "if-none-match": "v0, v1" }, 304],
+    [{ "if-none-match": "*" }, 304],
+    [{ "if-none-match": 'W/"v1"' }, 304],
+    [{ "if-none-match": "v2" }, 206],
+    [{ "if-none-match": '"v1' }, 206],
+  ])("takes entity tags without quotes: %j is %i", async (headers, status) => {
+    const endpoint = setUp();
+    const response = await endpoint.ask("/media/key", {
+      headers: { ...headers, range: "bytes=0-9" },
+    });
+    expect(response.status).toBe(status);
+    if (status === 206) await expectBytes(response, 0, 10);
+    else await response.body?.cancel();
+    const sent = endpoint.fake.seen.flatMap((request) => [
+      ...(request.headers.get("if-match")?.split(/, ?/) ?? []),
+      ...(request.headers.get("if-none-match")?.split(/, ?/) ?? []),
+    ]);
+    expect(sent.every((one) => one === "*" || one.includes('"'))).toBe(true);
+  });
+
   it("sets the response headers that a signed request asks for, and no others", async () => {
     const endpoint = setUp();
     const query =
