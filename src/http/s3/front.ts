@@ -15,14 +15,9 @@ import type { Claim, Front, Mount } from "../mount.ts";
 import { type Refusal, reasonOf, refusalHeaders, refusalOf } from "../problem.ts";
 import { clientGone, serveObject } from "../serve.ts";
 import { Authenticator, type Identity, type SignedParts } from "./authenticate.ts";
+import { formatBuckets, readBucketsQuestion } from "./buckets.ts";
 import { hostId, S3Refusal, s3ErrorResponse, s3Statuses } from "./error.ts";
-import {
-  formatBuckets,
-  formatListing,
-  formatLocation,
-  type ListQuestion,
-  readListQuestion,
-} from "./listing.ts";
+import { formatListing, formatLocation, type ListQuestion, readListQuestion } from "./listing.ts";
 import { findTarget, type S3FrontMount } from "./mount.ts";
 import { type ObjectRequest, readObjectRequest } from "./object-request.ts";
 import { readOperation, type S3Operation } from "./operation.ts";
@@ -126,7 +121,12 @@ class S3Front implements Front {
       if (url.pathname !== "/")
         throw new S3Refusal("NoSuchBucket", "The specified bucket does not exist");
       readOperation(request.method, "service", url.searchParams);
-      return xml(formatBuckets(this.#authenticator.buckets(identity)), request.method, id);
+      const question = readBucketsQuestion(url.searchParams);
+      const seen = this.#authenticator.buckets(identity);
+      const buckets = this.#buckets
+        .filter(({ bucket }) => seen.includes(bucket))
+        .map((bucket) => ({ name: bucket.bucket, region: regionOf(bucket) }));
+      return xml(formatBuckets(question, buckets), request.method, id);
     } catch (error) {
       return refused(error, request, url, id);
     }
@@ -204,7 +204,7 @@ class S3Front implements Front {
     operation: Exclude<S3Operation, { kind: "object" }>,
   ): Promise<Response> {
     const { request, url, id } = exchange;
-    const region = bucket.regions[0] ?? "us-east-1";
+    const region = regionOf(bucket);
     switch (operation.kind) {
       case "list-buckets":
       case "head-bucket": {
@@ -224,6 +224,11 @@ class S3Front implements Front {
         return operation satisfies never;
     }
   }
+}
+
+/** The bucket's location. */
+function regionOf(bucket: S3Bucket): string {
+  return bucket.regions[0] ?? "us-east-1";
 }
 
 async function listPage(exchange: Exchange, question: ListQuestion): Promise<ListPage> {

@@ -1,5 +1,5 @@
 /**
- * The XML of what is not an object: lists of keys (both versions), of buckets, and a bucket's location.
+ * The XML of a bucket: lists of its keys (both versions), and its location.
  *
  * Tokens and markers are keys: a page starts behind the last key of the page before, so any isolate can give it.
  */
@@ -8,14 +8,14 @@ import { afterAll } from "../../sources/key-order.ts";
 import type { ListPage } from "../../sources/source.ts";
 import { encodeKey } from "../key.ts";
 import { S3Refusal } from "./error.ts";
-import { element, type Markup, xmlDocument } from "./xml.ts";
+import { element, type Markup, optionalElement, xmlDocument } from "./xml.ts";
 
 /** AWS's longest page. */
 const mostKeys = 1000;
 /** S3 names an owner; there is one here. */
-const owner = element("Owner", [element("ID", "edge-readahead")]);
+export const owner = element("Owner", [element("ID", "edge-readahead")]);
 /** Stores that keep no date for a key still have to name one: clients parse it. */
-const noDate = 0;
+export const noDate = 0;
 
 /** A list request in our words. */
 export interface ListQuestion {
@@ -38,10 +38,13 @@ export function readListQuestion(version: 1 | 2, query: URLSearchParams): ListQu
   const text = (name: string): string | undefined => query.get(name) ?? undefined;
   const maxKeys = text("max-keys") ?? String(mostKeys);
   if (!/^\d{1,10}$/.test(maxKeys) || Number(maxKeys) > 2_147_483_647)
-    throw invalid("max-keys", "Argument maxKeys must be an integer between 0 and 2147483647");
+    throw invalidArgument(
+      "max-keys",
+      "Argument maxKeys must be an integer between 0 and 2147483647",
+    );
   const encoding = text("encoding-type");
   if (encoding !== undefined && encoding !== "url")
-    throw invalid("encoding-type", "Invalid Encoding Method specified in Request");
+    throw invalidArgument("encoding-type", "Invalid Encoding Method specified in Request");
   const prefix = text("prefix") ?? "";
   const delimiter = text("delimiter") || undefined;
   const token = text("continuation-token");
@@ -62,7 +65,8 @@ export function readListQuestion(version: 1 | 2, query: URLSearchParams): ListQu
   };
 }
 
-function invalid(name: string, message: string): S3Refusal {
+/** Names the parameter that is none. */
+export function invalidArgument(name: string, message: string): S3Refusal {
   return new S3Refusal("InvalidArgument", message, { ArgumentName: name });
 }
 
@@ -82,21 +86,18 @@ function behindMarker(
 }
 
 /** A start key as a token: base64url of its UTF-8. */
-function formatToken(key: string): string {
+export function formatToken(key: string): string {
   return base64url.encode(key);
 }
 
-function parseToken(token: string): string {
+/** @throws S3Refusal `InvalidArgument` for what {@link formatToken} never wrote */
+export function parseToken(token: string): string {
   try {
     const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
     return decoder.decode(base64url.decode(token));
   } catch {
-    throw invalid("continuation-token", "The continuation token provided is incorrect");
+    throw invalidArgument("continuation-token", "The continuation token provided is incorrect");
   }
-}
-
-function optional(name: string, value: string | undefined): readonly Markup[] {
-  return value === undefined ? [] : [element(name, value)];
 }
 
 /** The page as ListBucketResult. */
@@ -107,7 +108,7 @@ export function formatListing(bucket: string, question: ListQuestion, page: List
     element("Contents", [
       element("Key", text(entry.key)),
       element("LastModified", new Date(entry.lastModified ?? noDate).toISOString()),
-      ...optional("ETag", entry.etag),
+      ...optionalElement("ETag", entry.etag),
       element("Size", entry.size),
       ...(withOwner ? [owner] : []),
       element("StorageClass", "STANDARD"),
@@ -120,9 +121,9 @@ export function formatListing(bucket: string, question: ListQuestion, page: List
     element("ListBucketResult", [
       element("Name", bucket),
       element("Prefix", text(question.prefix)),
-      ...optional("Delimiter", question.delimiter && text(question.delimiter)),
+      ...optionalElement("Delimiter", question.delimiter && text(question.delimiter)),
       element("MaxKeys", question.maxKeys),
-      ...optional("EncodingType", question.urlEncoded ? "url" : undefined),
+      ...optionalElement("EncodingType", question.urlEncoded ? "url" : undefined),
       ...(question.version === 2 ? paging2(question, page, text) : paging1(question, page, text)),
       element("IsTruncated", page.next !== undefined),
       ...contents,
@@ -140,9 +141,9 @@ function paging2(
   const { token, startAfter } = question;
   return [
     element("KeyCount", page.entries.length + page.prefixes.length),
-    ...optional("StartAfter", startAfter && text(startAfter)),
-    ...optional("ContinuationToken", token),
-    ...optional("NextContinuationToken", page.next && formatToken(page.next)),
+    ...optionalElement("StartAfter", startAfter && text(startAfter)),
+    ...optionalElement("ContinuationToken", token),
+    ...optionalElement("NextContinuationToken", page.next && formatToken(page.next)),
   ];
 }
 
@@ -158,27 +159,8 @@ function paging1(
   const next = rolled ? page.next?.slice(0, -afterAll.length) : page.next;
   return [
     element("Marker", text(question.marker ?? "")),
-    ...optional("NextMarker", next && text(next)),
+    ...optionalElement("NextMarker", next && text(next)),
   ];
-}
-
-/** ListBuckets. Mounts have no date of creation; clients want one. */
-export function formatBuckets(names: readonly string[]): string {
-  return xmlDocument(
-    element("ListAllMyBucketsResult", [
-      owner,
-      element(
-        "Buckets",
-        names.map((name) =>
-          element("Bucket", [
-            element("Name", name),
-            element("CreationDate", new Date(noDate).toISOString()),
-          ]),
-        ),
-      ),
-    ]),
-    true,
-  );
 }
 
 /** GetBucketLocation: `us-east-1` is an empty element, as ever. */

@@ -37,6 +37,11 @@ export function element(
   return { xml: inner === "" ? `<${name}/>` : `<${name}>${inner}</${name}>` };
 }
 
+/** The element, or nothing where there is nothing to say. */
+export function optionalElement(name: string, value: string | undefined): readonly Markup[] {
+  return value === undefined ? [] : [element(name, value)];
+}
+
 /** The root element, in S3's namespace where asked, behind the XML declaration. */
 export function xmlDocument(root: Markup, namespaced = false): string {
   const xml = namespaced

@@ -109,7 +109,7 @@ const fragments = [
   "x".repeat(300),
 ];
 const names =
-  "acl attributes cors delete delimiter encoding-type encryption fetch-owner legal-hold lifecycle list-type location logging marker max-keys notification object-lock partNumber policy prefix replication requestPayment response-cache-control response-content-disposition response-content-type response-expires restore retention select start-after tagging torrent uploadId uploads versionId versioning versions website x-id foo download explain continuation-token X-Amz-Algorithm X-Amz-Credential X-Amz-Date X-Amz-Expires X-Amz-SignedHeaders X-Amz-Signature X-Amz-Security-Token X-Amz-Content-Sha256 AWSAccessKeyId Signature Expires __proto__ constructor".split(
+  "acl attributes bucket-region cors delete delimiter encoding-type encryption fetch-owner legal-hold lifecycle list-type location logging marker max-buckets max-keys notification object-lock partNumber policy prefix replication requestPayment response-cache-control response-content-disposition response-content-type response-expires restore retention select start-after tagging torrent uploadId uploads versionId versioning versions website x-id foo download explain continuation-token X-Amz-Algorithm X-Amz-Credential X-Amz-Date X-Amz-Expires X-Amz-SignedHeaders X-Amz-Signature X-Amz-Security-Token X-Amz-Content-Sha256 AWSAccessKeyId Signature Expires __proto__ constructor".split(
     " ",
   );
 const values = [
