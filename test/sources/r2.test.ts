@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { ReadaheadError } from "../../src/errors.ts";
 import { createR2Source } from "../../src/sources/r2.ts";
@@ -196,9 +197,9 @@ describe("createR2Source: client keys", () => {
   const keys = {
     algorithm: "AES256",
     key: btoa("k".repeat(32)),
-    keyMd5: btoa("0123456789abcdef"),
+    keyMd5: createHash("md5").update("k".repeat(32)).digest("base64"),
   };
-  const md5 = Array.from("0123456789abcdef", (c) => c.charCodeAt(0).toString(16)).join("");
+  const md5 = createHash("md5").update("k".repeat(32)).digest("hex");
 
   it("go with every get as raw bytes", async () => {
     const { bucket, source, download, context } = setup();
@@ -217,9 +218,13 @@ describe("createR2Source: client keys", () => {
     for (const want of ["facts", { start: 0, end: 10 }] as const) {
       const none = source.open("locked", { ...download, want });
       expect((await errorOf(none)).kind).toBe("key-missing");
-      const other = { ...keys, keyMd5: btoa("fedcba9876543210") };
-      const wrong = source.open("locked", { ...download, want, clientKeys: other });
-      expect((await errorOf(wrong)).kind).toBe("key-wrong");
+      const other = { ...keys, key: btoa("o".repeat(32)) };
+      const otherMd5 = createHash("md5").update("o".repeat(32)).digest("base64");
+      // Its own MD5, and that of the key which opens the object: R2's head() would take it for that key.
+      for (const clientKeys of [{ ...other, keyMd5: otherMd5 }, other]) {
+        const wrong = source.open("locked", { ...download, want, clientKeys });
+        expect((await errorOf(wrong)).kind).toBe("key-wrong");
+      }
     }
     expect(bucket.openBodies).toBe(0);
   });
@@ -230,6 +235,8 @@ describe("createR2Source: client keys", () => {
       { ...keys, algorithm: "aws:kms" },
       { ...keys, key: btoa("short") },
       { ...keys, key: "§§" },
+      { ...keys, keyMd5: "" },
+      { ...keys, keyMd5: btoa("0123456789abcdef") },
     ]) {
       const error = await errorOf(open({ start: 0 }, { clientKeys: bad }));
       expect(error.kind).toBe("key-wrong");

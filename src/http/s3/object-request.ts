@@ -1,4 +1,5 @@
 /** What GetObject and HeadObject ask for beside the key: version, part, overrides, customer keys, checksums. Pure. */
+import { md5Base64 } from "../../sources/md5.ts";
 import type { ClientKeys } from "../../sources/source.ts";
 import { S3Refusal } from "./error.ts";
 import { overrides } from "./operation.ts";
@@ -88,6 +89,12 @@ function readClientKeys(headers: Headers): ClientKeys | undefined {
     throw new S3Refusal(
       "InvalidArgument",
       "The secret key was invalid for the specified algorithm.",
+    );
+  if (md5Base64(Uint8Array.from(atob(key), (c) => c.charCodeAt(0))) !== keyMd5)
+    throw new S3Refusal(
+      "InvalidArgument",
+      "The calculated MD5 hash of the key did not match the hash that was provided.",
+      { ArgumentName: `${ssec}key-md5` },
     );
   return { algorithm, key, keyMd5 };
 }

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { XMLParser, XMLValidator } from "fast-xml-parser";
 import { describe, expect, it } from "vitest";
 import { ramp } from "../../support/object-bytes.ts";
@@ -218,7 +219,9 @@ describe("GetObject", () => {
     const headers = {
       "x-amz-server-side-encryption-customer-algorithm": "AES256",
       "x-amz-server-side-encryption-customer-key": key,
-      "x-amz-server-side-encryption-customer-key-md5": "x",
+      "x-amz-server-side-encryption-customer-key-md5": createHash("md5")
+        .update(key, "base64")
+        .digest("base64"),
     };
     const response = await endpoint.ask("/media/key?versionId=v7", { headers });
     await expectBytes(response, 0, size);
@@ -228,6 +231,21 @@ describe("GetObject", () => {
     const { "x-amz-server-side-encryption-customer-key-md5": _, ...two } = headers;
     const incomplete = await endpoint.ask("/media/key", { headers: two });
     expect([incomplete.status, await codeOf(incomplete)]).toEqual([400, "InvalidArgument"]);
+  });
+
+  it("refuses an SSE-C key beside the MD5 of another, whatever the store holds", async () => {
+    const name = "x-amz-server-side-encryption-customer-";
+    const headers = {
+      [`${name}algorithm`]: "AES256",
+      [`${name}key`]: Buffer.alloc(32, 9).toString("base64"),
+      [`${name}key-md5`]: createHash("md5").update(Buffer.alloc(32, 7)).digest("base64"),
+    };
+    const endpoint = setUp();
+    const get = await endpoint.ask("/media/key", { headers });
+    expect([get.status, await codeOf(get)]).toEqual([400, "InvalidArgument"]);
+    const head = await endpoint.ask("/media/key", { method: "HEAD", headers });
+    expect(head.status).toBe(400);
+    expect(endpoint.fake.seen).toHaveLength(0);
   });
 
   it("names checksums only where the client asked, and only beside the whole object", async () => {

@@ -1,8 +1,8 @@
 /** The client's SSE-C key: the checks of the S3 gateway, in its order. */
 import { ReadaheadError } from "../../../errors.ts";
+import { md5Base64 } from "../../md5.ts";
 import type { ClientKeys } from "../../source.ts";
-import { decodeBase64, encodeBase64 } from "../field.ts";
-import { md5 } from "../md5.ts";
+import { decodeBase64 } from "../field.ts";
 
 const keyBytes = 32;
 
@@ -27,7 +27,7 @@ export function checkCustomerKey(
   if (keys.algorithm !== "AES256") throw missing("The customer key's algorithm is not AES256");
   const key = decodeBase64(keys.key);
   if (key?.byteLength !== keyBytes) throw missing("The customer key is not 32 bytes in base64");
-  const digest = encodeBase64(md5(key));
+  const digest = md5Base64(key);
   if (digest !== keys.keyMd5) throw missing("The customer key's MD5 is not that of the key");
   if (storedMd5 !== undefined && storedMd5 !== "" && storedMd5 !== digest)
     throw new ReadaheadError("key-wrong", "The customer key is not the one of this object");

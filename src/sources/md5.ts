@@ -1,5 +1,5 @@
 /**
- * MD5 (RFC 1321), for what SeaweedFS and S3 name by it: entity tags made of chunks, and the check value of a customer
+ * MD5 (RFC 1321), for what SeaweedFS and S3 name by it: entity tags made of chunks, and the check value of a client's
  * key. Not for security. WebCrypto has MD5 in workerd only, and the inputs here are short (16 bytes a chunk). Pure.
  */
 
@@ -20,6 +20,11 @@ export function md5(message: Uint8Array): Uint8Array<ArrayBuffer> {
   const digest = new DataView(new ArrayBuffer(16));
   for (const [i, word] of state.entries()) digest.setUint32(i * 4, word, true);
   return new Uint8Array(digest.buffer);
+}
+
+/** The digest in base64, as the header beside an SSE-C key has it. */
+export function md5Base64(message: Uint8Array): string {
+  return btoa(String.fromCharCode(...md5(message)));
 }
 
 function mix(state: Uint32Array, message: DataView, block: number): void {
