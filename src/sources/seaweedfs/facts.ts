@@ -59,14 +59,15 @@ const typesByExtension: Readonly<Record<string, string>> = {
 
 /** @param pass Which stored headers go to the client */
 export function factsOf(entry: Entry, style: EtagStyle, pass: PassHeaders): Facts {
-  const versionId = extendedText(entry, versionIdName);
+  const versionId = extendedText(entry, versionIdName) ?? "";
   return {
     size: entry.size,
     etag: etagOf(entry, style),
     lastModified:
       entry.modified === undefined ? undefined : Math.floor(entry.modified / 1000) * 1000,
     pin: { by: "version-id", value: entry.identity },
-    ...(versionId === undefined || versionId === "" ? {} : { versionId }),
+    // It goes out as a header: one that none can carry is no id that a client could ask for again.
+    ...(/^[\x21-\x7e]+$/.test(versionId) && { versionId }),
     headers: headersOf(entry, pass),
   };
 }

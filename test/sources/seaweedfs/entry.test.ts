@@ -139,6 +139,21 @@ describe("factsOf", () => {
     expect(etag).toBe('"abc"');
   });
 
+  it.each([
+    ["v1", "v1"],
+    ["null", "null"],
+    ["", undefined],
+    ["a\nb", undefined],
+    ["a\r\nInjected: yes", undefined],
+    ["€", undefined],
+    ["a b", undefined],
+    ["\u0000", undefined],
+  ])("tells the version id %j as %j: a header has to carry it", (id, told) => {
+    const extended = { "Seaweed-X-Amz-Version-Id": base64(id) };
+    const { versionId } = factsOf(parseEntry(entryText({ Extended: extended })), "s3", pass);
+    expect(versionId).toBe(told);
+  });
+
   it("tells the context and the bucket key of SSE-KMS, as the S3 gateway does", () => {
     const record = {
       keyId: "k1",
