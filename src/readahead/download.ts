@@ -130,7 +130,10 @@ class RunningDownload implements Download {
   readonly observe: Observe = (event) => {
     // The record is out: what comes later belongs to nobody.
     if (this.#closed) return;
-    if (event.type === "wasted") this.#totals.bytesWasted += event.bytes;
+    if (event.type === "wasted") {
+      this.#totals.bytesFetched += event.bytes;
+      this.#totals.bytesWasted += event.bytes;
+    }
     this.#emit(event);
   };
 

@@ -123,5 +123,6 @@ describe("a damaged compressed needle", () => {
     const { bytes, totals } = await read({ start: 5, end: 10 });
     expect(Buffer.compare(bytes, noise(5, 10))).toBe(0);
     expect(totals.bytesWasted).toBe(size + 1 - 5);
+    expect(totals.bytesFetched).toBe(totals.bytesSent + totals.bytesWasted);
   });
 });
