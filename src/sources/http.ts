@@ -215,7 +215,7 @@ class HttpSource implements Source {
         return this.#openPlain(base, request);
       }
     }
-    const facts = this.#facts(response.headers, size);
+    const facts = { ...this.#facts(response.headers, part.size), size };
     return {
       ...this.#object({ base, address, facts }),
       first: { range: part.range, body: bodyOf(response), replica: address.replica },
