@@ -363,9 +363,7 @@ class S3Source implements Source {
   #refuseEncoding(headers: Headers): void {
     const encoding = contentEncoding(headers);
     if (encoding !== undefined && !this.#storedEncoding)
-      throw this.#fault(
-        `Store sent content encoding ${encoding}, which this platform would decode`,
-      );
+      throw this.#fault("Store sent a content encoding, which this platform would decode");
   }
 
   #fault(message: string): ReadaheadError {

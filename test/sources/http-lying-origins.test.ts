@@ -1,6 +1,7 @@
 /** Origins that say one thing and mean another, as a client of the handler sees them. */
 import { expect, it } from "vitest";
 import { createHandler, type Handler } from "../../src/http/handler.ts";
+import { createObserver } from "../../src/observe/observer.ts";
 import { createHttpSource } from "../../src/sources/http.ts";
 import type { UpstreamInit } from "../../src/sources/upstream.ts";
 import { checkLeaks } from "../support/leak-check.ts";
@@ -110,6 +111,27 @@ it("reads an origin that dates an object and never names its size as one stream"
   expect(headers.get("content-length")).toBe(String(size));
   expect(Buffer.compare(body, bytes)).toBe(0);
   expect(seen).toHaveLength(3);
+});
+
+it("shows nobody what fields of an answer say that cannot be used", async () => {
+  const secret = "http://db7.internal.corp:9000/p?token=topsecret";
+  for (const told of [
+    { "content-range": `bytes ${secret}` },
+    { "content-range": `bytes 0-9/${size}`, "content-encoding": "db7.internal.corp" },
+    { "content-range": `bytes 0-9/${size}`, "content-length": "db7.internal.corp" },
+  ]) {
+    const records: unknown[] = [];
+    const fetch = async () =>
+      new Response(bytes.slice(0, 10), { status: 206, headers: { ...tag, ...told } });
+    const source = createHttpSource({ url: "https://origin.example/", fetch });
+    const observer = createObserver({ write: (record) => records.push(record) });
+    const handle = createHandler({ mounts: [{ name: "o", prefix: "/", source }], observer });
+    const { status, body } = await ask(handle, "GET", { range: "bytes=0-9" });
+    expect(status).toBe(502);
+    const shown = new TextDecoder().decode(body) + JSON.stringify(records);
+    expect(shown).toContain("protocol");
+    expect(shown).not.toMatch(/db7|corp|topsecret/);
+  }
 });
 
 it.each(["GET", "HEAD"])("passes no 304 or 412 on that %s did not ask for", async (method) => {
