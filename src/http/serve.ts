@@ -223,10 +223,20 @@ async function answer(
     });
     const status = decision.kind === "whole" ? 200 : 206;
     return finishHeaders(exchange, dialect, headers, facts, decision, stream, status);
-  } catch (error) {
+  } catch (thrown) {
+    const error = ofTheStore(thrown, asked);
     download.fail(error);
     throw error;
   }
+}
+
+/** A client that asked for no range is told of none: a store that refuses one of ours is at fault itself. */
+function ofTheStore(error: unknown, asked: ServeRequest): unknown {
+  if (!(error instanceof ReadaheadError) || error.kind !== "unsatisfiable") return error;
+  if (rangeSpecs(asked) !== undefined || asked.s3PartNumber !== undefined) return error;
+  const { replica, status } = error;
+  const message = "The store refused a range that no client had asked for";
+  return new ReadaheadError("protocol", message, { cause: error, replica, status });
 }
 
 /**

@@ -75,6 +75,29 @@ describe("refusals of the store", () => {
   });
 });
 
+describe("a store that refuses every range", () => {
+  const refuse = (size?: number) => {
+    for (let i = 0; i < 10; i++)
+      harness.source.openFaults.set(i, new ReadaheadError("unsatisfiable", "416", { size }));
+  };
+
+  it.each(["GET", "HEAD"])("is at fault where %s asked for none", async (method) => {
+    refuse();
+    const { status, headers } = await harness.ask(harness.handlerFor(), "/files/film.mp4", {
+      method,
+    });
+    expect(status).toBe(502);
+    expect(headers.get("content-range")).toBeNull();
+    await harness.settled();
+    expect(harness.finishes[0]?.error).toMatchObject({ kind: "protocol" });
+  });
+
+  it("refuses the client's, where it asked for one", async () => {
+    refuse(9);
+    expect((await harness.get({ range: "bytes=10-" })).status).toBe(416);
+  });
+});
+
 describe("facts seen lately", () => {
   it("do not send the headers of several ranges before the first part was answered", async () => {
     const handle = harness.handlerFor({}, { factsMs: 60_000 });
