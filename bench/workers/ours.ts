@@ -2,7 +2,7 @@
  * Our Worker with one more route for the memory cases: `/__held` tells what the isolate's budget holds and has held at
  * most. Every other case runs `dist/worker.js` as it ships.
  */
-import { Budget, type Lease } from "../../src/readahead/budget.ts";
+import { Budget, type Ceilings, type Lease } from "../../src/readahead/budget.ts";
 import worker from "../../src/worker.ts";
 
 const held = { now: () => 0, peak: 0, limit: 0, leases: () => 0, open: () => 0 };
@@ -10,13 +10,13 @@ const held = { now: () => 0, peak: 0, limit: 0, leases: () => 0, open: () => 0 }
 const { lease } = Object.getOwnPropertyDescriptors(Budget.prototype);
 const makeLease: unknown = lease.value;
 
-Budget.prototype.lease = function (this: Budget): Lease {
+Budget.prototype.lease = function (this: Budget, ceilings?: Ceilings): Lease {
   held.now = () => this.held;
   held.leases = () => this.leases;
   held.open = () => this.open;
-  held.limit = this.bytes;
+  held.limit = (ceilings ?? this).bytes;
   if (typeof makeLease !== "function") throw new TypeError("Budget has no lease()");
-  const inner = Reflect.apply(makeLease, this, []) as Lease;
+  const inner = Reflect.apply(makeLease, this, [ceilings]) as Lease;
   const note = (granted: boolean) => {
     if (this.held > held.peak) held.peak = this.held;
     return granted;
