@@ -36,15 +36,17 @@ export interface ItemRules {
   readonly versioned: boolean;
   /** The directory is the one that holds the buckets. */
   readonly ofBuckets: boolean;
+  /** Whether a name in the directory is that of a folder outside of the keys. */
+  readonly hides: (name: string) => boolean;
   readonly etag: EtagStyle;
   readonly now: () => number;
 }
 
 /** Folders that are no part of the keys, by name. */
 export function isHidden(name: string, rules: ItemRules): boolean {
-  if (!rules.s3Names) return false;
-  if (rules.ofBuckets) return name.startsWith(".");
-  return name === ".uploads" || (rules.versioned && name.endsWith(versionsSuffix));
+  // The gateway lists no folder of that name, at whatever depth.
+  if (rules.hides(name) || (rules.s3Names && name === ".uploads")) return true;
+  return rules.versioned && name.endsWith(versionsSuffix);
 }
 
 /**

@@ -17,7 +17,7 @@ import {
   type Listed,
   markerOf,
 } from "./listed-entry.ts";
-import { bucketOfPath } from "./name.ts";
+import { bucketOfPath, isHiddenPath } from "./name.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { type EntryReader, keepsVersions } from "./versions.ts";
 
@@ -207,7 +207,8 @@ class Walk {
     const bucket = s3Names && versioned ? bucketOfPath(bucketsFolder, `${path}/x`) : undefined;
     const entry = bucket === undefined ? undefined : await this.#bucket(bucket.bucket);
     const ofBuckets = s3Names && path === bucketsFolder;
-    return { s3Names, versioned: keepsVersions(entry), ofBuckets, etag, now };
+    const hides = (name: string) => isHiddenPath(this.#options, `${path}/${name}`);
+    return { s3Names, versioned: keepsVersions(entry), ofBuckets, hides, etag, now };
   }
 
   /** Asked for once a page, also where there is none. */

@@ -45,13 +45,28 @@ export function bucketOfPath(
 }
 
 /**
- * Folders beside and in buckets that hold no keys: dot-names beside the buckets, and a
- * bucket's parts of uploads in progress. A mount whose root lies in one is meant so.
+ * Where a filer keeps what is the cluster's own: the keys of S3 users and of SSE-S3, credentials of remote storages, and
+ * a log of all metadata with the keys of ciphered chunks. A mount of the filer's root serves none of it.
  */
-export function isHiddenPath(bucketsFolder: string, root: string, path: string): boolean {
-  if (!path.startsWith(`${bucketsFolder}/`)) return false;
+const systemFolders = ["/etc", "/topics/.system"];
+
+/**
+ * Paths that are no keys of a mount: the cluster's own folders, and where keys are S3's, dot-names beside the buckets and
+ * a bucket's parts of uploads in progress. A mount whose root lies in one is meant so.
+ */
+export function isHiddenPath({ root, bucketsFolder, s3Names }: HidingRules, path: string): boolean {
+  const hides = (folder: string) =>
+    `${path}/`.startsWith(`${folder}/`) && !`${root}/`.startsWith(`${folder}/`);
+  if (systemFolders.some(hides)) return true;
+  if (!s3Names || !path.startsWith(`${bucketsFolder}/`)) return false;
   const [bucket = "", first = ""] = path.slice(bucketsFolder.length + 1).split("/", 2);
-  const folder = bucket.startsWith(".") ? bucket : `${bucket}/${first}`;
-  if (!bucket.startsWith(".") && first !== ".uploads") return false;
-  return !`${root}/`.startsWith(`${bucketsFolder}/${folder}/`);
+  if (bucket.startsWith(".")) return hides(`${bucketsFolder}/${bucket}`);
+  return first === ".uploads" && hides(`${bucketsFolder}/${bucket}/${first}`);
+}
+
+/** What of a mount's options decides which paths are hidden. */
+export interface HidingRules {
+  readonly root: string;
+  readonly bucketsFolder: string;
+  readonly s3Names: boolean;
 }

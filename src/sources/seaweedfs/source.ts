@@ -92,10 +92,8 @@ class SeaweedfsSource implements Source {
     return openEntry(marker, this.#cluster, request);
   }
 
-  /** S3 keys name no folder that the gateway keeps for itself. */
   #isHidden(path: string): boolean {
-    const { bucketsFolder, root, s3Names } = this.#cluster.options;
-    return s3Names && isHiddenPath(bucketsFolder, root, path);
+    return isHiddenPath(this.#cluster.options, path);
   }
 
   /**

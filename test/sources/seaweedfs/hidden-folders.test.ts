@@ -49,6 +49,41 @@ describe("a folder that the gateway keeps for itself", () => {
   });
 });
 
+describe("a folder of the cluster's own", () => {
+  const files = ["/etc/s3/sse_kek", "/etc/iam/identity.json", "/topics/.system/log/2026"];
+
+  beforeEach(() => {
+    for (const path of [...files, "/etcetera", "/topics/news", "/x/etc/y"])
+      putObject(cluster, path, { size: 100 });
+  });
+
+  it.each(files)("is not read through a mount of the filer's root: %s", async (path) => {
+    for (const key of [path.slice(1), `/${path}`])
+      await expect(readKey(sourceOf(""), key), key).rejects.toMatchObject({ kind: "not-found" });
+    expect(cluster.requests).toBe(0);
+  });
+
+  it("is not listed, from above or by its name", async () => {
+    const source = sourceOf("");
+    const keysOf = async (prefix: string) => {
+      const page = await source.list?.(prefix, { ...createTestDownload(), limit: 100 });
+      return page?.entries.map(({ key }) => key);
+    };
+    expect(await keysOf("")).toEqual(["etcetera", "topics/news", "x/etc/y"]);
+    for (const prefix of ["etc/", "etc/s3/", "topics/.system/"])
+      expect(await keysOf(prefix), prefix).toEqual([]);
+  });
+
+  it.each([
+    ["/etc", "s3/sse_kek"],
+    ["/etc/iam", "identity.json"],
+    ["/topics/.system/log", "2026"],
+    ["/x", "etc/y"],
+  ])("is read through a mount of %s, which is meant so: %s", async (root, key) => {
+    expect(await readKey(sourceOf(root), key)).toHaveLength(100);
+  });
+});
+
 describe("a directory", () => {
   function putWithContent(path: string, size: number, mime: string): void {
     const metadata = JSON.parse(directoryJson(path, { mime })) as Record<string, unknown>;
