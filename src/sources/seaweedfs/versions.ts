@@ -61,6 +61,8 @@ export async function resolveVersion(
   const latestWanted = version === undefined || version === "";
   // As 4.53 does it: 4.44 served the current bytes for any version.
   if (!keepsVersions(bucketEntry)) return latestWanted || version === "null" ? found : undefined;
+  // A version is asked for by its id, where that is allowed; by its path it is not listed either. Other keys may lie there.
+  if (found !== undefined && isVersion(found)) return undefined;
   if (version === "null") return asNullVersion(unlessDeleted(found));
   const folder = path + versionsSuffix;
   if (!latestWanted) {
@@ -186,6 +188,13 @@ function versionIn(folder: string, item: unknown): Entry | undefined {
   if ((extendedText(entry, versionIdName) ?? "") === "") return undefined;
   const path = `${folder}/${name}`;
   return entry.path.endsWith(path) ? entryAt(path, entry) : undefined;
+}
+
+/** What the gateway has put into a folder of versions. */
+function isVersion(entry: Entry): boolean {
+  const [folder = "", name = ""] = entry.path.split("/").slice(-2);
+  const id = extendedText(entry, versionIdName) ?? "";
+  return folder.endsWith(versionsSuffix) && isVersionFile(name) && id !== "";
 }
 
 /** A version's name in the folder: nothing that leads out of it. */

@@ -61,6 +61,27 @@ describe("a file called like a folder of versions", () => {
   });
 });
 
+describe("what lies in a folder of versions", () => {
+  const id = "6".repeat(32);
+
+  beforeEach(() => {
+    putDirectory(`${bucket}/x.versions`, { "Seaweed-X-Amz-Latest-Version-File-Name": `v_${id}` });
+    putVersion("x", id, { size: 20, extended: { "Seaweed-X-Amz-Delete-Marker": "true" } });
+    putVersion("x", "5".repeat(32), { size: 30 });
+  });
+
+  it("is no key of its own: what was deleted or replaced is read by its version id alone", async () => {
+    await expect(read(`x.versions/v_${"5".repeat(32)}`)).rejects.toMatchObject(notFound);
+    await expect(read(`x.versions/v_${"5".repeat(32)}`, "null")).rejects.toMatchObject(notFound);
+    expect(await read("x", "5".repeat(32))).toHaveLength(30);
+  });
+
+  it("is a key like any other where the bucket keeps no versions", async () => {
+    putDirectory(bucket);
+    expect(await read(`x.versions/v_${"5".repeat(32)}`)).toHaveLength(30);
+  });
+});
+
 describe("a folder of versions whose pointer leads nowhere", () => {
   const folder = `${bucket}/x.versions`;
 
