@@ -47,8 +47,8 @@ export class ChunkList {
     const open = new Map<string, Chunk[]>();
     let start = range.start;
     while (start < range.end) {
-      const found: Found = { chunks: [], end: range.end };
-      await this.#collect(this.#top, start, found, open, context, 0);
+      const found: Found = { chunks: [], end: range.end, visited: new Set() };
+      await this.#collect(this.#top, start, found, open, context, []);
       const window = { start, end: found.end };
       yield { range: window, intervals: visibleIntervals(found.chunks, window) };
       start = found.end;
@@ -88,7 +88,7 @@ export class ChunkList {
     found: Found,
     open: Map<string, Chunk[]>,
     context: ClusterContext,
-    depth: number,
+    above: readonly string[],
   ): Promise<void> {
     for (const chunk of chunks) {
       const end = chunk.offset + chunk.size;
@@ -101,12 +101,13 @@ export class ChunkList {
         found.chunks.push(chunk);
       } else if (chunk.offset > start) {
         found.end = chunk.offset;
-      } else {
-        if (depth >= maxDepth)
-          throw new ReadaheadError("protocol", `Chunk manifests are nested ${depth} deep`);
+      } else if (!found.visited.has(chunk.fid) || above.includes(chunk.fid)) {
+        found.visited.add(chunk.fid);
+        if (above.length >= maxDepth)
+          throw new ReadaheadError("protocol", `Chunk manifests are nested ${maxDepth} deep`);
         const children = open.get(chunk.fid) ?? (await this.#open(chunk, context));
         open.set(chunk.fid, children);
-        await this.#collect(children, start, found, open, context, depth + 1);
+        await this.#collect(children, start, found, open, context, [...above, chunk.fid]);
       }
     }
   }
@@ -128,6 +129,8 @@ interface Found {
   readonly chunks: Chunk[];
   /** Where the next manifest begins: nothing is known of what is visible from there on. */
   end: number;
+  /** Manifests gone into: one that is listed over and over tells the same each time, and thirty levels of it never end. */
+  readonly visited: Set<string>;
 }
 
 /**

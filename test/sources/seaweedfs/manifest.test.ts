@@ -262,6 +262,23 @@ describe("ChunkList", () => {
     ]);
   });
 
+  it("goes into a manifest once, however often and deep it is listed", async () => {
+    const levels = [0, 1, 2, 3, 4, 5, 6].map((level) =>
+      chunkOf(child(level, 100, { offset: 0, manifest: true, fid: `1,0${level}00000001` })),
+    );
+    const reads: string[] = [];
+    const list = new ChunkList(levels.slice(0, 1), async ({ fid }) => {
+      reads.push(fid);
+      const next = levels[levels.findIndex((level) => level.fid === fid) + 1];
+      return Array.from({ length: 30 }, () => next ?? chunkOf(child(0, 100)));
+    });
+    const seen: unknown[] = [];
+    for await (const { intervals } of list.windows({ start: 0, end: 100 }, context))
+      for (const { start, end } of intervals) seen.push([start, end]);
+    expect(seen).toEqual([[0, 100]]);
+    expect(reads).toEqual(levels.map(({ fid }) => fid));
+  });
+
   it("refuses chunks before their manifest, and manifests without end", async () => {
     const manifest = chunkOf(child(0, 100, { manifest: true }));
     const later = chunkOf(child(1, 100, { manifest: true }));
