@@ -311,6 +311,15 @@ describe("error documents", () => {
     }
   });
 
+  it("show no text of the store in the place of a region", async () => {
+    for (const region of ["eu-west-1, http://secret.example/", "SECRET", "secret.example"]) {
+      const { open } = setUp({}, answer(301, "PermanentRedirect", `<Region>${region}</Region>`));
+      const error = await failure(open({ start: 0, end: 10 }));
+      expect(error.kind).toBe("config");
+      expect(error.message).not.toMatch(/secret/i);
+    }
+  });
+
   it("that are no XML, or too long, leave the status to say it", async () => {
     for (const body of [
       "<html><h1>403",

@@ -117,7 +117,12 @@ export function s3Failure(
     wrongRegion !== context.region &&
     (status === 301 || status === 307 || code === "AuthorizationHeaderMalformed")
   )
-    return error("config", `Bucket is in region ${wrongRegion}, the mount says ${context.region}`);
+    return error(
+      "config",
+      /^[a-z0-9-]{1,32}$/.test(wrongRegion)
+        ? `Bucket is in region ${wrongRegion}, the mount says ${context.region}`
+        : `Bucket is in another region than ${context.region}, which the mount says`,
+    );
   if (status === 301 || status === 307)
     return error(
       "config",

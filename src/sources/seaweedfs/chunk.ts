@@ -88,10 +88,7 @@ function place(raw: RawChunk): Pick<Chunk, "fid" | "volume"> {
   if (written !== undefined) return { fid: raw.fileId, volume: written };
   const id = raw.fileId === "" ? raw.fid : parseFileId(raw.fileId);
   if (id === undefined)
-    throw new ReadaheadError(
-      "protocol",
-      `The chunk at ${raw.offset} has no readable file id: ${JSON.stringify(raw.fileId.slice(0, 60))}`,
-    );
+    throw new ReadaheadError("protocol", `The chunk at ${raw.offset} has no readable file id`);
   return { fid: formatFileId(id), volume: id.volume };
 }
 

@@ -69,7 +69,8 @@ export function encodeHex(bytes: Uint8Array): string {
   return text;
 }
 
+/** Says what it is, not what it says: it may be a key. */
 function wrongType(name: string, value: unknown): ReadaheadError {
-  const shown = typeof value === "object" ? "an object" : JSON.stringify(value)?.slice(0, 40);
-  return new ReadaheadError("protocol", `The field ${name} cannot be ${shown}`);
+  const type = value === null ? "null" : `of type ${typeof value}`;
+  return new ReadaheadError("protocol", `The field ${name} cannot be ${type}`);
 }

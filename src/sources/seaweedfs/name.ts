@@ -28,7 +28,7 @@ export function encodePath(path: string): string {
 export function normalizeRoot(root: string, name: string): string {
   const segments = root.split("/").filter((segment) => segment !== "");
   if (segments.some((segment) => segment === "." || segment === ".."))
-    throw new TypeError(`${name} cannot have dot segments: ${JSON.stringify(root)}`);
+    throw new TypeError(`${name} cannot have dot segments`);
   return segments.map((segment) => `/${segment}`).join("");
 }
 

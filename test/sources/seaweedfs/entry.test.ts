@@ -72,6 +72,16 @@ describe("parseEntry", () => {
     expect(() => parseEntry(text)).toThrow(expect.objectContaining({ kind: "protocol" }));
   });
 
+  it("shows nothing of a file id or a field that it cannot read", () => {
+    for (const text of [
+      entryText({}, '[{"file_id":"3,01secretsecret","size":1}]'),
+      entryText({}, '[{"file_id":"1,0100000001","size":1,"cipher_key":1234567890}]'),
+    ])
+      expect(() => parseEntry(text)).toThrow(
+        expect.objectContaining({ message: expect.not.stringMatching(/secret|1234567890/) }),
+      );
+  });
+
   it("refuses encryption of a type it does not know", () => {
     const text = entryText({}, '[{"file_id":"1,0100000001","size":1,"sse_type":9}]');
     expect(() => parseEntry(text)).toThrow(expect.objectContaining({ kind: "unsupported" }));

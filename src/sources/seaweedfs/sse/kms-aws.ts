@@ -91,7 +91,8 @@ function refusal(status: number, headers: Headers, fields: Fields): ReadaheadErr
     });
   if (status === 400 && /Throttling/.test(type))
     return new ReadaheadError("throttled", "The key service asks for patience", { status });
-  if (status === 400 || status === 401 || status === 403)
+  // Also a 404: it is about the key service, and says nothing of the object.
+  if (status >= 400 && status < 500 && status !== 408 && status !== 429)
     return new ReadaheadError("denied", `The key service refuses us: ${type || status}`, {
       status,
     });
