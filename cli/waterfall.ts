@@ -128,11 +128,12 @@ function rowsOf(timeline: Timeline): Row[] {
   }));
 }
 
-/** Evenly spread rows, with the slowest part and the repeated ones: the first of those that would fill over half. */
+/** Evenly spread rows, the slowest part, and the repeated ones: the first of those that would fill over half. */
 function choose(all: readonly Row[], limit: number, record: SummaryRecord): Row[] {
   if (all.length <= limit) return [...all];
-  const special = all.filter((row) => row.attempts > 1 || row.part === record.slowest?.part);
-  const chosen = new Set(special.slice(0, Math.floor(limit / 2)));
+  const slowest = all.filter((row) => row.part === record.slowest?.part);
+  const repeated = all.filter((row) => row.attempts > 1);
+  const chosen = new Set([...slowest, ...repeated].slice(0, Math.floor(limit / 2)));
   const rest = all.filter((row) => !chosen.has(row));
   const room = limit - chosen.size;
   for (let i = 0; i < room; i++) {

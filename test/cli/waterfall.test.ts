@@ -69,6 +69,15 @@ describe("formatWaterfall", () => {
     expect(lines).toContain("  130 of 150 parts are not drawn");
   });
 
+  it("draws the slowest part however many were repeated before it", () => {
+    const record = syntheticRecord({
+      parts: 150,
+      wait: (part) => (part === 140 ? 900 : 20),
+      failures: (part) => (part < 100 ? 1 : 0),
+    });
+    expect(draw(record, 80, 20).some((line) => /^ +140 /.test(line))).toBe(true);
+  });
+
   it("replaces control characters, so that no key or host writes into the terminal", () => {
     const record = syntheticRecord({ parts: 2 });
     const { timeline } = record;
