@@ -123,6 +123,11 @@ function run(command: string, args: readonly string[]): Promise<void> {
 
 if (process.argv[1] === import.meta.filename) {
   const asked = process.argv.slice(2);
+  const unknown = asked.filter((name) => !Object.hasOwn(targets, name));
+  if (unknown.length > 0) {
+    console.error(`No target ${unknown.join(", ")}; there are ${Object.keys(targets).join(", ")}`);
+    process.exit(2);
+  }
   for (const [name, make] of Object.entries(targets)) {
     if (asked.length > 0 && !asked.includes(name)) continue;
     const start = performance.now();
