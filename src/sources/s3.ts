@@ -40,6 +40,8 @@ import type { Fetcher, FetchFunction } from "./upstream.ts";
 import { bodyOf, discard, discardOnThrow, platformFetch } from "./upstream.ts";
 import { versionFacts } from "./version-facts.ts";
 
+export type { Fetcher, FetchFunction, UpstreamInit } from "./upstream.ts";
+
 /** Options of {@link createS3Source}; all but `endpoint` and `bucket` are optional. Never changed. */
 export interface S3SourceOptions {
   /** http or https URL of the store, `https://s3.eu-west-1.amazonaws.com` say; may carry a path. */
