@@ -257,10 +257,12 @@ const titles: Readonly<Record<number, string>> = {
   503: "Service Unavailable",
 };
 
+/** A message of ours is shorter; looking through a long one for addresses takes the square of its length. */
+const longestDetail = 1_000;
 // URLs, dotted host names or addresses with a port, bracketed IPv6. A net under the promise that messages name none.
 const addresses =
   /[a-z][a-z0-9+.-]*:\/\/\S+|\[[0-9a-f:.]+\](?::\d+)?|\b(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?|\b[a-z0-9-]+(?:\.[a-z0-9-]+)*:\d{2,5}\b/gi;
 
 function scrub(message: string): string {
-  return message.replace(addresses, "[address]");
+  return message.slice(0, longestDetail).replace(addresses, "[address]");
 }

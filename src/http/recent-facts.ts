@@ -11,6 +11,9 @@ import type { Facts } from "../sources/source.ts";
 /** Least and most time that facts may be believed, ms: from not at all to an hour. */
 export const factsMsBounds = [0, 3_600_000] as const;
 
+/** S3's keys are no longer than 1,024 bytes; a query that is passed on can be, and must not fill the memory. */
+const longestName = 4_096;
+
 /** Options of {@link RecentFacts}. */
 export interface RecentFactsOptions {
   /** How long facts are believed, ms; 0 keeps none. Default 5,000. Raising it serves deleted keys' facts for longer. */
@@ -52,7 +55,7 @@ export class RecentFacts {
   remember(name: string, facts: Facts): void {
     this.#seen.delete(name);
     if (this.#factsMs <= 0 || facts.pin === undefined || facts.unversioned !== undefined) return;
-    if (facts.size === undefined || facts.size === 0) return;
+    if (facts.size === undefined || facts.size === 0 || name.length > longestName) return;
     this.#seen.set(name, { facts, until: this.#now() + this.#factsMs });
     if (this.#seen.size <= this.#entries) return;
     for (const oldest of this.#seen.keys()) {

@@ -37,6 +37,12 @@ describe("RecentFacts", () => {
     expect(recent.recall("c")).toBe(pinned);
   });
 
+  it("keeps nothing under a name that is longer than any key", () => {
+    const recent = new RecentFacts();
+    recent.remember("a".repeat(5_000), pinned);
+    expect(recent.size).toBe(0);
+  });
+
   it("forgets on demand, and keeps nothing when told so", () => {
     const recent = new RecentFacts({ now: () => 0 });
     recent.remember("a", pinned);

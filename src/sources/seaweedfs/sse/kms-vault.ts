@@ -23,6 +23,9 @@ export async function decryptWithVault(
   fetch: SeaweedfsFetch,
   context: ClusterContext,
 ): Promise<Uint8Array<ArrayBuffer>> {
+  // A URL would take these for the way up, to another path of the service.
+  if (/^\.{0,2}$/.test(sealed.wrappingKeyId))
+    throw new ReadaheadError("protocol", "The object's record names no key of the key service");
   const mount = (options.mount ?? "transit").split("/").map(encodeURIComponent).join("/");
   const base = options.address.replace(/\/+$/, "");
   const url = `${base}/v1/${mount}/decrypt/${encodeURIComponent(sealed.wrappingKeyId)}`;

@@ -158,10 +158,11 @@ describe("key services", () => {
     provider: string,
     keyId: string,
     context: Record<string, string> = { "aws:s3:arn": "arn:aws:s3:::b/k" },
+    wrappingKey = "wrapping",
   ) {
     const envelope = JSON.stringify({
       provider,
-      key_id: "wrapping",
+      key_id: wrappingKey,
       ciphertext: "vault:v1:abc",
       version: 1,
     });
@@ -223,6 +224,13 @@ describe("key services", () => {
       kind,
       message,
     });
+  });
+
+  it.each(["..", "."])("takes no key %j of OpenBao for a path of the service", async (key) => {
+    await expect(kms().open(record("openbao", "k1", {}, key), download)).rejects.toMatchObject({
+      kind: "protocol",
+    });
+    expect(server.seen).toHaveLength(0);
   });
 
   it.each(["local", "gcp", "azure", "other"])(
