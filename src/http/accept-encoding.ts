@@ -21,3 +21,26 @@ export function acceptsCompression(acceptEncoding: string | null): boolean {
       /^\s*(?:gzip|x-gzip|br|zstd|deflate|\*)\s*(?:$|;(?!\s*q=0(?:\.0*)?\s*$))/i.test(element),
     );
 }
+
+/**
+ * Whether such a front would send text that is stored in this coding in another one: it knows gzip and br, and takes the
+ * first of the two that the client names, or none. A range of a coded body is nothing that it could decode.
+ */
+export function isTranscoded(coding: string, acceptEncoding: string | null): boolean {
+  if (acceptEncoding === null || !isOfFront(coding)) return false;
+  const wanted = acceptEncoding
+    .toLowerCase()
+    .split(",")
+    .map((element) => {
+      const [name = "", ...parameters] = element.split(";").map((text) => text.trim());
+      const weight = parameters.find((text) => text.startsWith("q="))?.slice(2);
+      return { name, weight: weight === undefined ? 1 : Number(weight) };
+    })
+    .filter(({ name, weight }) => weight > 0 && (name === "identity" || isOfFront(name)))
+    .toSorted((a, b) => b.weight - a.weight);
+  return wanted[0]?.name !== coding;
+}
+
+function isOfFront(coding: string): boolean {
+  return coding === "gzip" || coding === "br";
+}

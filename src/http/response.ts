@@ -6,7 +6,7 @@
  */
 import { formatContentRange } from "../readahead/content-range.ts";
 import type { Facts, OpenObject } from "../sources/source.ts";
-import { acceptsCompression } from "./accept-encoding.ts";
+import { acceptsCompression, isTranscoded } from "./accept-encoding.ts";
 import { contentTypeOf, isCompressible } from "./content-type.ts";
 import type { Decision } from "./decision.ts";
 import { formatAttachment } from "./disposition.ts";
@@ -53,17 +53,24 @@ export function objectHeaders(
   if (context.download !== undefined) {
     headers.set("content-disposition", formatAttachment(context.download, context.key));
   }
-  // What stands between here and the client (`wrangler dev`, Cloudflare's front) compresses such types for clients that
-  // accept it, even a 206: length and range then lie, and validators turn weak. A coding that is already named stops it
-  // ("identity" is odd on the wire but understood; `no-transform` does not stop wrangler 4.155). Only where needed.
-  if (
-    !headers.has("content-encoding") &&
-    isCompressible(context.multipartType ?? type) &&
-    acceptsCompression(context.acceptEncoding)
-  ) {
-    headers.set("content-encoding", "identity");
-  }
+  guardCoding(headers, context.multipartType ?? type, context.acceptEncoding);
   return headers;
+}
+
+/**
+ * What stands between here and the client (`wrangler dev`, Cloudflare's front) compresses such types for clients that
+ * accept it, even a 206: length and range then lie, and validators turn weak. A coding that is already named stops it
+ * ("identity" is odd on the wire but understood; `no-transform` does not stop wrangler 4.155). One that it knows it puts
+ * into another for clients that prefer that, and a 206 fails with 500: in capitals, the same coding to every client
+ * (RFC 9110 8.4.1), it goes through as stored. Both only where needed.
+ */
+function guardCoding(headers: Headers, type: string, acceptEncoding: string | null): void {
+  if (!isCompressible(type)) return;
+  const coding = headers.get("content-encoding");
+  if (coding === null && acceptsCompression(acceptEncoding))
+    headers.set("content-encoding", "identity");
+  else if (coding !== null && isTranscoded(coding, acceptEncoding))
+    headers.set("content-encoding", coding.toUpperCase());
 }
 
 /** Headers of a 304: what RFC 9110 15.4.5 wants repeated, and nothing about a body. */

@@ -8,10 +8,12 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { gzipSync } from "node:zlib";
 import { AwsV4Signer } from "aws4fetch";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Origin, startOrigin } from "../../scripts/origin.ts";
 import { rampSample, textSample } from "../../scripts/samples.ts";
+import { type StoreServer, startStoreServer } from "../support/store-server.ts";
 import { ask } from "./support/http.ts";
 import { freePort } from "./support/start.ts";
 
@@ -21,13 +23,26 @@ const bytes = Buffer.from(text.bytes(0, text.size));
 const binary = rampSample("film.bin", 20_000);
 const client = { accessKeyId: "AKEDGE", secretAccessKey: "secret-of-edge" };
 
+const compressed = gzipSync(bytes);
+
 let origin: Origin;
+let store: StoreServer;
 let folder: string;
 let wrangler: ChildProcess;
 let url: string;
 
 beforeAll(async () => {
   origin = await startOrigin({ samples: [text, binary] });
+  store = await startStoreServer();
+  store.space("stored", {
+    objects: {
+      "text.txt": {
+        content: { kind: "bytes", bytes: compressed },
+        size: compressed.byteLength,
+        headers: { "content-type": "text/plain", "content-encoding": "gzip" },
+      },
+    },
+  });
   folder = await mkdtemp(join(tmpdir(), "edge-readahead-"));
   const config = {
     name: "accept-encoding",
@@ -38,6 +53,12 @@ beforeAll(async () => {
     vars: {
       MOUNTS: {
         origin: { prefix: "/origin/", source: "http", url: `${origin.url}/` },
+        stored: {
+          prefix: "/stored/",
+          source: "http",
+          url: `${store.url}stored/`,
+          stored_encoding: "pass",
+        },
         media: {
           prefix: "/media/",
           protocol: "s3",
@@ -83,6 +104,7 @@ afterAll(async () => {
   wrangler.stdin?.end();
   await ended;
   await origin.close();
+  await store.close();
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -127,6 +149,27 @@ describe("text through wrangler dev, for a client that accepts compression", () 
     expect(headers["content-range"]).toBe(`bytes 0-9/${binary.size}`);
     expect(body.equals(Buffer.from(binary.bytes(0, 10)))).toBe(true);
   });
+
+  it.each(["identity", "br", "gzip", "br, gzip", "gzip, br", "*"])(
+    "is passed on as stored where it is stored compressed: %s",
+    async (accept) => {
+      const headers = { "accept-encoding": accept };
+      const whole = await ask(`${url}/stored/text.txt`, { headers });
+      expect(whole.status).toBe(200);
+      expect(whole.headers["content-encoding"]?.toLowerCase()).toBe("gzip");
+      expect(whole.headers["content-length"]).toBe(String(compressed.byteLength));
+      expect(whole.body.equals(compressed)).toBe(true);
+      const range = await ask(`${url}/stored/text.txt`, {
+        headers: { ...headers, range: "bytes=10-109" },
+      });
+      expect(range.status, range.body.toString()).toBe(206);
+      expect(range.headers["content-length"]).toBe("100");
+      expect(range.body.equals(compressed.subarray(10, 110))).toBe(true);
+      const head = await ask(`${url}/stored/text.txt`, { method: "HEAD", headers });
+      expect(head.headers["content-encoding"]?.toLowerCase()).toBe("gzip");
+      expect(head.headers["content-length"]).toBe(String(compressed.byteLength));
+    },
+  );
 
   it("keeps the length of a HEAD", async () => {
     const { headers } = await ask(`${url}/origin/text.txt`, {

@@ -148,6 +148,27 @@ describe("objectHeaders", () => {
     const stored = { ...facts, headers: { "content-encoding": "gzip" } };
     expect(headersOf({ facts: stored }, gzip)["content-encoding"]).toBe("gzip");
     expect(headersOf({ facts: stored })["content-encoding"]).toBe("gzip");
+    const film = { key: "film.mp4" };
+    const plain = { "accept-encoding": "identity" };
+    expect(headersOf({ facts: stored }, plain, film)["content-encoding"]).toBe("gzip");
+  });
+
+  it.each([
+    ["gzip", "gzip", "gzip"],
+    ["gzip", "gzip, deflate, br, zstd", "gzip"],
+    ["gzip", "br;q=0.5, gzip", "gzip"],
+    ["gzip", "br, gzip", "GZIP"],
+    ["gzip", "gzip;q=0.5, identity", "GZIP"],
+    ["gzip", "identity", "GZIP"],
+    ["gzip", "gzip;q=0", "GZIP"],
+    ["gzip", "*", "GZIP"],
+    ["br", "gzip, br", "BR"],
+    ["br", "br", "br"],
+    ["zstd", "gzip", "zstd"],
+  ])("names the stored coding %s to a client that accepts %s as %s", (coding, accept, named) => {
+    const stored = { ...facts, headers: { "content-encoding": coding } };
+    const headers = headersOf({ facts: stored }, { "accept-encoding": accept });
+    expect(headers["content-encoding"]).toBe(named);
   });
 });
 
