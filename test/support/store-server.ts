@@ -82,10 +82,15 @@ async function serve(
   const key = decodeURIComponent(rest.join("/"));
   const exchange = space.receive({ method: request.method ?? "GET", key, headers });
   const gone = new AbortController();
-  response.on("close", () => {
+  const { socket } = request;
+  const over = () => {
+    socket.off("close", over);
     gone.abort();
     exchange.ended(!response.writableFinished);
-  });
+  };
+  response.on("close", over);
+  // An answer that queues behind another one on its connection is not told that this has closed.
+  socket.on("close", over);
   const { plan } = exchange;
   const release = await space.place();
   try {
@@ -125,7 +130,7 @@ async function sendBody(
     const bytes = contentBytes(plan.content, position, Math.min(limit, position + perBlock));
     const drained = response.write(bytes);
     exchange.wrote(bytes.length);
-    // A client that has every byte may send its next request at once: Node tells nobody when that one's socket closes.
+    // A client that has every byte may send its next request at once: it must not wait for a pause.
     if (position + perBlock >= limit) break;
     if (!drained) await Promise.race([once(response, "drain"), once(response, "close")]);
     await pause(everyMs, gone);
