@@ -14,12 +14,7 @@ export function clientAcceptEncoding(request: Request): string | null {
 
 /** Whether the client accepts a coding that such a front would choose (RFC 9110 12.5.3). */
 export function acceptsCompression(acceptEncoding: string | null): boolean {
-  if (acceptEncoding === null) return false;
-  return acceptEncoding
-    .split(",")
-    .some((element) =>
-      /^\s*(?:gzip|x-gzip|br|zstd|deflate|\*)\s*(?:$|;(?!\s*q=0(?:\.0*)?\s*$))/i.test(element),
-    );
+  return acceptedCodings(acceptEncoding).some((name) => compressions.has(name));
 }
 
 /**
@@ -28,19 +23,29 @@ export function acceptsCompression(acceptEncoding: string | null): boolean {
  */
 export function isTranscoded(coding: string, acceptEncoding: string | null): boolean {
   if (acceptEncoding === null || !isOfFront(coding)) return false;
-  const wanted = acceptEncoding
+  const known = acceptedCodings(acceptEncoding);
+  return known.find((name) => name === "identity" || isOfFront(name)) !== coding;
+}
+
+const compressions: ReadonlySet<string> = new Set(["gzip", "x-gzip", "br", "zstd", "deflate", "*"]);
+
+function isOfFront(coding: string): boolean {
+  return coding === "gzip" || coding === "br";
+}
+
+/** Names of what the client accepts, in lower case, heaviest first; a weight that is no number counts for nothing. */
+function acceptedCodings(acceptEncoding: string | null): string[] {
+  return (acceptEncoding ?? "")
     .toLowerCase()
     .split(",")
     .map((element) => {
       const [name = "", ...parameters] = element.split(";").map((text) => text.trim());
-      const weight = parameters.find((text) => text.startsWith("q="))?.slice(2);
-      return { name, weight: weight === undefined ? 1 : Number(weight) };
+      const weight = Number.parseFloat(
+        parameters.find((text) => text.startsWith("q="))?.slice(2) ?? "1",
+      );
+      return { name, weight: Number.isNaN(weight) ? 1 : weight };
     })
-    .filter(({ name, weight }) => weight > 0 && (name === "identity" || isOfFront(name)))
-    .toSorted((a, b) => b.weight - a.weight);
-  return wanted[0]?.name !== coding;
-}
-
-function isOfFront(coding: string): boolean {
-  return coding === "gzip" || coding === "br";
+    .filter(({ weight }) => weight > 0)
+    .toSorted((a, b) => b.weight - a.weight)
+    .map(({ name }) => name);
 }
