@@ -184,8 +184,7 @@ async function newest(
 function versionIn(folder: string, item: unknown): Entry | undefined {
   const entry = entryFromJson(item);
   const name = entry.path.slice(entry.path.lastIndexOf("/") + 1);
-  if (entry.directory || !isVersionFile(name)) return undefined;
-  if ((extendedText(entry, versionIdName) ?? "") === "") return undefined;
+  if (entry.directory || !isVersion(entry)) return undefined;
   const path = `${folder}/${name}`;
   return entry.path.endsWith(path) ? entryAt(path, entry) : undefined;
 }
