@@ -32,21 +32,25 @@ export function createRouter<M extends Routable>(
   for (const { prefix } of mounts)
     if (!/^\/(.*\/)?$/.test(prefix))
       throw new RangeError(`A mount's prefix begins and ends with a slash, not ${prefix}`);
-  const places = mounts.map((mount) => ({ mount, folders: segmentsOf(mount.prefix).slice(0, -1) }));
+  const places = mounts.map((mount) => {
+    const folders = mount.prefix.split("/").slice(0, -1).map(decoded);
+    return { mount, folders };
+  });
   if (new Set(places.map(({ folders }) => JSON.stringify(folders))).size < mounts.length)
     throw new RangeError("Two mounts have the same prefix");
   const deepestFirst = places.toSorted((a, b) => b.folders.length - a.folders.length);
   const find = (path: readonly string[]) =>
     deepestFirst.find(({ folders }) => path.length > folders.length && startsWith(path, folders));
   return (pathname) => {
-    const path = segmentsOf(pathname);
+    const raw = pathname.split("/");
+    const path = raw.map(decoded);
     const found = find(path);
     const taken = find(path.join("/").split(/[/\\]+/));
     if (taken !== undefined && taken.folders.length > (found?.folders.length ?? 0))
       return undefined;
     if (found !== undefined) {
       const { mount, folders } = found;
-      return { mount, rawKey: pathname.split("/").slice(folders.length).join("/") };
+      return { mount, rawKey: raw.slice(folders.length).join("/") };
     }
     const folder = places.find(
       ({ folders }) => path.length === folders.length && startsWith(path, folders),
@@ -55,14 +59,13 @@ export function createRouter<M extends Routable>(
   };
 }
 
-function segmentsOf(path: string): string[] {
-  return path.split("/").map((segment) => {
-    try {
-      return decodeURIComponent(segment);
-    } catch {
-      return segment;
-    }
-  });
+/** The segment as it stands where it cannot be decoded. */
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
 }
 
 function startsWith(path: readonly string[], folders: readonly string[]): boolean {

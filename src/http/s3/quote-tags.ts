@@ -11,11 +11,10 @@ const tag = /(?:W\/)?"[^"]*"|[^\s,"]+/g;
  * value is a date, and a tag it cannot be read as brings the whole object, which is never wrong.
  */
 export function quoteTags(headers: Headers): Headers {
+  const named = ["if-match", "if-none-match"].filter((name) => headers.has(name));
+  if (named.length === 0) return headers;
   const quoted = new Headers(headers);
-  for (const name of ["if-match", "if-none-match"]) {
-    const text = headers.get(name);
-    if (text !== null) quoted.set(name, text.replace(tag, inQuotes));
-  }
+  for (const name of named) quoted.set(name, (headers.get(name) ?? "").replace(tag, inQuotes));
   return quoted;
 }
 
