@@ -8,9 +8,10 @@ import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { contentBytes, firstDifference, ramp } from "../support/object-bytes.ts";
-import type { SpaceScript } from "../support/store-script.ts";
+import type { ScriptedFault, SpaceScript } from "../support/store-script.ts";
 import { type StoreServer, startStoreServer } from "../support/store-server.ts";
 import type { StoreSpace } from "../support/store-space.ts";
+import { MiB } from "../support/units.ts";
 import { until } from "../support/until.ts";
 import { rawGet } from "./observe-support/raw-client.ts";
 import { ask } from "./support/http.ts";
@@ -25,8 +26,13 @@ const runtimes = [
   { name: "Bun", command: "bun", flags: ["run"] },
 ] as const;
 
-const size = 16 * 1024 * 1024 + 3;
+const size = 16 * MiB + 3;
 const bytes = contentBytes(ramp, 0, size);
+/** Behind its first answers the store is gone for good. */
+const gone: readonly ScriptedFault[] = Array.from({ length: 40 }, (_, i) => ({
+  at: i + 3,
+  fault: { kind: "reset", after: "before-headers" },
+}));
 
 let store: StoreServer;
 let space: StoreSpace;
@@ -102,11 +108,7 @@ describe.each(runtimes)("readahead() in $name", (runtime) => {
   });
 
   it("fails with the kind of the fault when the store is gone for good", async () => {
-    const faults = Array.from({ length: 40 }, (_, i) => ({
-      at: i + 3,
-      fault: { kind: "reset", after: "before-headers" } as const,
-    }));
-    const lines = start(runtime, ["read", "ramp.bin"], { faults });
+    const lines = start(runtime, ["read", "ramp.bin"], { faults: gone });
     expect(await next(lines)).toMatchObject({ kind: "unavailable" });
   });
 
@@ -164,11 +166,7 @@ describe.each(runtimes)("the handler behind the server of $name", (runtime) => {
   });
 
   it("breaks an answer visibly that the store cannot finish", async () => {
-    const faults = Array.from({ length: 40 }, (_, i) => ({
-      at: i + 3,
-      fault: { kind: "reset", after: "before-headers" } as const,
-    }));
-    const { url, lines } = await serve({ faults });
+    const { url, lines } = await serve({ faults: gone });
     const client = rawGet(url);
     const text = (await client.ended).toString("latin1");
     const body = text.slice(text.indexOf("\r\n\r\n") + 4);
