@@ -45,7 +45,6 @@ export function cpu(mode: Mode): Case {
     bars: [
       {
         text: "CPU per GiB, default settings, over native pipeTo per part",
-        issue: "6",
         metric: "cpuPerGiB",
         of: "ours, default settings",
         over: "pipeTo per 4 MiB part",
@@ -55,7 +54,6 @@ export function cpu(mode: Mode): Case {
       },
       {
         text: "CPU per GiB, default settings, over a bare loop of readAtLeast and enqueue",
-        issue: "",
         metric: "cpuPerGiB",
         of: "ours, default settings",
         over: "bare loop per 4 MiB part",
@@ -63,7 +61,6 @@ export function cpu(mode: Mode): Case {
       },
       {
         text: "CPU per GiB, default settings, over pass-through (1.8 would be a record)",
-        issue: "6 (3: 2.5)",
         metric: "cpuPerGiB",
         of: "ours, default settings",
         over: "pass-through",
@@ -75,7 +72,6 @@ export function cpu(mode: Mode): Case {
         : [
             {
               text: "CPU per GiB, default settings, over the naive loop",
-              issue: "6 (3: 0.2)",
               metric: "cpuPerGiB",
               of: "ours, default settings",
               over: "naive getReader() loop",
@@ -104,7 +100,6 @@ export function watching(mode: Mode): Case {
     bars: [
       {
         text: "CPU per GiB with records and the code of spans, traces off, over nobody listening",
-        issue: "5",
         metric: "cpuPerGiB",
         of: "ours, default settings",
         over: "nobody listens",
@@ -119,7 +114,6 @@ export function watching(mode: Mode): Case {
 function firstByteBar(metric: "firstByteP50Ms" | "firstByteP99Ms"): Bar {
   return {
     text: `first byte ${metric === "firstByteP50Ms" ? "p50" : "p99"} at 10 ms over pass-through`,
-    issue: "6 (3: 1.2)",
     metric,
     of: "ours",
     over: "pass-through",
@@ -169,7 +163,6 @@ export function earlyLeave(mode: Mode): Case {
     bars: [
       {
         text: "early leave after 1 MiB and 0.3 s: what the origin wrote, over pass-through",
-        issue: "6 (3: 0.8)",
         metric: "originMiB",
         of: "ours",
         over: "pass-through",
@@ -177,21 +170,18 @@ export function earlyLeave(mode: Mode): Case {
       },
       {
         text: "reset to the last upstream socket closed, ms",
-        issue: "3",
         metric: "closeMs",
         of: "ours, upstreams mid-body",
         atMost: 200,
       },
       {
         text: "upstream responses open after the reset",
-        issue: "3",
         metric: "openAfter",
         of: "ours, upstreams mid-body",
         atMost: 0,
       },
       {
         text: "upstream requests begun after the reset",
-        issue: "3",
         metric: "lateRequests",
         of: "ours, upstreams mid-body",
         atMost: 0,

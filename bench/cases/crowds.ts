@@ -20,11 +20,9 @@ export function slowClients(mode: Mode): Case {
   const bars = crowds.flatMap((clients): Bar[] => {
     const of = `ours, ${clients} clients`;
     const text = `${clients} clients at 64 KiB/s each`;
-    const issue = clients === 200 ? "3" : "6";
     return [
       {
         text: `${text}: growth of resident memory over pass-through`,
-        issue,
         metric: "rssGrowthMiB",
         of,
         over: `pass-through, ${clients} clients`,
@@ -32,14 +30,12 @@ export function slowClients(mode: Mode): Case {
       },
       {
         text: `${text}: most bytes held over the budget`,
-        issue,
         metric: "heldShare",
         of,
         atMost: 1,
       },
       {
         text: `${text}: slowest client's rate over its pace`,
-        issue,
         metric: "paceShare",
         of,
         atLeast: 0.8,
@@ -89,7 +85,6 @@ export function stopReaders(mode: Mode): Case {
     bars: [
       {
         text: `${clients} clients that stop reading after 1 MiB: resident memory above pass-through's, MiB`,
-        issue: "3",
         metric: "rssGrowthMiB",
         of: "ours",
         over: "pass-through",
@@ -98,14 +93,12 @@ export function stopReaders(mode: Mode): Case {
       },
       {
         text: "bytes held two seconds after they left, MiB",
-        issue: "3",
         metric: "heldAfterMiB",
         of: "ours",
         atMost: 0,
       },
       {
         text: "most bytes held over the budget",
-        issue: "3",
         metric: "heldShare",
         of: "ours",
         atMost: 1,
@@ -140,7 +133,6 @@ export function crowd(mode: Mode): Case {
     bars: [
       {
         text: "32 full-speed clients, 5 ms: aggregate over the best fixed window",
-        issue: "6",
         metric: "mbps",
         of: "ours, default (window 6)",
         over: fixed.map(({ name }) => name),
@@ -148,7 +140,6 @@ export function crowd(mode: Mode): Case {
       },
       {
         text: "32 full-speed clients, 5 ms: slowest over fastest",
-        issue: "6",
         metric: "fairness",
         of: "ours, default (window 6)",
         atLeast: 0.7,

@@ -6,10 +6,9 @@ import { ours, roundsFor } from "./common.ts";
 const part_bytes = 64 * KiB;
 const latencies = [5, 10, 20] as const;
 
-function wideBar(unanswered: number, atLeast: number, issue: string): Bar {
+function wideBar(unanswered: number, atLeast: number): Bar {
   return {
     text: `window 16, unanswered ${unanswered}, 20 ms, 64 KiB parts, over window 1`,
-    issue,
     metric: "mbps",
     of: `window 16, unanswered ${unanswered}, 20 ms`,
     over: "window 1, 20 ms",
@@ -56,7 +55,6 @@ export function latency(mode: Mode): Case {
   const bars = used.flatMap((latencyMs): Bar[] => [
     {
       text: `window 4 over window 1 at ${latencyMs} ms, 64 KiB parts, object unknown, ${parts} parts`,
-      issue: "6 (3: 3.75)",
       metric: "mbps",
       of: `window 4, ${latencyMs} ms`,
       over: `window 1, ${latencyMs} ms`,
@@ -64,7 +62,6 @@ export function latency(mode: Mode): Case {
     },
     {
       text: `window 1 over curl reading the same ranges at ${latencyMs} ms`,
-      issue: "3, 6",
       metric: "mbps",
       of: `window 1, ${latencyMs} ms`,
       over: `curl, same ranges, ${latencyMs} ms`,
@@ -78,8 +75,8 @@ export function latency(mode: Mode): Case {
     variants: [...windows, wide(16), wide(6), ...sequential],
     bars: [
       ...bars,
-      wideBar(16, mode === "quick" ? 10 : 15, "6 (3: 14)"),
-      wideBar(6, mode === "quick" ? 5 : 5.8, "6 (3: 5.7)"),
+      wideBar(16, mode === "quick" ? 10 : 15),
+      wideBar(6, mode === "quick" ? 5 : 5.8),
     ],
     shows: ["mbps", "seconds", "originRequests"],
     note: `Window 1 and curl read the first ${sequentialBytes / MiB} MiB.`,
@@ -103,7 +100,6 @@ export function noLatency(mode: Mode): Case {
     bars: [
       {
         text: "window 4 over window 1 at 0 ms (SeaweedFS: 0.80)",
-        issue: "3, 6",
         metric: "mbps",
         of: "window 4",
         over: "window 1",

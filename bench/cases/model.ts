@@ -56,7 +56,6 @@ export function model(mode: Mode): Case {
   const required = { known: { 64: 3.8, 16: 3.6 }, unknown: { 64: 3.5, 16: 2.9 } } as const;
   const bar = (chunks: 16 | 64, latencyMs: number, known: boolean): Bar => ({
     text: `window 4 over window 1 at ${latencyMs} ms, ${chunks} parts of 64 KiB, ${known ? "facts known" : "object unknown"}`,
-    issue: "6",
     metric: "mbps",
     of: cellName(chunks, latencyMs, 4, known),
     over: cellName(chunks, latencyMs, 1, known),

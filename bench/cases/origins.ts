@@ -34,7 +34,6 @@ export function slowConnections(mode: Mode): Case {
     bars: [
       {
         text: `origin limited to 10 MB/s per connection (no burst), 20 ms, ${bytes / MiB} MiB, window 6, over pass-through`,
-        issue: "6",
         metric: "mbps",
         of: "ours, window 6",
         over: "pass-through",
@@ -76,7 +75,6 @@ export function slowTail(mode: Mode): Case {
     bars: [
       {
         text: "stalls and trickles: time over the fault-free run",
-        issue: "6",
         metric: "seconds",
         of: "with faults",
         over: "without faults",
@@ -84,7 +82,6 @@ export function slowTail(mode: Mode): Case {
       },
       {
         text: "bytes asked for twice or not delivered, share of bytes sent",
-        issue: "6",
         metric: "wasteShare",
         of: "with faults",
         atMost: 0.06,

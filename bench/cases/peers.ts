@@ -21,7 +21,6 @@ export function nginx(mode: Mode): Case {
     bars: [
       {
         text: "against nginx slice 64k at 10 ms, our default part sizes",
-        issue: "6",
         metric: "mbps",
         of: "ours, default parts",
         over: "nginx slice 64k",
@@ -29,7 +28,6 @@ export function nginx(mode: Mode): Case {
       },
       {
         text: "against nginx slice 64k at 10 ms, 64 KiB parts",
-        issue: "6",
         metric: "mbps",
         of: "ours, 64 KiB parts",
         over: "nginx slice 64k",
@@ -59,7 +57,6 @@ export function trafficServer(mode: Mode): Case {
     bars: [
       {
         text: "against Traffic Server slice 1m at 20 ms, its best prefetch",
-        issue: "6",
         metric: "mbps",
         of: "ours, default parts",
         over: peers.map(({ name }) => name),

@@ -23,7 +23,6 @@ export function weedSmall(mode: Mode): Case {
     variants: latencies.flatMap((latencyMs) => [variant(latencyMs, 1), variant(latencyMs, 4)]),
     bars: latencies.map((latencyMs) => ({
       text: `SeaweedFS, 64 chunks of 64 KiB, window 4 over window 1 at ${latencyMs} ms (SeaweedFS itself: ${{ 5: 3.8, 10: 3.89, 20: 3.91 }[latencyMs]})`,
-      issue: "4",
       metric: "mbps",
       of: `window 4, ${latencyMs} ms`,
       over: `window 1, ${latencyMs} ms`,
@@ -44,7 +43,6 @@ export function weedLarge(mode: Mode): Case {
   });
   const bar = (latencyMs: number, atLeast: number): Bar => ({
     text: `SeaweedFS, 1 GiB in 4 MiB chunks, window 4 over window 1 at ${latencyMs} ms`,
-    issue: "4",
     metric: "mbps",
     of: `window 4, ${latencyMs} ms`,
     over: `window 1, ${latencyMs} ms`,
@@ -74,7 +72,6 @@ export function weedFirstByte(mode: Mode): Case {
   } as const;
   const bar = (of: string, trips: number): Bar => ({
     text: `SeaweedFS, first byte of 1 GiB, ${of}, over ${trips} round trip${trips === 1 ? "" : "s"} as measured + 5 ms`,
-    issue: "4",
     metric: "firstByteP50Ms",
     of,
     over: "one round trip",
@@ -109,7 +106,6 @@ export function weedSse(mode: Mode): Case {
   const load = { kind: "download", bytes } as const;
   const bar = (of: string): Bar => ({
     text: `SeaweedFS, CPU per GiB of ${of} over a plain read`,
-    issue: "4",
     metric: "cpuPerGiB",
     of,
     over: "plain",

@@ -15,7 +15,6 @@ export type Verdict = "pass" | "tolerated" | "MISS" | "not measured";
 
 export interface BarResult {
   readonly text: string;
-  readonly issue: string;
   readonly required: string;
   readonly value: number | undefined;
   /** Lowest and highest over the rounds, each round against itself. */
@@ -52,7 +51,7 @@ export function summarise(runs: readonly RunResult[], metric: Metric): Figure | 
 export function judge(bar: Bar, figures: (variant: string) => Figure | undefined): BarResult {
   const required =
     bar.atLeast !== undefined ? `at least ${bar.atLeast}` : `at most ${bar.atMost ?? "?"}`;
-  const base = { text: bar.text, issue: bar.issue, required };
+  const base = { text: bar.text, required };
   const of = figures(bar.of);
   const names = bar.over === undefined ? [] : typeof bar.over === "string" ? [bar.over] : bar.over;
   const others = names.map(figures).filter((figure) => figure !== undefined);

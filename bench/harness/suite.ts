@@ -117,7 +117,6 @@ export type Metric =
 /** A promise that the numbers must keep. */
 export interface Bar {
   readonly text: string;
-  readonly issue: string;
   readonly metric: Metric;
   readonly of: string;
   /** Compared with this variant's median, or with the best of several; absent: the value itself. */

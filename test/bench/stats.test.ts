@@ -7,7 +7,7 @@ function runs(...values: number[]): RunResult[] {
 }
 
 function judged(bar: Partial<Bar>, table: Readonly<Record<string, RunResult[]>>) {
-  const whole: Bar = { text: "", issue: "", metric: "mbps", of: "ours", ...bar };
+  const whole: Bar = { text: "", metric: "mbps", of: "ours", ...bar };
   return judge(whole, (name) => summarise(table[name] ?? [], "mbps"));
 }
 
