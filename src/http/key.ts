@@ -4,7 +4,7 @@
  * URL parsing has already resolved `.`, `..` and `%2e%2e` segments before a mount was chosen, so those cannot leave it.
  * What is left are the forms that only a store would take for a way up: encoded slashes and backslashes beside dots.
  */
-import { encodeUri } from "../percent-encoding.ts";
+import { encodeUri } from "../encoding/percent.ts";
 
 /**
  * Decodes the rest of a path behind a mount's prefix.

@@ -2,6 +2,7 @@
  * MD5 (RFC 1321), for what SeaweedFS and S3 name by it: entity tags made of chunks, and the check value of a client's
  * key. Not for security. WebCrypto has MD5 in workerd only, and the inputs here are short (16 bytes a chunk). Pure.
  */
+import { encodeBase64 } from "../encoding/base64.ts";
 
 const shifts = [7, 12, 17, 22, 5, 9, 14, 20, 4, 11, 16, 23, 6, 10, 15, 21];
 const sines = Uint32Array.from({ length: 64 }, (_, i) =>
@@ -24,7 +25,7 @@ export function md5(message: Uint8Array): Uint8Array<ArrayBuffer> {
 
 /** The digest in base64, as the header beside an SSE-C key has it. */
 export function md5Base64(message: Uint8Array): string {
-  return btoa(String.fromCharCode(...md5(message)));
+  return encodeBase64(md5(message));
 }
 
 function mix(state: Uint32Array, message: DataView, block: number): void {

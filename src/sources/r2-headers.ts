@@ -1,4 +1,5 @@
 /** R2 metadata -> response headers to pass on. */
+import { encodeBase64 } from "../encoding/base64.ts";
 import type { R2ObjectHead } from "./r2-binding.ts";
 
 /**
@@ -33,5 +34,5 @@ function isPlain(value: string): boolean {
 
 function encodedWord(value: string): string {
   const bytes = new TextEncoder().encode(value);
-  return `=?UTF-8?B?${btoa(String.fromCharCode(...bytes))}?=`;
+  return `=?UTF-8?B?${encodeBase64(bytes)}?=`;
 }

@@ -1,4 +1,5 @@
 /** What S3 clients ask of a bucket beyond HTTP: parts by number, and checksums, as far as an R2 binding knows of them. */
+import { encodeBase64 } from "../encoding/base64.ts";
 import { ReadaheadError } from "../errors.ts";
 import type { ByteRange } from "../readahead/byte-range.ts";
 import type { R2ObjectHead } from "./r2-binding.ts";
@@ -26,11 +27,8 @@ export function checksumHeaders(object: R2ObjectHead): Record<string, string> {
   const headers: Record<string, string> = {};
   for (const name of ["sha1", "sha256"] as const) {
     const bytes = object.checksums?.[name];
-    if (bytes !== undefined) headers[`x-amz-checksum-${name}`] = base64(new Uint8Array(bytes));
+    if (bytes !== undefined)
+      headers[`x-amz-checksum-${name}`] = encodeBase64(new Uint8Array(bytes));
   }
   return headers;
-}
-
-function base64(bytes: Uint8Array): string {
-  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
 }

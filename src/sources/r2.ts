@@ -11,6 +11,7 @@
 import { ReadaheadError } from "../errors.ts";
 import type { ByteRange } from "../readahead/byte-range.ts";
 import type { Ask } from "../readahead/permits.ts";
+import { clientKeyBytes } from "./client-key.ts";
 import { orDisowned } from "./disown.ts";
 import type {
   R2AnsweredRange,
@@ -21,7 +22,7 @@ import type {
   R2Stretch,
 } from "./r2-binding.ts";
 import { hasBody } from "./r2-binding.ts";
-import { checkClientKey, ssecKeyBytes } from "./r2-client-keys.ts";
+import { checkClientKey } from "./r2-client-keys.ts";
 import { needsHead, r2Error, r2Replica } from "./r2-errors.ts";
 import { r2Headers } from "./r2-headers.ts";
 import { listR2 } from "./r2-list.ts";
@@ -68,7 +69,7 @@ async function openR2(
   if (request.version !== undefined)
     throw new ReadaheadError("unsupported", "R2 bindings do not give versions by their id");
   request.signal.throwIfAborted();
-  const ssecKey = request.clientKeys === undefined ? undefined : ssecKeyBytes(request.clientKeys);
+  const ssecKey = request.clientKeys && clientKeyBytes(request.clientKeys).buffer;
   const openObject = (facts: Facts, first?: FirstAnswer): OpenObject => ({
     facts,
     ...(first === undefined ? {} : { first }),

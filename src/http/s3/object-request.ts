@@ -1,4 +1,5 @@
 /** What GetObject and HeadObject ask for beside the key: version, part, overrides, customer keys, checksums. Pure. */
+import { decodeBase64 } from "../../encoding/base64.ts";
 import { md5Base64 } from "../../sources/md5.ts";
 import type { ClientKeys } from "../../sources/source.ts";
 import { S3Refusal } from "./error.ts";
@@ -85,12 +86,13 @@ function readClientKeys(headers: Headers): ClientKeys | undefined {
     throw new S3Refusal("InvalidArgument", "The encryption algorithm must be AES256", {
       ArgumentName: `${ssec}algorithm`,
     });
-  if (!/^[A-Za-z0-9+/]{43}=$/.test(key))
+  const bytes = decodeBase64(key);
+  if (bytes?.byteLength !== 32)
     throw new S3Refusal(
       "InvalidArgument",
       "The secret key was invalid for the specified algorithm.",
     );
-  if (md5Base64(Uint8Array.from(atob(key), (c) => c.charCodeAt(0))) !== keyMd5)
+  if (md5Base64(bytes) !== keyMd5)
     throw new S3Refusal(
       "InvalidArgument",
       "The calculated MD5 hash of the key did not match the hash that was provided.",

@@ -4,6 +4,7 @@
  * Derived keys are kept per isolate (bounded), because deriving one costs four HMACs and it holds for a day. Nothing
  * here reads a request; secrets come in as text and leave only as non-extractable keys.
  */
+import { decodeHex, encodeHex } from "../../encoding/hex.ts";
 
 const encoder = new TextEncoder();
 
@@ -34,22 +35,6 @@ async function step(
   return crypto.subtle.sign("HMAC", await importKey(bytes), encoder.encode(text));
 }
 
-/** Lower-case hex of bytes. */
-function hex(bytes: ArrayBuffer): string {
-  let out = "";
-  for (const byte of new Uint8Array(bytes)) out += byte.toString(16).padStart(2, "0");
-  return out;
-}
-
-/** Bytes of an even run of hex digits; `undefined` when it is anything else. */
-function parseHex(text: string): Uint8Array<ArrayBuffer> | undefined {
-  if (text.length % 2 !== 0 || !/^[0-9a-f]*$/.test(text)) return undefined;
-  const bytes = new Uint8Array(text.length / 2);
-  for (let i = 0; i < bytes.length; i++)
-    bytes[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16);
-  return bytes;
-}
-
 /** `AWS4-HMAC-SHA256`, the time, the scope and the hash of the canonical request, as lines. */
 export async function stringToSign(
   amzDate: string,
@@ -58,7 +43,7 @@ export async function stringToSign(
 ): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", encoder.encode(canonical));
   const scopeText = `${scope.day}/${scope.region}/${scope.service}/aws4_request`;
-  return `AWS4-HMAC-SHA256\n${amzDate}\n${scopeText}\n${hex(digest)}`;
+  return `AWS4-HMAC-SHA256\n${amzDate}\n${scopeText}\n${encodeHex(new Uint8Array(digest))}`;
 }
 
 /** A small store of derived keys; one per front. Oldest leave first. */
@@ -92,7 +77,7 @@ export async function verifyText(
   text: string,
   signature: string,
 ): Promise<boolean> {
-  const bytes = parseHex(signature);
+  const bytes = decodeHex(signature);
   const wellFormed = bytes !== undefined && bytes.byteLength === 32;
   const same = await crypto.subtle.verify(
     "HMAC",

@@ -4,8 +4,9 @@
  * Keys are encoded byte by byte and never normalised, so `a//b`, `/a`, `a+b` and `a%20b` stay what they are. Only keys
  * with a `.` or `..` segment cannot be addressed: every URL parser resolves them, also when encoded (WHATWG URL 4.5).
  */
+
+import { encodeUri } from "../../encoding/percent.ts";
 import { ReadaheadError } from "../../errors.ts";
-import { encodeUri } from "../../percent-encoding.ts";
 
 /** The store's address as configured. */
 export interface S3AddressOptions {

@@ -3,18 +3,12 @@
  *
  * Chunks here are the top-level list: manifests are not opened (see chunk-list.ts).
  */
+import { decodeBase64 } from "../../encoding/base64.ts";
+import { encodeHex } from "../../encoding/hex.ts";
 import { ReadaheadError } from "../../errors.ts";
 import { type Chunk, chunkFromJson } from "./chunk.ts";
 import { parseExactJson } from "./exact-json.ts";
-import {
-  asFields,
-  bytesField,
-  countField,
-  decodeBase64,
-  encodeHex,
-  type Fields,
-  textField,
-} from "./field.ts";
+import { asFields, bytesField, countField, type Fields, textField } from "./field.ts";
 
 /** An object that lies in a mounted remote storage. */
 export interface RemoteEntry {

@@ -5,11 +5,12 @@
  * writes by itself. (Filer and S3 gateway of 4.44 do leak `Seaweed-*`.)
  */
 
+import { decodeBase64, encodeBase64 } from "../../encoding/base64.ts";
+import { encodeHex } from "../../encoding/hex.ts";
 import { md5 } from "../md5.ts";
 import type { PassHeaders } from "../pass-headers.ts";
 import type { Facts } from "../source.ts";
 import { type Entry, extendedText, isRemoteOnly } from "./entry.ts";
-import { decodeBase64, encodeBase64, encodeHex } from "./field.ts";
 import { kmsRecordName } from "./sse/encryption.ts";
 import { goJson } from "./sse/go-json.ts";
 import { type KmsRecord, parseKmsRecord } from "./sse/record.ts";

@@ -1,4 +1,5 @@
 /** Typed looks into parsed JSON of a filer or master: every wrong type is one clear `protocol` error. Pure. */
+import { decodeBase64 } from "../../encoding/base64.ts";
 import { ReadaheadError } from "../../errors.ts";
 
 export type Fields = Readonly<Record<string, unknown>>;
@@ -46,27 +47,6 @@ export function bytesField(fields: Fields, name: string): Uint8Array<ArrayBuffer
   const bytes = decodeBase64(text);
   if (bytes === undefined) throw new ReadaheadError("protocol", `${name} is not base64`);
   return bytes;
-}
-
-/** Decodes padded standard base64; `undefined` where it is none. */
-export function decodeBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
-  if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) return undefined;
-  const binary = atob(text);
-  const bytes = new Uint8Array(binary.length);
-  for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
-  return bytes;
-}
-
-export function encodeBase64(bytes: Uint8Array): string {
-  let binary = "";
-  for (const byte of bytes) binary += String.fromCharCode(byte);
-  return btoa(binary);
-}
-
-export function encodeHex(bytes: Uint8Array): string {
-  let text = "";
-  for (const byte of bytes) text += byte.toString(16).padStart(2, "0");
-  return text;
 }
 
 /** Says what it is, not what it says: it may be a key. */

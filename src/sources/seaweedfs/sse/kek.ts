@@ -3,8 +3,8 @@
  * the file that the gateway keeps in the filer, plain or wrapped under a passphrase.
  */
 
+import { decodeBase64 } from "../../../encoding/base64.ts";
 import { ReadaheadError } from "../../../errors.ts";
-import { decodeBase64 } from "../field.ts";
 import type { SecretKey } from "../secret-key.ts";
 
 /** Secrets for SSE-S3, all optional; asked in this order. */

@@ -1,7 +1,8 @@
 /** The transit engine of OpenBao and HashiCorp Vault: `decrypt`. */
+import { encodeBase64 } from "../../../encoding/base64.ts";
 import { ReadaheadError } from "../../../errors.ts";
 import { statusError } from "../../../readahead/verify.ts";
-import { asFields, bytesField, encodeBase64 } from "../field.ts";
+import { asFields, bytesField } from "../field.ts";
 import { type ClusterContext, type SeaweedfsFetch, sendForAll } from "../request.ts";
 import { goJson } from "./go-json.ts";
 import type { SealedKey } from "./kms-aws.ts";

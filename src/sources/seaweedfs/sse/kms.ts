@@ -5,8 +5,9 @@
  * Readable: AWS KMS, OpenBao and Vault transit. Refused: the local provider (its master keys live in the gateway's
  * process alone), GCP and Azure (4.44 stores their blobs damaged).
  */
+import { decodeBase64 } from "../../../encoding/base64.ts";
 import { ReadaheadError } from "../../../errors.ts";
-import { asFields, decodeBase64, type Fields, textField } from "../field.ts";
+import { asFields, type Fields, textField } from "../field.ts";
 import type { ClusterContext, SeaweedfsFetch } from "../request.ts";
 import { SharedAsks } from "../shared-asks.ts";
 import { type AwsKmsOptions, decryptWithAws } from "./kms-aws.ts";

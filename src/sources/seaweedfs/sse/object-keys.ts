@@ -3,12 +3,13 @@
  * later is derived without a request where the store allows it.
  */
 
+import { decodeBase64 } from "../../../encoding/base64.ts";
+import { encodeHex } from "../../../encoding/hex.ts";
 import { ReadaheadError } from "../../../errors.ts";
 import type { ClientKeys } from "../../source.ts";
 import type { Chunk } from "../chunk.ts";
 import { importStreamKey, type StreamCipher } from "../ctr.ts";
 import { type Entry, extendedBytes, extendedText } from "../entry.ts";
-import { decodeBase64, encodeHex } from "../field.ts";
 import type { ClusterContext } from "../request.ts";
 import type { SecretKey } from "../secret-key.ts";
 import { SharedAsks } from "../shared-asks.ts";
