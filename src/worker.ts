@@ -7,6 +7,7 @@
 import { tracing } from "cloudflare:workers";
 import { readConfig } from "./config/config.ts";
 import type { Env } from "./config/env.ts";
+import { ReadaheadError } from "./errors.ts";
 import { createHandler, type Handler, requestId } from "./http/handler.ts";
 import { problemResponse, refusalOf } from "./http/problem.ts";
 import { asDataset } from "./observe/analytics.ts";
@@ -49,7 +50,8 @@ function makeHandler(env: Env): Handler {
 function refuseAll(error: unknown): Handler {
   const refusal = refusalOf(error);
   return (request) => {
-    console.error(`edge-readahead is not configured: ${refusal.detail}`);
+    const known = error instanceof ReadaheadError;
+    console.error("edge-readahead is not configured:", known ? refusal.detail : error);
     return Promise.resolve(problemResponse(refusal, requestId(request), request.method));
   };
 }

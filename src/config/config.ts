@@ -6,6 +6,7 @@ import * as v from "valibot";
 import { ReadaheadError } from "../errors.ts";
 import type { HandlerOptions } from "../http/handler.ts";
 import type { Front, Mount } from "../http/mount.ts";
+import { placeOf } from "../http/route.ts";
 import { createS3Front, type S3Bucket } from "../http/s3/front.ts";
 import { linkAuthorise } from "./access.ts";
 import { Bindings, type Env } from "./env.ts";
@@ -43,7 +44,7 @@ export function readConfig(env: Env): Config {
     if (bucket === undefined) mounts.push(mount);
     else buckets.push({ ...bucket, mount });
   }
-  checkDistinct(tables, ({ prefix }) => [prefix], "prefix", faults);
+  checkDistinct(tables, ({ prefix }) => [placeOf(prefix)], "prefix", faults);
   checkDistinct(tables, ({ hosts }) => hosts?.map((host) => host.toLowerCase()), "hosts", faults);
   if (faults.length > 0) throw new ReadaheadError("config", faults.join("; "));
   const shown = new Set(
@@ -65,8 +66,8 @@ function createFront(buckets: readonly S3Bucket[], mounts: readonly Mount[]): Fr
   try {
     return createS3Front({ buckets, otherPrefixes: mounts.map(({ prefix }) => prefix) });
   } catch (cause) {
-    const message = "MOUNTS give one access key two secrets; let them name the same secret";
-    throw new ReadaheadError("config", message, { cause });
+    const what = cause instanceof TypeError ? cause.message : "The S3 mounts do not go together";
+    throw new ReadaheadError("config", `MOUNTS cannot be served: ${what}`, { cause });
   }
 }
 

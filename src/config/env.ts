@@ -45,7 +45,9 @@ export class Bindings {
     if (typeof value === "string" && value.trim() !== "") return value.trim();
     return this.fault(
       variable,
-      `names the secret ${name}, which this Worker does not have; set it with: npx wrangler secret put ${name}`,
+      looksLikeName(name)
+        ? `names the secret ${name}, which this Worker does not have; set it with: npx wrangler secret put ${name} (for wrangler dev: a line ${name}=... in .dev.vars)`
+        : "names a secret that this Worker does not have (the name is not shown: it may be the secret itself)",
     );
   }
 
@@ -69,6 +71,11 @@ export class Bindings {
       `names the binding ${name}, which is no R2 bucket of this Worker; add [[r2_buckets]] with binding = "${name}" to wrangler.toml`,
     );
   }
+}
+
+/** False for what may be a secret pasted in the place of its name: faults are told to everybody. */
+function looksLikeName(name: string): boolean {
+  return /^[A-Z][A-Z0-9_]{0,31}$/.test(name);
 }
 
 function isFetcher(value: unknown): value is FetcherBinding {

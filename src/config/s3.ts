@@ -63,11 +63,14 @@ export function frontBucket(
       );
   const access = table.access ?? "signed";
   const credentials = clientCredentials(variable, table, bindings);
-  if (access === "signed" && credentials.length === 0)
+  if (access === "signed" && credentials.length === 0) {
+    // Otherwise what is there is faulty, and was told.
+    if (table.credentials !== undefined) return undefined;
     return bindings.fault(
       `${variable}.credentials`,
       'is missing; name the secrets of the clients, as in credentials = ["S3_CLIENT_1"], or set access = "public"',
     );
+  }
   return {
     bucket,
     access,

@@ -33,10 +33,9 @@ export function createRouter<M extends Routable>(
     if (!/^\/(.*\/)?$/.test(prefix))
       throw new RangeError(`A mount's prefix begins and ends with a slash, not ${prefix}`);
   const places = mounts.map((mount) => {
-    const folders = mount.prefix.split("/").slice(0, -1).map(decoded);
-    return { mount, folders };
+    return { mount, folders: foldersOf(mount.prefix) };
   });
-  if (new Set(places.map(({ folders }) => JSON.stringify(folders))).size < mounts.length)
+  if (new Set(mounts.map(({ prefix }) => placeOf(prefix))).size < mounts.length)
     throw new RangeError("Two mounts have the same prefix");
   const deepestFirst = places.toSorted((a, b) => b.folders.length - a.folders.length);
   const find = (path: readonly string[]) =>
@@ -57,6 +56,15 @@ export function createRouter<M extends Routable>(
     );
     return folder && { mount: folder.mount, rawKey: "" };
   };
+}
+
+/** The same text for every spelling of a prefix: two mounts cannot have one place. */
+export function placeOf(prefix: string): string {
+  return JSON.stringify(foldersOf(prefix));
+}
+
+function foldersOf(prefix: string): string[] {
+  return prefix.split("/").slice(0, -1).map(decoded);
 }
 
 /** The segment as it stands where it cannot be decoded. */

@@ -221,6 +221,21 @@ describe("a fault in the configuration", () => {
       /MOUNTS\.archive\.credentials names the secret S3_UPSTREAM.*wrangler secret put S3_UPSTREAM/,
     ],
     [
+      "a secret in the place of its name",
+      { MOUNTS: { archive: { ...archive, credentials: "d3adbeefd3adbeefd3adbeef" } } },
+      /MOUNTS\.archive\.credentials names a secret that this Worker does not have \(the name is not shown/,
+    ],
+    [
+      "two spellings of one prefix",
+      { MOUNTS: { files: { ...files, prefix: "/A/" }, origin: { ...origin, prefix: "/%41/" } } },
+      /MOUNTS\.origin\.prefix is also the prefix of MOUNTS\.files/,
+    ],
+    [
+      "a client's secret of no known form",
+      { CLIENT: "no-colon", MOUNTS: { media } },
+      /^(?!.*credentials is missing).*MOUNTS\.media\.credentials/,
+    ],
+    [
       "a store's credentials as a list",
       { CLIENT, MOUNTS: { archive: { ...archive, credentials: ["CLIENT"] } } },
       /MOUNTS\.archive\.credentials is a list, which means clients/,
@@ -252,7 +267,7 @@ describe("a fault in the configuration", () => {
         OTHER: "AKIDEXAMPLE:another-secret",
         MOUNTS: { media, more: { ...media, prefix: "/more/", credentials: "OTHER" } },
       },
-      /one access key two secrets/,
+      /One access key of bucket more has two different secrets/,
     ],
     [
       "a closed mount without a secret",
