@@ -5,6 +5,7 @@
 export type { ErrorKind, ReadaheadErrorOptions } from "./errors.ts";
 export { ReadaheadError } from "./errors.ts";
 export type { CorsPolicy } from "./http/cors.ts";
+export type { Exchange } from "./http/exchange.ts";
 export type { ExplainContext, Handler, HandlerContext, HandlerOptions } from "./http/handler.ts";
 export { createHandler } from "./http/handler.ts";
 export type { Authorise, AuthoriseRequest, Claim, Front, Mount } from "./http/mount.ts";

@@ -26,9 +26,15 @@ export function createSource(
     return sourceOf(variable, table, bindings);
   } catch (error) {
     // What only the source itself can judge (TypeError, RangeError); its messages name options, not values.
-    const reason = error instanceof Error ? error.message : "its options cannot work";
+    const message = error instanceof Error ? error.message : "its options cannot work";
+    const reason = message.replace(/\b[a-z]+(?:[A-Z][a-z]+)+\b/g, settingOf);
     return bindings.fault(variable, `cannot be used: ${reason}`);
   }
+}
+
+/** An option of the library as the configuration spells it. */
+function settingOf(option: string): string {
+  return option.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 function sourceOf(variable: string, table: MountTable, bindings: Bindings): Source | undefined {

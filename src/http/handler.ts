@@ -77,7 +77,8 @@ const reservedQuery: readonly string[] = ["download", "explain"];
  * signal. `waitUntil` gets one promise per request that reached a mount; it settles after the record was written.
  *
  * @throws RangeError for a limit, of the handler or of a mount, for prefixes, and for a `factsMs` that cannot be
- * @throws TypeError for a mount's `cacheControl` or CORS header names that cannot stand in a header
+ * @throws TypeError for a mount's `cacheControl` or CORS header names that cannot stand in a header, and for CORS origins
+ * that are neither `"*"` nor a list
  */
 export function createHandler(options: HandlerOptions): Handler {
   const route = createRouter(options.mounts);
@@ -172,10 +173,18 @@ export function createHandler(options: HandlerOptions): Handler {
 }
 
 /** What would throw at every answer throws at the start. */
-function checkHeaders({ cacheControl = "", cors }: Mount): void {
-  const headers = new Headers({ "cache-control": cacheControl });
-  for (const name of [...(cors?.allowHeaders ?? []), ...(cors?.exposeHeaders ?? [])])
-    headers.set(name, "");
+function checkHeaders({ name, cacheControl = "", cors }: Mount): void {
+  if (cors !== undefined && cors.origins !== "*" && !Array.isArray(cors.origins))
+    throw new TypeError(`cors.origins of mount ${name} must be "*" or a list of origins`);
+  try {
+    const headers = new Headers({ "cache-control": cacheControl });
+    for (const header of [...(cors?.allowHeaders ?? []), ...(cors?.exposeHeaders ?? [])])
+      headers.set(header, "");
+  } catch (cause) {
+    throw new TypeError(`Mount ${name} has a cacheControl or CORS headers that no header can be`, {
+      cause,
+    });
+  }
 }
 
 /** Runs the answer of an exchange and ends it: CORS on every answer, the record on every way out. */

@@ -14,8 +14,10 @@ export interface AuthoriseRequest {
   readonly key: string;
 }
 
-/** Resolves to `undefined` for yes, or to the error to answer with (`denied`, or `not-found` to reveal nothing). */
-export type Authorise = (request: AuthoriseRequest) => Promise<ReadaheadError | undefined>;
+/** Says `undefined` for yes, or the error to answer with (`denied`, or `not-found` to reveal nothing). */
+export type Authorise = (
+  request: AuthoriseRequest,
+) => ReadaheadError | undefined | Promise<ReadaheadError | undefined>;
 
 /** A URL prefix tied to a source. */
 export interface Mount {

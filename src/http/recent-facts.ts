@@ -36,8 +36,8 @@ export class RecentFacts {
   constructor(options: RecentFactsOptions = {}) {
     this.#factsMs = options.factsMs ?? 5_000;
     const [least, most] = factsMsBounds;
-    if (!(this.#factsMs >= least && this.#factsMs <= most))
-      throw new RangeError(`factsMs is a time from ${least} to ${most}, not ${this.#factsMs}`);
+    if (!(Number.isInteger(this.#factsMs) && this.#factsMs >= least && this.#factsMs <= most))
+      throw new RangeError(`factsMs is whole, from ${least} to ${most}, not ${this.#factsMs}`);
     this.#entries = options.entries ?? 1_000;
     this.#now = options.now ?? Date.now;
   }

@@ -42,7 +42,7 @@ export interface SignLinkOptions {
  * @param url Absolute; of the object, or any object below the scope
  * @param secret At least 32 characters; the same text as the mount's `link_secret`
  * @throws RangeError for a secret too short, a time out of bounds, or a scope that the URL is not in
- * @throws TypeError for a URL that cannot be signed
+ * @throws TypeError for a URL that cannot be signed, and for a secret that is not set
  * @example
  * const link = await signLink("https://edge.example/films/a.mp4", secret, { seconds: 600 });
  */
@@ -54,9 +54,10 @@ export async function signLink(
   const seconds = options.seconds ?? 3600;
   if (!Number.isInteger(seconds) || seconds < 1 || seconds > longestSeconds)
     throw new RangeError(`A link holds 1 to ${longestSeconds} seconds, not ${seconds}`);
-  if (secret.length < shortestSecret)
-    throw new RangeError(`A link secret needs at least ${shortestSecret} characters`);
-  const signed = new URL(url);
+  checkSecret(secret);
+  const signed = URL.parse(String(url));
+  if (signed === null)
+    throw new TypeError("A URL is signed whole, as in https://edge.example/files/a");
   if (ownNames.some((name) => signed.searchParams.has(name)))
     throw new TypeError("The URL is a signed link already");
   const { scope } = options;
@@ -83,11 +84,14 @@ export class LinkVerifier {
   readonly #secrets: readonly string[];
   readonly #keys = new Map<string, Awaited<ReturnType<typeof importSecret>>>();
 
-  /** @throws RangeError for a secret of fewer than 32 characters, and for none at all */
+  /**
+   * @throws TypeError for what is no list of texts: a secret that is not set is `undefined`
+   * @throws RangeError for a secret of fewer than 32 characters, and for none at all
+   */
   constructor(secrets: readonly string[]) {
+    if (!Array.isArray(secrets)) throw new TypeError("Link secrets are a list");
     if (secrets.length === 0) throw new RangeError("Signed links need a secret");
-    if (secrets.some((secret) => secret.length < shortestSecret))
-      throw new RangeError(`A link secret needs at least ${shortestSecret} characters`);
+    for (const secret of secrets) checkSecret(secret);
     this.#secrets = secrets;
   }
 
@@ -127,7 +131,7 @@ export class LinkVerifier {
  *
  * @param secrets One or more of at least 32 characters; a link may be signed with any of them
  * @param now Milliseconds since the epoch
- * @throws RangeError as {@link LinkVerifier} does
+ * @throws TypeError, RangeError as {@link LinkVerifier} does
  */
 export function createLinkAuthorise(
   secrets: readonly string[],
@@ -160,6 +164,12 @@ function claimText(
   const where =
     scope === undefined ? `path ${url.pathname}\nquery ${query}` : `scope ${scope}\nany query`;
   return new Uint8Array(encoder.encode(`edge-readahead link 1\n${expires}\n${where}`));
+}
+
+function checkSecret(secret: unknown): void {
+  if (typeof secret !== "string") throw new TypeError("A link secret must be text; is it set?");
+  if (secret.length < shortestSecret)
+    throw new RangeError(`A link secret needs at least ${shortestSecret} characters`);
 }
 
 function inScope(url: URL, scope: string): boolean {

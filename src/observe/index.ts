@@ -9,3 +9,5 @@ export type { ObserverOptions } from "./observer.ts";
 export { createObserver } from "./observer.ts";
 export type { SummaryRecord } from "./record.ts";
 export type { TracingLike } from "./spans.ts";
+export type { SlowestPart } from "./timeline.ts";
+export type { Timeline } from "./timeline-columns.ts";

@@ -147,12 +147,25 @@ function totals(all: Totals): Totals {
 }
 
 function describe(error: unknown): { kind: string | null; message: string } {
-  if (error instanceof ReadaheadError)
-    return { kind: error.kind, message: cut(error.message, MESSAGE_CHARACTERS) };
+  if (error instanceof ReadaheadError) {
+    const cause = namedCause(error);
+    const message = cause === undefined ? error.message : `${error.message} (${cause})`;
+    return { kind: error.kind, message: cut(message, MESSAGE_CHARACTERS) };
+  }
   if (error instanceof RequestRefusal)
     return { kind: error.code, message: cut(error.message, MESSAGE_CHARACTERS) };
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   return { kind: null, message: cut(text, MESSAGE_CHARACTERS) };
+}
+
+/** Why a store was not reached, where that names no address: Node's code, or one of workerd's two sentences. */
+function namedCause({ cause }: Error): string | undefined {
+  if (!(cause instanceof Error)) return undefined;
+  const code: unknown = Reflect.get(cause, "code");
+  if (typeof code === "string" && /^[A-Z][A-Z0-9_]{1,40}$/.test(code)) return code;
+  if (/^(?:Network connection lost\.|internal error; reference = \w+)$/.test(cause.message))
+    return cause.message;
+  return namedCause(cause);
 }
 
 function cut(text: string, characters: number): string {

@@ -50,11 +50,14 @@ export interface R2SourceOptions {
 /**
  * Makes a source of a bucket. Asks nothing until something is opened.
  *
+ * @throws TypeError for what is no bucket: a binding of another name is `undefined`
  * @example
  * const source = createR2Source({ bucket: env.OBJECTS });
  */
 export function createR2Source(options: R2SourceOptions): Source {
   const { bucket } = options;
+  if (typeof bucket?.get !== "function" || typeof bucket.head !== "function")
+    throw new TypeError("bucket must be an R2 binding; is it named as in wrangler.toml?");
   return {
     open: (key, request) => openR2(bucket, key, request),
     list: (prefix, request) => listR2(bucket, prefix, request),

@@ -40,6 +40,7 @@ import type { Fetcher, FetchFunction } from "./upstream.ts";
 import { bodyOf, discard, discardOnThrow, platformFetch } from "./upstream.ts";
 import { versionFacts } from "./version-facts.ts";
 
+export type { S3Credentials } from "./s3/credentials.ts";
 export type { Fetcher, FetchFunction, UpstreamInit } from "./upstream.ts";
 
 /** Options of {@link createS3Source}; all but `endpoint` and `bucket` are optional. Never changed. */
@@ -81,7 +82,7 @@ const s3PassHeaders: readonly string[] = [
 /**
  * Makes a source of one bucket. Sends nothing until something is opened.
  *
- * @throws TypeError for an endpoint or bucket that cannot work
+ * @throws TypeError for an endpoint, bucket, binding or credentials that cannot work
  * @example
  * const source = createS3Source({ endpoint: "https://s3.example", bucket: "archive", credentials });
  */
@@ -99,12 +100,16 @@ class S3Source implements Source {
   readonly #now: () => number;
 
   constructor(options: S3SourceOptions) {
-    const { via, fetch: own } = options;
+    const { credentials, via, fetch: own } = options;
+    if (credentials !== undefined && (!credentials.accessKeyId || !credentials.secretAccessKey))
+      throw new TypeError("credentials need an accessKeyId and a secretAccessKey");
+    if (via !== undefined && typeof via.fetch !== "function")
+      throw new TypeError("via must be a binding with a fetch()");
     this.#address = createS3Address(options);
     this.#now = options.now ?? Date.now;
     this.#sender = new S3Sender({
       region: options.region ?? "us-east-1",
-      credentials: options.credentials,
+      credentials,
       replica: this.#address.replica,
       fetch: via ? (url, init) => via.fetch(url, init) : (own ?? platformFetch),
       now: this.#now,

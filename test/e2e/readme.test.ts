@@ -48,7 +48,7 @@ describe("the README's links", () => {
 describe("the README's programs", () => {
   /** What a snippet takes for granted. */
   const given = `
-    const env = { OBJECTS: {} };
+    const env = { OBJECTS: { get() {}, head() {} } };
     const [accessKeyId, secretAccessKey] = ["AKIDEXAMPLE", "secret"];
     const [url, secret] = ["https://edge.example/files/a", "s".repeat(32)];
   `;

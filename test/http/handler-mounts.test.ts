@@ -42,7 +42,15 @@ describe("mount options", () => {
   it("are refused at once where they can serve nothing", () => {
     expect(() => harness.handlerFor({ prefix: "/files" })).toThrow(RangeError);
     expect(() => harness.handlerFor({}, { factsMs: -1 })).toThrow(RangeError);
-    expect(() => harness.handlerFor({ cacheControl: "a\nb" })).toThrow(TypeError);
+    expect(() => harness.handlerFor({}, { factsMs: 1.5 })).toThrow(RangeError);
+    expect(() => harness.handlerFor({ cacheControl: "a\nb" })).toThrow(
+      /^Mount files has a cacheControl/,
+    );
+    // A text would be searched for the client's origin.
+    for (const cors of [{}, { origins: "https://app.example.com" }])
+      expect(() => harness.handlerFor({ cors: cors as never })).toThrow(
+        /cors.origins of mount files/,
+      );
     for (const names of [{ allowHeaders: ["a b"] }, { exposeHeaders: ["x\n"] }])
       expect(() => harness.handlerFor({ cors: { origins: "*", ...names } })).toThrow(TypeError);
   });

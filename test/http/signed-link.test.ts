@@ -57,8 +57,12 @@ describe("signLink", () => {
   it("refuses short secrets and links that are signed already", async () => {
     await expect(signLink(url, "short")).rejects.toThrow(RangeError);
     await expect(signLink(await signLink(url, secret), secret)).rejects.toThrow(TypeError);
+    await expect(signLink("/files/a", secret)).rejects.toThrow(TypeError);
     expect(() => new LinkVerifier(["short"])).toThrow(RangeError);
     expect(() => new LinkVerifier([])).toThrow(RangeError);
+    await expect(signLink(url, undefined as never)).rejects.toThrow(/is it set/);
+    expect(() => new LinkVerifier([undefined as never])).toThrow(/is it set/);
+    expect(() => new LinkVerifier(secret as never)).toThrow(TypeError);
   });
 });
 

@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { ReadaheadError } from "../../src/errors.ts";
 import type { Finish } from "../../src/http/observer.ts";
 import {
   createRecorder,
@@ -103,6 +104,23 @@ describe("createRecorder", () => {
       kind: null,
       message: "TypeError: x is undefined",
     });
+  });
+
+  it("says why a store was not reached, and no address of it", () => {
+    const message = (cause: Error) => {
+      const error = new ReadaheadError("unavailable", "Not reached", { cause });
+      return recordOf([], { status: 503, endedBy: "upstream", error }).error?.message;
+    };
+    const refused = Object.assign(new Error("connect ECONNREFUSED 10.0.0.7:80"), {
+      code: "ECONNREFUSED",
+    });
+    expect(message(new TypeError("fetch failed", { cause: refused }))).toBe(
+      "Not reached (ECONNREFUSED)",
+    );
+    expect(message(new Error("Network connection lost."))).toBe(
+      "Not reached (Network connection lost.)",
+    );
+    expect(message(new Error("connect 10.0.0.7:80"))).toBe("Not reached");
   });
 
   it("does not log a client's leaving as an error", () => {

@@ -34,6 +34,12 @@ async function errorOf(promise: Promise<unknown>): Promise<ReadaheadError> {
 
 const callsOf = (bucket: FakeBucket) => bucket.calls.map(({ call }) => call);
 
+describe("createR2Source", () => {
+  it.each([undefined, "OBJECTS", {}])("takes no %j for a bucket", (bucket) => {
+    expect(() => createR2Source({ bucket: bucket as never })).toThrow(TypeError);
+  });
+});
+
 describe("createR2Source: errors", () => {
   const table: [string, string][] = [
     ["get: We encountered an internal error. Please try again. (10001)", "unavailable"],

@@ -149,6 +149,9 @@ describe("addresses", () => {
     { endpoint: "https://user@s3.example" },
     { bucket: "" },
     { bucket: "a/b" },
+    { bucket: undefined as never },
+    { credentials: { accessKeyId: "AKIDEXAMPLE", secretAccessKey: undefined as never } },
+    { via: {} as never },
   ])("that cannot work are refused at once: %j", (options) => {
     expect(() => setUp({}, options)).toThrow(TypeError);
   });

@@ -45,7 +45,7 @@ export function createS3Address(options: S3AddressOptions): S3Address {
     throw new TypeError("S3 endpoint must be an http or https URL");
   if (endpoint.search + endpoint.hash + endpoint.username + endpoint.password !== "")
     throw new TypeError("S3 endpoint must not carry a query, a fragment, a user or a password");
-  if (options.bucket === "" || options.bucket.includes("/"))
+  if (!options.bucket || options.bucket.includes("/"))
     throw new TypeError("S3 bucket must be a name without slashes");
   const base = endpoint.pathname.replace(/\/+$/, "");
   const root =

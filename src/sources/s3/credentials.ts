@@ -5,7 +5,7 @@ export interface S3Credentials {
   /** Never logged. */
   readonly secretAccessKey: string;
   /** Of temporary credentials (STS). */
-  readonly sessionToken?: string;
+  readonly sessionToken?: string | undefined;
 }
 
 /**

@@ -67,11 +67,13 @@ export class S3Signer {
     const signedAt = this.#now();
     const skewMs = this.#skewMs;
     if (this.#credentials === undefined) return { headers: new Headers(amz), signedAt, skewMs };
+    const { sessionToken, ...keys } = this.#credentials;
+    const credentials = sessionToken === undefined ? keys : { ...keys, sessionToken };
     const signer = new AwsV4Signer({
       method,
       url,
       headers: amz,
-      ...this.#credentials,
+      ...credentials,
       service: "s3",
       region: this.#region,
       cache: this.#keys,

@@ -94,7 +94,7 @@ function listedRule(entry: string, index: number): Rule {
 /** Says which entry, not what it says: the message may reach clients, and hosts are none of theirs. */
 function badEntry(index: number): TypeError {
   return new TypeError(
-    `entry ${index + 1} of allowed_hosts is none of host, host:port, *.domain, an IPv4 block and *`,
+    `entry ${index + 1} of allowedHosts is none of host, host:port, *.domain, an IPv4 block and *`,
   );
 }
 

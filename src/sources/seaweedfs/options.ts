@@ -151,14 +151,14 @@ export function resolveOptions(given: SeaweedfsOptions): ResolvedOptions {
   const masters = urls(given.master ?? [], "master");
   if (filers.length === 0) throw new TypeError("filer needs a URL");
   if (given.sseKekSecret !== undefined && !isHexKey(given.sseKekSecret))
-    throw new TypeError("sse_kek_secret must name a secret of 64 hex digits");
+    throw new TypeError("sseKekSecret must have 64 hex digits");
   const access = given.volumeAccess ?? (masters.length > 0 ? "direct" : "filer");
   if (access === "direct" && masters.length === 0)
-    throw new TypeError('volume_access "direct" needs a master');
+    throw new TypeError('volumeAccess "direct" needs a master');
   if (given.volumeTokenFromMaster === true && masters.length === 0)
-    throw new TypeError("volume_token_from_master needs a master");
+    throw new TypeError("volumeTokenFromMaster needs a master");
   const root = normalizeRoot(given.root ?? "", "root");
-  const bucketsFolder = normalizeRoot(given.bucketsFolder ?? "/buckets", "buckets_folder");
+  const bucketsFolder = normalizeRoot(given.bucketsFolder ?? "/buckets", "bucketsFolder");
   const inBuckets = root === bucketsFolder || root.startsWith(`${bucketsFolder}/`);
   const scheme = given.volumeProtocol === undefined ? undefined : `${given.volumeProtocol}:`;
   const protocol = scheme ?? (masters[0] ?? filers[0])?.protocol;
@@ -191,9 +191,9 @@ export function resolveOptions(given: SeaweedfsOptions): ResolvedOptions {
     verify: given.verify ?? false,
     etag: given.etag ?? (inBuckets ? "s3" : "filer"),
     pass: createPassHeaders(given.passHeaders ?? seaweedfsPassHeaders),
-    metadataTtlMs: within(given.metadataTtlMs ?? 3_000, "metadataTtlMs", "metadata_ttl_ms"),
-    lookupTtlMs: within(given.lookupTtlMs ?? 600_000, "lookupTtlMs", "lookup_ttl_ms"),
-    metadataBytes: within(given.metadataBytes ?? 2 ** 25, "metadataBytes", "metadata_bytes"),
+    metadataTtlMs: within(given.metadataTtlMs ?? 3_000, "metadataTtlMs"),
+    lookupTtlMs: within(given.lookupTtlMs ?? 600_000, "lookupTtlMs"),
+    metadataBytes: within(given.metadataBytes ?? 2 ** 25, "metadataBytes"),
     fetch: given.fetch ?? global,
     kmsFetch: given.kmsFetch ?? global,
     random: given.random ?? Math.random,
@@ -204,18 +204,19 @@ export function resolveOptions(given: SeaweedfsOptions): ResolvedOptions {
 function urls(value: string | readonly string[], name: string): URL[] {
   return listOf(value).map((text) => {
     const url = URL.parse(text);
-    if (url === null || !/^https?:$/.test(url.protocol) || url.username !== "" || url.search !== "")
-      throw new TypeError(`${name} needs an http or https URL without user and query`);
+    const more = url && url.username + url.password + url.search + url.hash;
+    if (url === null || !/^https?:$/.test(url.protocol) || more !== "")
+      throw new TypeError(`${name} needs an http or https URL without user, query and fragment`);
     return url;
   });
 }
 
-function listOf(value: string | readonly string[]): readonly string[] {
-  return typeof value === "string" ? [value] : value;
+function listOf(value: string | readonly string[] | undefined): readonly string[] {
+  return typeof value === "string" ? [value] : (value ?? []);
 }
 
-function within(value: number, option: keyof typeof optionBounds, name: string): number {
+function within(value: number, option: keyof typeof optionBounds): number {
   const [least, most] = optionBounds[option];
   if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
-  throw new RangeError(`${name} must be from ${least} to ${most}, not ${value}`);
+  throw new RangeError(`${option} must be from ${least} to ${most}, not ${value}`);
 }

@@ -24,7 +24,11 @@ import { resolveOptions, type SeaweedfsOptions } from "./options.ts";
 import type { ClusterContext } from "./request.ts";
 import { type EntryReader, resolveVersion, unlessDeleted } from "./versions.ts";
 
+export type { EtagStyle } from "./facts.ts";
 export type { SeaweedfsOptions } from "./options.ts";
+export type { SeaweedfsFetch } from "./request.ts";
+export type { AwsKmsOptions } from "./sse/kms-aws.ts";
+export type { VaultOptions } from "./sse/kms-vault.ts";
 
 /**
  * A source over one SeaweedFS cluster. Keep one per mount and isolate: it remembers locations and recent metadata.

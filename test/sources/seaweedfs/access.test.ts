@@ -358,6 +358,9 @@ describe("options", () => {
     [{ filer: "ftp://x" }, TypeError],
     [{ filer: "nonsense" }, TypeError],
     [{ filer: "http://user@x" }, TypeError],
+    [{ filer: "http://:password@x" }, TypeError],
+    [{ filer: "http://x/#fragment" }, TypeError],
+    [{ filer: undefined as never }, TypeError],
     [{ filer: "http://x", volumeAccess: "direct" as const }, TypeError],
     [{ filer: "http://x", volumeTokenFromMaster: true }, TypeError],
     [{ filer: "http://x", root: "/a/../b" }, TypeError],
@@ -369,15 +372,15 @@ describe("options", () => {
     expect(() => createSeaweedfsSource(options)).toThrow(type);
   });
 
-  it("that cannot work are named as the configuration names them, without a secret's value", () => {
+  it("that cannot work are named, without a secret's value", () => {
     const create = (options: Partial<SeaweedfsOptions>) => () =>
       createSeaweedfsSource({ filer: "http://x", ...options });
-    expect(create({ bucketsFolder: "../x" })).toThrow(/^buckets_folder /);
+    expect(create({ bucketsFolder: "../x" })).toThrow(/^bucketsFolder /);
     expect(create({ allowedHosts: ["*.example", "http://inner.example/"] })).toThrow(
-      /^entry 2 of allowed_hosts is none of host, host:port, \*\.domain, an IPv4 block and \*$/,
+      /^entry 2 of allowedHosts is none of host, host:port, \*\.domain, an IPv4 block and \*$/,
     );
     expect(create({ root: "../x" })).toThrow(/^root /);
-    expect(create({ sseKekSecret: "hush" })).toThrow(/^sse_kek_secret (?!.*hush)/);
+    expect(create({ sseKekSecret: "hush" })).toThrow(/^sseKekSecret (?!.*hush)/);
     expect(create({ sseKekSecret: ` ${"0f".repeat(32)}\n` })).not.toThrow();
   });
 });
