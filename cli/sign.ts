@@ -49,7 +49,11 @@ export async function sign(argv: readonly string[], io: SignIo = processIo): Pro
   }
   const [url] = positionals;
   const seconds = parseSeconds(values.for ?? "1h");
-  if (url === undefined || positionals.length > 1 || seconds === undefined) {
+  if (seconds === undefined) {
+    io.err(`--for takes 90s, 10m, 12h or 7d, not ${values.for ?? ""}\n\n${HELP}`);
+    return 2;
+  }
+  if (url === undefined || positionals.length > 1) {
     io.err(HELP);
     return 2;
   }

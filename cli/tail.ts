@@ -70,12 +70,7 @@ export async function tail(argv: readonly string[], streams: TailStreams): Promi
   let positionals: string[];
   try {
     ({ values, positionals } = parseTailArgs(argv));
-    if (values.slow !== undefined && !/^\d+$/.test(values.slow))
-      throw new TypeError(`--slow takes milliseconds, not ${values.slow}`);
-    if (values.width !== undefined && !/^\d+$/.test(values.width))
-      throw new TypeError(`--width takes columns, not ${values.width}`);
-    if (values.rows !== undefined && !/^[1-9]\d*$/.test(values.rows))
-      throw new TypeError(`--rows takes a number of rows, not ${values.rows}`);
+    checkTailArgs({ values, positionals });
   } catch (error) {
     streams.err(`${error instanceof Error ? error.message : String(error)}\n\n${TAIL_HELP}`);
     return 2;
@@ -135,6 +130,22 @@ function parseTailArgs(argv: readonly string[]) {
       help: { type: "boolean", short: "h" },
     },
   });
+}
+
+/** @throws TypeError that says what an option takes */
+function checkTailArgs({ values, positionals }: ReturnType<typeof parseTailArgs>): void {
+  if (values.slow !== undefined && !/^\d+$/.test(values.slow))
+    throw new TypeError(`--slow takes milliseconds, not ${values.slow}`);
+  if (values.width !== undefined && !/^\d+$/.test(values.width))
+    throw new TypeError(`--width takes columns, not ${values.width}`);
+  if (values.rows !== undefined && !/^[1-9]\d*$/.test(values.rows))
+    throw new TypeError(`--rows takes a number of rows, not ${values.rows}`);
+  if (values.local !== true && (values.once === true || values.url !== undefined))
+    throw new TypeError("--once and --url need --local");
+  if (values.local === true && positionals.length > 0)
+    throw new TypeError(`--local reads wrangler dev, not ${positionals.join(" ")}`);
+  if (values.url !== undefined && !/^https?:/.test(URL.parse(values.url)?.protocol ?? ""))
+    throw new TypeError(`--url takes http://host:port, not ${values.url}`);
 }
 
 interface Printer {
@@ -236,6 +247,8 @@ async function tailWrangler(
 ): Promise<number> {
   const wrangler = spawn("npx", ["wrangler", "tail", "--format", "json", ...args], {
     stdio: ["ignore", "pipe", "inherit"],
+    // npx is a batch file there, which only a shell runs.
+    shell: process.platform === "win32",
     ...(streams.signal === undefined ? {} : { signal: streams.signal }),
   });
   const code = new Promise<number>((resolve, reject) => {

@@ -9,7 +9,7 @@ const HELP = `Usage: npm start -- [options]
   --ramp-mib <n>       size of the sample ramp.bin (200, or RAMP_MIB)
   --persist-to <dir>   where the local bucket lies (.wrangler/state, or PERSIST_TO)
   --empty              no samples
-  --quiet              no welcome
+  --quiet              no welcome, and of wrangler's log errors alone
 `;
 
 export interface StartFlags {
@@ -42,9 +42,14 @@ export function readFlags(): StartFlags {
       process.stdout.write(HELP);
       process.exit(0);
     }
+    const ports = {
+      port: port("--port", values.port),
+      originPort: port("--origin-port", values["origin-port"]),
+    };
+    if (ports.port === ports.originPort)
+      throw new Error("--port and --origin-port must be two ports");
     return {
-      port: number("--port", values.port),
-      originPort: number("--origin-port", values["origin-port"]),
+      ...ports,
       delayMs: number("--delay", values.delay),
       rampMib: number("--ramp-mib", values["ramp-mib"]),
       persistTo: values["persist-to"],
@@ -55,6 +60,12 @@ export function readFlags(): StartFlags {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`);
     process.exit(2);
   }
+}
+
+function port(flag: string, text: string): number {
+  const value = number(flag, text);
+  if (value >= 1 && value <= 65_535) return value;
+  throw new Error(`${flag} must be from 1 to 65535, not ${text}`);
 }
 
 function number(flag: string, text: string): number {

@@ -35,9 +35,9 @@ closers.push(() => extras.close());
 
 const config = await readWranglerConfig(join(root, "wrangler.toml"));
 const wrangler = startWrangler(mergeMounts({ ...sampleMounts(), ...extras.mounts }, config.vars));
-await ready();
+const works = await ready();
 if (!empty) await seed({ base, bucket: bucketName(), samples, log: console.log });
-printWelcome();
+if (works && !quiet) printWelcome();
 
 // npm may be killed without a word to us.
 const runner = npmProcess();
@@ -125,22 +125,23 @@ function bucketName(): string {
   return bucket?.bucket_name ?? "edge-readahead";
 }
 
-async function ready(): Promise<void> {
+/** Waits until the Worker answers; says what, where that is a refusal. */
+async function ready(): Promise<boolean> {
   const deadline = performance.now() + 60_000;
   while (performance.now() < deadline) {
-    if (stopping !== undefined) return stopping;
+    if (stopping !== undefined) break;
     try {
       const response = await fetch(`${base}/healthz`);
-      await response.text();
-      if (response.ok) return undefined;
-      console.error(`The Worker answers ${response.status}; see the log above.`);
-      return undefined;
+      const text = await response.text();
+      if (!response.ok) console.error(`The Worker answers ${response.status}: ${text}`);
+      return response.ok;
     } catch {
       await sleep(100);
     }
   }
-  console.error("wrangler dev did not answer within a minute.");
-  return stop(1);
+  if (stopping === undefined) console.error("wrangler dev did not answer within a minute.");
+  await stop(1);
+  return false;
 }
 
 function printWelcome(): void {

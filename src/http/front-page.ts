@@ -13,7 +13,7 @@ export function frontPage(request: Request, names: readonly string[]): Response 
     const text = `${JSON.stringify({ name: "edge-readahead", mounts: names })}\n`;
     return page(request, text, "application/json");
   }
-  const lines = names.length === 0 ? ["There are no mounts."] : ["Mounts:", ...names];
+  const lines = names.length === 0 ? ["There are no plain mounts."] : ["Mounts:", ...names];
   return page(request, `${what}\n${lines.join("\n  ")}\n`, "text/plain");
 }
 
@@ -42,7 +42,7 @@ function page(request: Request, text: string, type: string): Response {
 function htmlPage(names: readonly string[]): string {
   const list =
     names.length === 0
-      ? "<p>There are no mounts.</p>"
+      ? "<p>There are no plain mounts.</p>"
       : `<p>Mounts:</p>\n<ul>\n${names.map((name) => `<li>${escapeHtml(name)}</li>`).join("\n")}\n</ul>`;
   return `<!doctype html>
 <html lang="en">

@@ -74,11 +74,12 @@ const reservedQuery: readonly string[] = ["download", "explain"];
  * Makes a handler for a set of mounts.
  *
  * The response's body is the engine's stream: bounded by the limits, ended by cancelling it or by the request's
- * signal. `waitUntil` gets one promise per request that reached a mount; it settles after the record was written.
+ * signal (in Workers that needs the flag `enable_request_signal`, or a compatibility date from 2026-11-17 on).
+ * `waitUntil` gets one promise per request that reached a mount; it settles after the record was written.
  *
  * @throws RangeError for a limit, of the handler or of a mount, for prefixes, and for a `factsMs` that cannot be
- * @throws TypeError for a mount's `cacheControl` or CORS header names that cannot stand in a header, and for CORS origins
- * that are neither `"*"` nor a list
+ * @throws TypeError for a mount's `cacheControl` or CORS header names that cannot stand in a header, and for CORS
+ * origins that are neither `"*"` nor a list
  */
 export function createHandler(options: HandlerOptions): Handler {
   const route = createRouter(options.mounts);

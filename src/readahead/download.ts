@@ -48,7 +48,8 @@ export interface Download extends CallContext {
   /**
    * Lays out the answer and starts reading. Resolves once part 0's answer was checked, so that headers can be sent.
    *
-   * @returns A byte stream of exactly the layout's bytes, in order; cancelling it closes the download
+   * @returns A stream of exactly the layout's bytes, in order (of bytes, but in workerd: see block-stream.ts); cancelling
+   * it closes the download
    * @throws What went wrong before the first checked answer; the download is closed then
    */
   start(object: OpenObject, layout: Layout): Promise<ReadableStream<Uint8Array>>;

@@ -157,14 +157,20 @@ describe("tail", () => {
     expect(await widest(140)).toBeGreaterThan(100);
   });
 
-  it.each([[["--slow", "soon"]], [["--width", "-1"]], [["--rows", "0"]], [["--nonsense"]]])(
-    "refuses %j and shows what there is",
-    async (argv) => {
-      const { code, err } = await run(argv);
-      expect(code).toBe(2);
-      expect(err).toContain("Usage: edge-readahead tail");
-    },
-  );
+  it.each([
+    [["--slow", "soon"]],
+    [["--width", "-1"]],
+    [["--rows", "0"]],
+    [["--nonsense"]],
+    [["--once"]],
+    [["--url", "http://localhost:8787"]],
+    [["--local", "my-worker"]],
+    [["--local", "--url", "localhost:8787"]],
+  ])("refuses %j and shows what there is", async (argv) => {
+    const { code, err } = await run(argv);
+    expect(code).toBe(2);
+    expect(err).toContain("Usage: edge-readahead tail");
+  });
 
   it("replaces control characters of a key", async () => {
     const { out } = await run([], [JSON.stringify({ ...fast, key: "a\u001b[2Jb\nc" })]);

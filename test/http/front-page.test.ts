@@ -29,8 +29,8 @@ describe("frontPage", () => {
   });
 
   it("says so when there are none", async () => {
-    expect(await frontPage(ask(), []).text()).toContain("There are no mounts.");
-    expect(await frontPage(ask("text/html"), []).text()).toContain("There are no mounts.");
+    expect(await frontPage(ask(), []).text()).toContain("There are no plain mounts.");
+    expect(await frontPage(ask("text/html"), []).text()).toContain("There are no plain mounts.");
   });
 
   it("has GET's headers and no body for HEAD", async () => {
