@@ -5,9 +5,10 @@
  * JS is dropped there); elsewhere, and for HEAD, the header set here is what counts. Both say the same number.
  */
 import { formatContentRange } from "../readahead/content-range.ts";
+import { contentTypeOf } from "../sources/content-type.ts";
 import type { Facts, OpenObject } from "../sources/source.ts";
 import { acceptsCompression, isTranscoded } from "./accept-encoding.ts";
-import { contentTypeOf, isCompressible } from "./content-type.ts";
+import { isCompressible } from "./compressible.ts";
 import type { Decision } from "./decision.ts";
 import { formatAttachment } from "./disposition.ts";
 

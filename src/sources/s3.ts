@@ -126,7 +126,8 @@ class S3Source implements Source {
     if (part !== undefined) return this.#openPart(key, part, target, request);
     if (known !== undefined && known.unversioned === undefined && known.size !== undefined)
       return this.#object(target, known);
-    return request.want === "facts"
+    // Stores name a checksum beside the whole object alone, and what opens is a range of it.
+    return request.want === "facts" || request.checksums === true
       ? this.#openFacts(target, request)
       : this.#openRange(target, request.want, request);
   }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { contentTypeOf, isCompressible } from "../../src/http/content-type.ts";
+import { isCompressible } from "../../src/http/compressible.ts";
+import { contentTypeOf } from "../../src/sources/content-type.ts";
 
 describe("contentTypeOf", () => {
   it.each([

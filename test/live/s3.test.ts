@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ReadaheadError } from "../../src/errors.ts";
 import { encodePath } from "../../src/sources/seaweedfs/name.ts";
 import { contentBytes, ramp } from "../support/object-bytes.ts";
+import { createTestDownload } from "../support/permits.ts";
 import { downloadKey } from "../support/seaweedfs/download-object.ts";
 import { customerKeyHeaders } from "../support/seaweedfs/objects.ts";
 import { readKey } from "../support/seaweedfs/read-object.ts";
@@ -261,13 +262,40 @@ if (filer === "" || s3 === "" || accessKeyId === "" || secretAccessKey === "") {
         "content-disposition",
         "cache-control",
         "x-amz-meta-colour",
+        "x-amz-tagging-count",
       ])
         expect(facts.headers[name], name).toBe(head.headers.get(name));
       expect(facts.etag).toBe(head.headers.get("etag"));
       expect(facts.lastModified).toBe(Date.parse(head.headers.get("last-modified") ?? ""));
-      const internal = /seaweed|xattr|tagging/;
+      const internal = /seaweed|xattr|tagging-(?!count)/;
       expect(Object.keys(facts.headers).some((name) => internal.test(name))).toBe(false);
     });
+
+    it("with the checksum that came along, where it is asked for", async () => {
+      const sent = { "x-amz-checksum-crc32": "xjIjIw==", "x-amz-sdk-checksum-algorithm": "CRC32" };
+      const answer = await client.fetch(`${s3}/${bucket}/sum.bin`, {
+        method: "PUT",
+        body: "checksummed",
+        headers: sent,
+      });
+      await answer.arrayBuffer();
+      const init = { method: "HEAD", headers: { "x-amz-checksum-mode": "ENABLED" } };
+      const head = await client.fetch(`${s3}/${bucket}/sum.bin`, init);
+      const asked = { ...createTestDownload(), want: "facts", checksums: true } as const;
+      const { facts } = await source.open("sum.bin", asked);
+      for (const name of ["x-amz-checksum-crc32", "x-amz-checksum-type"])
+        expect(facts.headers[name], name).toBe(head.headers.get(name) ?? undefined);
+    });
+
+    it.each(["film.mp4", "notes.txt", "archive.zip", "data"])(
+      "without a type: as the gateway types %s",
+      async (key) => {
+        await put(key, contentBytes(ramp, 0, 10), { "content-type": "application/octet-stream" });
+        const head = await client.fetch(`${s3}/${bucket}/${key}`, { method: "HEAD" });
+        const { headers } = await factsOf(source, key);
+        expect(headers["content-type"]).toBe(head.headers.get("content-type"));
+      },
+    );
 
     it("as folders: a marker is an empty object, a folder without one is none", async () => {
       await put("marked/", new Uint8Array(0), { "content-type": "application/x-directory" });

@@ -185,6 +185,13 @@ describe("headers that must be signed", () => {
     await open("facts", { checksums: true });
     expect(fake.seen[0]?.headers.get("x-amz-checksum-mode")).toBe("ENABLED");
   });
+
+  it("take a checksum from HEAD: beside a range there is none", async () => {
+    const { fake, open } = setUp();
+    const object = await open({ start: 0, end: 10 }, { checksums: true });
+    expect(object.first).toBeUndefined();
+    expect(fake.seen.map(({ method }) => method)).toEqual(["HEAD"]);
+  });
 });
 
 describe("versions", () => {
@@ -293,6 +300,31 @@ describe("error documents", () => {
       expect(error).toMatchObject({ kind: "protocol", status: 400 });
       expect(error.message).toContain("InvalidRequest");
       expect(error.message).not.toContain("secret");
+    }
+  });
+
+  it("that speak of an argument mean the key, or the version that was asked for", async () => {
+    const words = "Requests specifying Server Side Encryption must provide the customer key.";
+    const clientKeys = { algorithm: "AES256", key: customerKey, keyMd5: "md5" };
+    const kindOf = async (message: string, more: object) => {
+      const document = `<Error><Code>InvalidArgument</Code><Message>${message}</Message></Error>`;
+      const { open } = setUp({}, { fetch: async () => new Response(document, { status: 400 }) });
+      return (await failure(open({ start: 0, end: 10 }, more))).kind;
+    };
+    expect(await kindOf(words, {})).toBe("key-missing");
+    expect(await kindOf(words, { version: "v" })).toBe("key-missing");
+    expect(await kindOf("Invalid Argument", {})).toBe("protocol");
+    expect(await kindOf("Invalid Argument", { version: "abc" })).toBe("not-found");
+    expect(await kindOf("Invalid Argument", { version: "abc", clientKeys })).toBe("not-found");
+  });
+
+  it("are none for a HEAD of a delete marker by its id", async () => {
+    for (const headers of [{}, { "x-amz-delete-marker": "true" }]) {
+      const { open } = setUp(
+        {},
+        { fetch: async () => new Response(null, { status: 405, headers }) },
+      );
+      expect((await failure(open("facts", { version: "v" }))).kind).toBe("not-found");
     }
   });
 

@@ -180,7 +180,8 @@ class S3Front implements Front {
         version: asked.version,
         s3PartNumber: asked.s3PartNumber,
         clientKeys: asked.clientKeys,
-        checksums: asked.checksums,
+        // Beside a part of an object there is none, and it costs a request more.
+        checksums: asked.checksums && !request.headers.has("range"),
         overrides: asked.overrides,
       },
       {

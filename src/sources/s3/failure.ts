@@ -55,6 +55,8 @@ export interface S3FailureContext {
   readonly region: string;
   /** Whether SSE-C headers went along. */
   readonly keysSent: boolean;
+  /** Whether a version was asked for by its id. */
+  readonly versionAsked: boolean;
   readonly now: number;
 }
 
@@ -128,6 +130,7 @@ export function s3Failure(
       "config",
       "Store sends this bucket's requests elsewhere: the endpoint is another one",
     );
+  if (isNoVersion(response, document, context)) return error("not-found", "No such version");
   const encrypted = encryptionKind(status, document, context.keysSent);
   if (encrypted === "key-missing")
     return error(encrypted, "Object is encrypted with a customer key (SSE-C)");
@@ -149,6 +152,21 @@ export function s3Failure(
   }
 }
 
+/** An id that no version can have is an invalid argument; a delete marker by its id is 405, to HEAD without a document. */
+function isNoVersion(
+  { status, headers }: Response,
+  document: S3ErrorDocument | undefined,
+  { versionAsked }: S3FailureContext,
+): boolean {
+  if (headers.get("x-amz-delete-marker") === "true") return true;
+  if (status === 405 && document === undefined) return versionAsked;
+  return versionAsked && document?.code === "InvalidArgument" && !speaksOfKeys(document);
+}
+
+function speaksOfKeys(document: S3ErrorDocument | undefined): boolean {
+  return /encryption|customer|\bsse\b/i.test(document?.message ?? "");
+}
+
 /**
  * SSE-C refusals have no codes of their own: 400 where a key is missing or malformed, 403 where it is another one. An
  * InvalidRequest can be anything (an old signature version, say), and only its message tells. AWS's: "The object was
@@ -160,8 +178,8 @@ function encryptionKind(
   keysSent: boolean,
 ): "key-missing" | "key-wrong" | undefined {
   const code = document?.code;
-  const ofEncryption = /encryption|customer|\bsse\b/i.test(document?.message ?? "");
-  if (code === "InvalidRequest" && !ofEncryption) return undefined;
+  const ofKeys = speaksOfKeys(document);
+  if (code === "InvalidRequest" && !ofKeys) return undefined;
   if (keysSent) {
     if (status === 403 && (code === undefined || code === "AccessDenied")) return "key-wrong";
     if (
@@ -171,5 +189,7 @@ function encryptionKind(
       return "key-wrong";
     return undefined;
   }
-  return status === 400 && code === "InvalidRequest" ? "key-missing" : undefined;
+  // SeaweedFS calls it an InvalidArgument.
+  const refused = code === "InvalidRequest" || (code === "InvalidArgument" && ofKeys);
+  return status === 400 && refused ? "key-missing" : undefined;
 }

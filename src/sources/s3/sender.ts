@@ -97,6 +97,7 @@ export class S3Sender {
     return s3Failure(answer.response, document, {
       replica,
       region,
+      versionAsked: /[?&]versionId=/.test(target.url),
       keysSent: "x-amz-server-side-encryption-customer-key" in target.amz,
       now: now(),
     });

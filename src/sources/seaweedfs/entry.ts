@@ -68,13 +68,11 @@ export function entryFromJson(value: unknown): Entry {
   const remote = readRemote(fields);
   const md5 = encodeHex(bytesField(fields, "Md5") ?? new Uint8Array(0));
   const directory = (countField(fields, "Mode") & directoryBit) !== 0;
-  // The content of an entry is not counted in FileSize by every writer; that of a folder marker is none of its bytes.
-  const size =
-    chunks.length === 0 && !directory ? Math.max(fileSize, content?.byteLength ?? 0) : fileSize;
   return {
     path,
     directory,
-    size,
+    // Content may be longer: a mount that truncates a file leaves it as it was, and what was cut off is nobody's any more.
+    size: fileSize,
     modified: parseTime(mtime),
     expires: readExpiry(fields, mtime),
     mime: textField(fields, "Mime"),
@@ -83,7 +81,7 @@ export function entryFromJson(value: unknown): Entry {
     chunks,
     content,
     remote,
-    identity: identify(mtime, size, md5, chunks, content, remote),
+    identity: identify(mtime, fileSize, md5, chunks, content, remote),
   };
 }
 

@@ -7,10 +7,12 @@
 
 import { decodeBase64, encodeBase64 } from "../../encoding/base64.ts";
 import { encodeHex } from "../../encoding/hex.ts";
+import { inWorkerd } from "../../runtime.ts";
+import { contentTypeOf } from "../content-type.ts";
 import { md5 } from "../md5.ts";
 import type { PassHeaders } from "../pass-headers.ts";
 import type { Facts } from "../source.ts";
-import { type Entry, extendedText, isRemoteOnly } from "./entry.ts";
+import { type Entry, extendedBytes, extendedText, isRemoteOnly } from "./entry.ts";
 import { kmsRecordName } from "./sse/encryption.ts";
 import { goJson } from "./sse/go-json.ts";
 import { type KmsRecord, parseKmsRecord } from "./sse/record.ts";
@@ -29,6 +31,7 @@ export const seaweedfsPassHeaders: readonly string[] = [
   "expires",
   "x-amz-meta-*",
   "x-amz-storage-class",
+  "x-amz-tagging-count",
   "x-amz-website-redirect-location",
   "x-amz-server-side-encryption",
   "x-amz-server-side-encryption-customer-algorithm",
@@ -37,26 +40,6 @@ export const seaweedfsPassHeaders: readonly string[] = [
   "x-amz-server-side-encryption-context",
   "x-amz-server-side-encryption-bucket-key-enabled",
 ];
-
-// What Go's mime package knows by itself; a filer falls back to it when an object has no type.
-const typesByExtension: Readonly<Record<string, string>> = {
-  avif: "image/avif",
-  css: "text/css; charset=utf-8",
-  gif: "image/gif",
-  htm: "text/html; charset=utf-8",
-  html: "text/html; charset=utf-8",
-  jpeg: "image/jpeg",
-  jpg: "image/jpeg",
-  js: "text/javascript; charset=utf-8",
-  json: "application/json",
-  mjs: "text/javascript; charset=utf-8",
-  pdf: "application/pdf",
-  png: "image/png",
-  svg: "image/svg+xml",
-  wasm: "application/wasm",
-  webp: "image/webp",
-  xml: "text/xml; charset=utf-8",
-};
 
 /** @param pass Which stored headers go to the client */
 export function factsOf(entry: Entry, style: EtagStyle, pass: PassHeaders): Facts {
@@ -105,17 +88,42 @@ function headersOf(entry: Entry, pass: PassHeaders): Record<string, string> {
   const headers = new Headers();
   for (const name of Object.keys(entry.extended)) {
     const lower = name.toLowerCase();
-    if (lower.startsWith("seaweed-") || lower.startsWith("xattr-")) continue;
-    if (lower.startsWith("x-seaweedfs-") || !/^[!#$%&'*+\-.^_`|~0-9a-z]+$/.test(lower)) continue;
-    const value = extendedText(entry, name)?.trim() ?? "";
-    // A header value that HTTP cannot carry would break the whole answer.
-    if (value === "" || !/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) continue;
-    headers.set(lower, value);
+    if (isInternalName(lower) || !/^[!#$%&'*+\-.^_`|~0-9a-z]+$/.test(lower)) continue;
+    const value = headerValue(extendedBytes(entry, name));
+    if (value !== undefined) headers.set(lower, value);
   }
   dropTransferCoding(headers);
+  const tags = Object.keys(entry.extended).filter((name) => /^x-amz-tagging-/i.test(name)).length;
+  if (tags > 0) headers.set("x-amz-tagging-count", String(tags));
   for (const [name, value] of Object.entries(kmsHeaders(entry))) headers.set(name, value);
   headers.set("content-type", contentType(entry));
   return pass.pick(headers);
+}
+
+/**
+ * Stored bytes as the value of a header that goes out as the same bytes: workerd writes text as UTF-8, others write one
+ * byte a character. `undefined` for what is empty or what no header can carry: it would break the whole answer.
+ */
+function headerValue(bytes: Uint8Array | undefined): string | undefined {
+  const text = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true }).decode(bytes).trim();
+  if (bytes === undefined || !/^[\t\x20-\x7e\u0080-\ufffc\u{10000}-\u{10ffff}]+$/u.test(text))
+    return undefined;
+  return inWorkerd ? text : String.fromCharCode(...new TextEncoder().encode(text));
+}
+
+/** True for a lower-case name in `Extended` that is nobody's but the cluster's. */
+export function isInternalName(name: string): boolean {
+  return /^(?:seaweed-|xattr-|x-seaweedfs-)/.test(name);
+}
+
+/** The checksum that was given at upload, of the whole object, under S3's names. */
+export function checksumHeaders(entry: Entry): Record<string, string> {
+  const text = (name: string) => extendedText(entry, `x-seaweedfs-checksum-${name}`) ?? "";
+  const name = text("algorithm").toLowerCase();
+  const value = text("value");
+  if (!/^x-amz-checksum-[a-z0-9]+$/.test(name) || !/^[A-Za-z0-9+/=-]+$/.test(value)) return {};
+  const type = /^[A-Z_]+$/.exec(text("type"))?.[0];
+  return { [name]: value, ...(type !== undefined && { "x-amz-checksum-type": type }) };
 }
 
 /** 4.44 stored the coding of the upload itself, `aws-chunked`, with the object's: no client could decode it. */
@@ -147,8 +155,9 @@ function kmsHeaders(entry: Entry): Record<string, string> {
   };
 }
 
+/** The stored type; without one filer and gateway go by the name, too. */
 function contentType(entry: Entry): string {
   if (/^[\x20-\x7e]+$/.test(entry.mime)) return entry.mime;
-  const extension = /\.([A-Za-z0-9]+)$/.exec(entry.path)?.[1]?.toLowerCase() ?? "";
-  return typesByExtension[extension] ?? "application/octet-stream";
+  // Go's mime package has it so.
+  return /\.xml$/i.test(entry.path) ? "text/xml; charset=utf-8" : contentTypeOf(entry.path);
 }

@@ -22,6 +22,7 @@ import { type ChunkPiece, ChunkReader } from "./chunk-reader.ts";
 import type { Cluster } from "./cluster.ts";
 import { decryptInPlace } from "./ctr.ts";
 import { type Entry, isRemoteOnly } from "./entry.ts";
+import { checksumHeaders } from "./facts.ts";
 import type { Interval } from "./intervals.ts";
 import { Lookups } from "./locate.ts";
 import { ReplicaWalk } from "./replica-walk.ts";
@@ -51,12 +52,17 @@ export async function openEntry(
 ): Promise<OpenObject<SeaweedfsPiece>> {
   const part =
     request.s3PartNumber === undefined ? undefined : s3PartOf(entry, request.s3PartNumber);
+  const known = cluster.facts.of(entry);
+  const facts =
+    request.checksums === true
+      ? { ...known, headers: { ...known.headers, ...checksumHeaders(entry) } }
+      : known;
   let keys: ObjectKeys | undefined;
   try {
     keys = await ObjectKeys.open(entry, request.clientKeys, cluster.keys, request);
   } catch (error) {
     if (request.conditions === undefined || !isKeyRefusal(error)) throw error;
-    return lockedObject(cluster.facts.of(entry), part?.range, error);
+    return lockedObject(facts, part?.range, error);
   }
   // The filer removes no encryption: what it fetches from the remote storage would go out as it lies there.
   if (keys !== undefined && isRemoteOnly(entry))
@@ -65,7 +71,6 @@ export async function openEntry(
       "The object is encrypted and lies in remote storage, where only the filer can read it",
     );
   const lookups = cluster.locator === undefined ? undefined : new Lookups(cluster.locator);
-  const facts = cluster.facts.of(entry);
   const object = new SeaweedfsObject(
     entry,
     part === undefined ? facts : { ...facts, s3PartCount: part.count },
@@ -267,7 +272,7 @@ function zeros(start: number, end: number): KnownPiece {
   return { kind: "zeros", range: { start, end } };
 }
 
-/** Content is never longer than the object, but may be shorter: the rest reads as zeros. */
+/** Content may be longer than the object (cut off by a mount), and shorter: the rest reads as zeros. */
 function* literal(content: Uint8Array, range: ByteRange): Generator<KnownPiece> {
   const end = Math.min(range.end, content.byteLength);
   if (range.start < end)

@@ -5,7 +5,7 @@
 
 import { createPassHeaders, type PassHeaders } from "../pass-headers.ts";
 import { createHostCheck, type HostCheck } from "./allowed-hosts.ts";
-import { type EtagStyle, seaweedfsPassHeaders } from "./facts.ts";
+import { type EtagStyle, isInternalName, seaweedfsPassHeaders } from "./facts.ts";
 import { normalizeRoot } from "./name.ts";
 import type { SeaweedfsFetch } from "./request.ts";
 import { isHexKey } from "./sse/kek.ts";
@@ -157,6 +157,9 @@ export function resolveOptions(given: SeaweedfsOptions): ResolvedOptions {
     throw new TypeError('volumeAccess "direct" needs a master');
   if (given.volumeTokenFromMaster === true && masters.length === 0)
     throw new TypeError("volumeTokenFromMaster needs a master");
+  const unpassable = given.passHeaders?.find((name) => isInternalName(name.toLowerCase()));
+  if (unpassable !== undefined)
+    throw new TypeError(`passHeaders: ${unpassable} is the cluster's own and never passed on`);
   const root = normalizeRoot(given.root ?? "", "root");
   const bucketsFolder = normalizeRoot(given.bucketsFolder ?? "/buckets", "bucketsFolder");
   const inBuckets = root === bucketsFolder || root.startsWith(`${bucketsFolder}/`);

@@ -22,7 +22,7 @@ import { bucketOfPath, isHiddenPath, normalizeS3Key, pathOfKey } from "./name.ts
 import { openEntry } from "./open-object.ts";
 import { resolveOptions, type SeaweedfsOptions } from "./options.ts";
 import type { ClusterContext } from "./request.ts";
-import { type EntryReader, resolveVersion, unlessDeleted } from "./versions.ts";
+import { type EntryReader, keepsVersions, resolveVersion, unlessDeleted } from "./versions.ts";
 
 export type { EtagStyle } from "./facts.ts";
 export type { SeaweedfsOptions } from "./options.ts";
@@ -58,16 +58,27 @@ class SeaweedfsSource implements Source {
 
   async open(name: string, request: OpenRequest): Promise<OpenObject> {
     request.signal.throwIfAborted();
-    const { root, s3Names } = this.#cluster.options;
-    const key = s3Names ? normalizeS3Key(name) : name;
-    if (s3Names && key.endsWith("/")) return this.#openMarker(key.slice(0, -1), request);
+    const key = this.#cluster.options.s3Names ? normalizeS3Key(name) : name;
+    if (key === name || this.#visiblePath(key) === undefined) return this.#open(key, request);
+    try {
+      // A gateway with -allowBackslashInKey stores backslashes as they are.
+      return await this.#open(name, request);
+    } catch (error) {
+      if (!(error instanceof ReadaheadError) || error.kind !== "not-found") throw error;
+      return this.#open(key, request);
+    }
+  }
+
+  async #open(key: string, request: OpenRequest): Promise<OpenObject> {
+    if (this.#cluster.options.s3Names && key.endsWith("/"))
+      return this.#openMarker(key.replace(/\/+$/, ""), request);
     const before = this.#opened.get(request.permits);
     if (before !== undefined && isSame(before, key, request)) {
       checkStart(request.want, before.object.facts.size ?? 0);
       return before.object;
     }
-    const path = pathOfKey(root, key);
-    if (path === undefined || this.#isHidden(path)) throw notFound();
+    const path = this.#visiblePath(key);
+    if (path === undefined) throw notFound();
     const entry = await this.#resolve(path, request);
     if (entry === undefined || !isObject(entry)) throw notFound();
     checkStart(request.want, entry.size);
@@ -87,8 +98,11 @@ class SeaweedfsSource implements Source {
 
   /** A folder that was put as a key: an object of the bytes put with it, most often none. */
   async #openMarker(folder: string, request: OpenRequest): Promise<OpenObject> {
-    const path = pathOfKey(this.#cluster.options.root, folder);
-    if (path === undefined || this.#isHidden(path)) throw notFound();
+    const path = this.#visiblePath(folder);
+    if (path === undefined) throw notFound();
+    // As for other keys: a bucket without versions has none by an id.
+    if ((request.version ?? "null") !== "null" && !(await this.#keepsVersions(path, request)))
+      throw notFound();
     const entry = await this.#entry(path, request);
     if (entry === undefined || !isFolderMarker(entry, this.#cluster.options)) throw notFound();
     const marker = { ...entry, size: markerSize(entry) };
@@ -96,8 +110,17 @@ class SeaweedfsSource implements Source {
     return openEntry(marker, this.#cluster, request);
   }
 
-  #isHidden(path: string): boolean {
-    return isHiddenPath(this.#cluster.options, path);
+  async #keepsVersions(path: string, context: ClusterContext): Promise<boolean> {
+    const { bucketsFolder, versioned } = this.#cluster.options;
+    const bucket = versioned ? bucketOfPath(bucketsFolder, path)?.bucket : undefined;
+    return bucket !== undefined && keepsVersions(await this.#entry(bucket, context));
+  }
+
+  /** The filer path of a key, where it can be one of this mount. */
+  #visiblePath(key: string): string | undefined {
+    const { options } = this.#cluster;
+    const path = pathOfKey(options.root, key);
+    return path === undefined || isHiddenPath(options, path) ? undefined : path;
   }
 
   /**
@@ -110,7 +133,7 @@ class SeaweedfsSource implements Source {
     if (!versioned || bucket === undefined || bucket.key === "") return this.#entry(path, request);
     if (!s3Names && request.version === undefined) {
       const plain = await this.#entry(path, request);
-      if (plain !== undefined) return unlessDeleted(plain);
+      if (plain !== undefined && isObject(plain)) return unlessDeleted(plain);
     }
     return resolveVersion(bucket.bucket, path, request.version, this.#entries, request);
   }

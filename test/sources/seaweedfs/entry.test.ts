@@ -136,7 +136,10 @@ describe("factsOf", () => {
           "X-Amz-Tagging-env": base64("test"),
           "Content-Length": base64("5"),
           "Set-Cookie": base64("a=b"),
+          "X-Amz-Tagging-Count": base64("a tag's value"),
           "X-Amz-Meta-Bad": base64("a\r\nInjected: yes"),
+          "X-Amz-Meta-Place": base64("日本 é"),
+          "X-Amz-Meta-Broken": Buffer.from([0x61, 0xff]).toString("base64"),
         },
       }),
     );
@@ -144,6 +147,9 @@ describe("factsOf", () => {
     expect(headers).toEqual({
       "content-type": "text/x",
       "x-amz-meta-colour": "blue",
+      // Node writes a byte a character: these are the bytes that were stored.
+      "x-amz-meta-place": Buffer.from("日本 é").toString("latin1"),
+      "x-amz-tagging-count": "2",
       "cache-control": "max-age=60",
     });
     expect(etag).toBe('"abc"');

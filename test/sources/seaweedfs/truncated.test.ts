@@ -73,6 +73,16 @@ describe("a truncated object", () => {
     });
   });
 
+  it.each([11, 0])("stored within its entry is read to its end at %i", async (size) => {
+    const content = Buffer.from("public part|cut off");
+    putObject(cluster, "/o", { size: 0 });
+    const stored = JSON.parse(cluster.entries.get("/o")?.metadata ?? "") as object;
+    const metadata = { ...stored, FileSize: size, Content: content.toString("base64") };
+    cluster.entries.set("/o", { metadata: JSON.stringify(metadata) });
+    const { bytes } = await downloadKey(sourceOf(false), "o");
+    expect(Buffer.from(bytes).toString()).toBe(content.subarray(0, size).toString());
+  });
+
   it("is refused while no memory is free for the whole of its last needle", async () => {
     putObject(cluster, "/o", { size: 500 * KiB, chunkBytes: 500 * KiB, form: "cipher" });
     truncate("/o", 100 * KiB);

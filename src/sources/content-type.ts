@@ -7,6 +7,7 @@ const types: Readonly<Record<string, string>> = {
   "7z": "application/x-7z-compressed",
   aac: "audio/aac",
   apk: "application/vnd.android.package-archive",
+  apng: "image/apng",
   avif: "image/avif",
   bmp: "image/bmp",
   bz2: "application/x-bzip2",
@@ -14,6 +15,10 @@ const types: Readonly<Record<string, string>> = {
   csv: "text/csv; charset=utf-8",
   deb: "application/vnd.debian.binary-package",
   dmg: "application/x-apple-diskimage",
+  doc: "application/msword",
+  docx: "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+  eml: "message/rfc822",
+  eps: "application/postscript",
   epub: "application/epub+zip",
   flac: "audio/flac",
   geojson: "application/geo+json",
@@ -22,6 +27,7 @@ const types: Readonly<Record<string, string>> = {
   htm: "text/html; charset=utf-8",
   html: "text/html; charset=utf-8",
   ico: "image/x-icon",
+  ics: "text/calendar; charset=utf-8",
   iso: "application/x-iso9660-image",
   jar: "application/java-archive",
   jpeg: "image/jpeg",
@@ -50,6 +56,9 @@ const types: Readonly<Record<string, string>> = {
   pdf: "application/pdf",
   pmtiles: "application/vnd.pmtiles",
   png: "image/png",
+  ppt: "application/vnd.ms-powerpoint",
+  pptx: "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+  ps: "application/postscript",
   rar: "application/vnd.rar",
   rpm: "application/x-rpm",
   rtf: "application/rtf",
@@ -69,8 +78,12 @@ const types: Readonly<Record<string, string>> = {
   webp: "image/webp",
   woff: "font/woff",
   woff2: "font/woff2",
+  xhtml: "application/xhtml+xml",
+  xls: "application/vnd.ms-excel",
+  xlsx: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
   xml: "application/xml",
   xz: "application/x-xz",
+  yaml: "application/yaml",
   zip: "application/zip",
   zst: "application/zstd",
 };
@@ -82,14 +95,4 @@ export function contentTypeOf(key: string): string {
   // A leading dot starts a hidden file's name, not an extension.
   const extension = dot > 0 ? name.slice(dot + 1).toLowerCase() : "";
   return (Object.hasOwn(types, extension) && types[extension]) || "application/octet-stream";
-}
-
-// Types that Cloudflare's front, and `wrangler dev` in its stead, compresses when the client accepts it:
-// https://developers.cloudflare.com/speed/optimization/content/compression/ (text, fonts, and these).
-const compressible =
-  /^(?:text\/|font\/(?:ttf|otf|x-woff)|multipart\/(?:bag|mixed)|image\/(?:svg\+xml|x-icon|vnd\.microsoft\.icon)|application\/(?:.*\+(?:json|xml)|(?:x-)?javascript|javascript-binast|json|xml|wasm|x-perl|x-httpd-cgi|x-protobuf|vnd\.ms-fontobject|(?:x-)?(?:ttf|otf|truetype|opentype)|font.*|eot))/i;
-
-/** Whether something between the Worker and the client would compress an answer of this type. */
-export function isCompressible(contentType: string): boolean {
-  return compressible.test(contentType);
 }
