@@ -34,7 +34,7 @@ export interface Sink {
   giveUp(room: Room): void;
   /** Takes the block; `false`: it was copied, the buffer can be used again. */
   accept(bytes: Uint8Array<ArrayBuffer>, room: Room): boolean;
-  /** Told before the last block that the body has ended with it: its turn need not be waited for. */
+  /** Told right behind the last block that the body has ended with it: its turn need not be waited for. */
   ends?(attempt: Attempt): void;
 }
 
@@ -166,8 +166,8 @@ export class Attempt {
       this.#carried = held;
       const filled = new Uint8Array(result.view.buffer, 0, carry.byteLength + read);
       carry = filled.slice(filled.byteLength - held);
-      if (ended && missing === 0) sink.ends?.(this);
       const kept = sink.accept(filled.subarray(0, filled.byteLength - held), room);
+      if (ended && missing === 0) sink.ends?.(this);
       spare = kept ? undefined : result.view.buffer;
       if (!ended) continue;
       if (missing === 0 || missing === Infinity) return;
@@ -180,8 +180,6 @@ export class Attempt {
   end(end: AttemptEnd, error?: unknown): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.readingSince = undefined;
-    this.parkedAt = undefined;
     const engine = this.#engine;
     engine.live.delete(this);
     engine.lease.ended();

@@ -90,7 +90,7 @@ class RunningDownload implements Download {
   readonly #live = new Set<Attempt>();
   /** Requests before or beside the parts, whose bodies may still be read. */
   readonly #requests = new Set<AbortController>();
-  readonly #onEvent: Observe | undefined;
+  #onEvent: Observe | undefined;
   readonly #clientSignal: AbortSignal | undefined;
   readonly #onClientLeft = () => this.close("client-signal", this.#clientSignal?.reason);
   readonly #totals: RunningTotals = { ...noTotals };
@@ -129,8 +129,6 @@ class RunningDownload implements Download {
   }
 
   readonly observe: Observe = (event) => {
-    // The record is out: what comes later belongs to nobody.
-    if (this.#closed) return;
     if (event.type === "wasted") {
       this.#totals.bytesFetched += event.bytes;
       this.#totals.bytesWasted += event.bytes;
@@ -140,8 +138,8 @@ class RunningDownload implements Download {
 
   async start(object: OpenObject, layout: Layout): Promise<ReadableStream<Uint8Array>> {
     try {
-      this.signal.throwIfAborted();
       await awaitReserve(object.reserveBytes?.(layout) ?? 0, this.#lease, this.signal);
+      this.signal.throwIfAborted();
       const readahead = new Readahead(this.#engine(object), layout);
       this.#readahead = readahead;
       await readahead.start();
@@ -179,6 +177,8 @@ class RunningDownload implements Download {
     totals.abortMs = performance.now() - at;
     const final: Totals = { ...totals };
     this.#emit({ type: "closed", at, endedBy, error, totals: final });
+    // The record is out: what comes later belongs to nobody.
+    this.#onEvent = undefined;
     this.#settle(final);
   }
 
@@ -213,8 +213,7 @@ class RunningDownload implements Download {
   /** A request of no part: its own controller, so that a missed deadline ends it alone. */
   #requestBeforeParts<T>(ask: Ask, send: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const controller = new AbortController();
-    if (this.#closed) controller.abort(this.signal.reason);
-    else this.#requests.add(controller);
+    this.#requests.add(controller);
     return this.#request({ rank: -1, controller, urgent: () => true }, ask, send);
   }
 
@@ -231,7 +230,7 @@ class RunningDownload implements Download {
     ask: Ask,
     send: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    if (ask.purpose === "read" || this.#onEvent === undefined || this.#closed) {
+    if (ask.purpose === "read" || this.#onEvent === undefined) {
       return this.#allowance.request(claimant, ask, send);
     }
     const id = ++this.#lookups;

@@ -124,7 +124,7 @@ export class PartBuffer {
 
   /** Frees everything at once. Idempotent. */
   close(): void {
-    if (!this.#closed) this.#giveGrant();
+    this.#giveGrant();
     this.#closed = true;
     this.#demand.open();
     for (const { bytes } of this.#blocks.splice(0)) {

@@ -170,7 +170,9 @@ export class Readahead {
   /** Has the head judged while the client waits for it: one timer at most, set anew only when it ran. */
   #watchHead(): void {
     const { limits, slowTail, totals } = this.#engine;
-    if (!limits.hedge || this.#timer !== undefined || !this.#pulling || this.#closed) return;
+    if (!limits.hedge || this.#timer !== undefined || !this.#pulling) return;
+    // A sixteenth of the requests, as of the bytes, and two: a tail of a KiB must not be asked for over and over.
+    if (totals.hedges * 16 > totals.parts + 32) return;
     const head = this.#queue[0];
     if (!(head instanceof Part) || !head.buffer.empty) return;
     const { progress } = head;
@@ -298,7 +300,7 @@ export class Readahead {
     }
     const head = this.#partsInWindow === 0;
     // A slow client's next part is asked for when it is wanted; everyone else's as soon as there is room.
-    if (head && this.#engine.pace.slow && !this.#pulling && this.#started) return false;
+    if (head && this.#engine.pace.slow && !this.#pulling) return false;
     const first = head ? this.#takeFirst(stretch) : undefined;
     const end = first?.range.end ?? this.#partEnd(stretch);
     const range = { start: stretch.range.start, end: Math.min(end, stretch.range.end) };

@@ -1,0 +1,129 @@
+/** Downloads closed in the turns between turns: nothing goes on behind the record. */
+import { expect, it } from "vitest";
+import { ReadaheadError } from "../../src/errors.ts";
+import { Budget } from "../../src/readahead/budget.ts";
+import type { ReadaheadEvent } from "../../src/readahead/events.ts";
+import { readahead } from "../../src/readahead/object-stream.ts";
+import { createR2Source } from "../../src/sources/r2.ts";
+import type { Answer, OpenObject, Source } from "../../src/sources/source.ts";
+import { createFakeBucket } from "../support/fake-bucket.ts";
+import { checkLeaks } from "../support/leak-check.ts";
+import { closedEvent, expectSettled, watchDownload } from "./support/watched-download.ts";
+
+checkLeaks();
+
+const turns = async (count = 20) => {
+  for (let turn = 0; turn < count; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+};
+
+it.each([
+  ["its signal is aborted", true],
+  ["it is cancelled", false],
+])(
+  "a stream whose client looks at the facts, and a microtask later %s, ends",
+  async (_how, abort) => {
+    const bucket = createFakeBucket("production");
+    bucket.put("k", { bytes: new Uint8Array(3_000_000) });
+    const client = new AbortController();
+    const events: ReadaheadEvent[] = [];
+    const budget = new Budget(1 << 25, 96);
+    const stream = readahead(
+      { source: createR2Source({ bucket }), key: "k" },
+      {},
+      {
+        budget,
+        signal: client.signal,
+        onEvent: (event) => events.push(event),
+        onOpen: () =>
+          queueMicrotask(() => {
+            if (abort) client.abort(new Error("too large"));
+            else reader.cancel().catch(() => undefined);
+          }),
+      },
+    );
+    const reader = stream.getReader();
+    let outcome = "waits for ever";
+    reader.read().then(
+      ({ done }) => void (outcome = done ? "done" : "bytes"),
+      (error: Error) => void (outcome = error.message),
+    );
+    await turns();
+    expect({ outcome, openBodies: bucket.openBodies, last: events.at(-1)?.type }).toEqual({
+      outcome: abort ? "too large" : "done",
+      openBodies: 0,
+      last: "closed",
+    });
+  },
+);
+
+it("known facts: a start whose download is closed a microtask later settles", async () => {
+  const watched = watchDownload();
+  const object: OpenObject = {
+    facts: { size: 10, pin: { by: "etag", value: '"a"' }, headers: {} },
+    read: (_piece, _range, { permits }) =>
+      permits.request({ replica: "r", purpose: "read" }, () => new Promise<Answer>(() => {})),
+  };
+  let outcome = "waits for ever";
+  watched.start(object, [{ start: 0, end: 10 }]).then(
+    () => void (outcome = "stream"),
+    (error: Error) => void (outcome = error.message),
+  );
+  watched.download.close("client-signal", new Error("left"));
+  await turns();
+  expect(outcome).toBe("left");
+  expectSettled(watched);
+});
+
+it("`closed` is the last event, also where a lookup comes back later", async () => {
+  let lookedUp: (changed: boolean) => void = () => {};
+  const source: Source = {
+    open: async () => ({
+      facts: { size: 10, pin: { by: "etag", value: '"a"' }, headers: {} },
+      read: () => Promise.reject(new ReadaheadError("unavailable", "503", { status: 503 })),
+      refresh: () => new Promise((resolve) => void (lookedUp = resolve)),
+    }),
+  };
+  const watched = watchDownload();
+  const starting = watched.stream(source).catch(() => undefined);
+  await turns(3);
+  watched.download.close("client-signal", new Error("left"));
+  lookedUp(true);
+  await turns();
+  await starting;
+  closedEvent(watched);
+});
+
+it("totals add up where a listener closes the download in the turn of a part's last block", async () => {
+  const client = new AbortController();
+  const events: ReadaheadEvent[] = [];
+  const source: Source = {
+    open: async () => ({
+      facts: { size: 10, pin: { by: "etag", value: '"a"' }, headers: {} },
+      read: (_piece, range, { permits }) =>
+        permits.request({ replica: "r", purpose: "read" }, async () => ({
+          replica: "r",
+          body: new Uint8Array(range.end - range.start),
+        })),
+    }),
+  };
+  const stream = readahead(
+    { source, key: "k" },
+    {},
+    {
+      budget: new Budget(1 << 25, 96),
+      signal: client.signal,
+      onEvent(event) {
+        events.push(event);
+        if (event.type === "attempt-ended") client.abort(new Error("enough"));
+      },
+    },
+  );
+  await expect(stream.getReader().read()).rejects.toThrow("enough");
+  const closed = events.at(-1);
+  if (closed?.type !== "closed") throw new Error("Not closed");
+  const { bytesFetched, bytesSent, bytesWasted } = closed.totals;
+  expect({ bytesFetched, accountedFor: bytesSent + bytesWasted }).toEqual({
+    bytesFetched: 10,
+    accountedFor: 10,
+  });
+});
