@@ -62,8 +62,10 @@ export class Budget implements Ceilings {
   /**
    * @param bytes Most bytes held at the same time; 0 or more
    * @param openUpstreams Upstream responses open at the same time, beyond which a download reads one part after the other
+   * @throws RangeError for what is negative, or no number
    */
   constructor(bytes: number, openUpstreams: number) {
+    if (!(bytes >= 0 && openUpstreams >= 0)) throw new RangeError("A budget is a number");
     this.bytes = bytes;
     this.openUpstreams = openUpstreams;
   }

@@ -77,8 +77,9 @@ export const limitBounds: Readonly<
  */
 export function resolveLimits(overrides: Partial<Limits> = {}): Limits {
   const given = Object.entries(overrides).filter(([, value]) => value !== undefined);
-  for (const [name] of given)
-    if (!(name in defaultLimits)) throw new RangeError(`There is no limit ${name}`);
+  for (const [name, value] of given)
+    if (typeof value !== typeof defaultLimits[name as keyof Limits])
+      throw new RangeError(`There is no limit ${name} of this type`);
   const limits: Limits = { ...defaultLimits, ...Object.fromEntries(given) };
   for (const [name, [least, most]] of Object.entries(limitBounds)) {
     const value = limits[name as keyof typeof limitBounds];

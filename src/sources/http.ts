@@ -109,7 +109,12 @@ class HttpSource implements Source {
     const { via, fetch: own } = options;
     this.#base = parseBaseUrl(options.url);
     this.#fetch = via ? (url, init) => via.fetch(url, init) : (own ?? platformFetch);
-    this.#headers = Object.fromEntries(new Headers({ ...options.headers }));
+    try {
+      this.#headers = Object.fromEntries(new Headers({ ...options.headers }));
+    } catch {
+      // What the platform throws holds the value: it may be a secret.
+      throw new TypeError("A header cannot be sent");
+    }
     this.#pass = createPassHeaders(options.passHeaders);
     this.#query = options.query ?? false;
     this.#unpinned = options.unversioned ?? "single-stream";

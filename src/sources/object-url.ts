@@ -8,10 +8,8 @@ import { ReadaheadError } from "../errors.ts";
  */
 export function parseBaseUrl(text: string | URL): URL {
   const base = URL.parse(String(text));
-  if (base === null || !/^https?:$/.test(base.protocol))
-    throw new TypeError("The URL of an HTTP source must begin with http:// or https://");
-  if (base.username + base.password + base.hash !== "")
-    throw new TypeError("The URL of an HTTP source must hold no password and no fragment");
+  if (!base || !/^https?:$/.test(base.protocol) || base.username + base.password + base.hash)
+    throw new TypeError("The source's URL must be http or https, with no user and no fragment");
   if (!base.pathname.endsWith("/")) base.pathname += "/";
   return base;
 }

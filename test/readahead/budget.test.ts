@@ -6,6 +6,17 @@ import { createDownload } from "../../src/readahead/download.ts";
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
+it("is refused where it would bound nothing", () => {
+  for (const [bytes, open] of [
+    [Number.NaN, 1],
+    [1, Number.NaN],
+    [-1, 1],
+    [undefined, 1],
+  ])
+    expect(() => new Budget(bytes as number, open as number)).toThrow(RangeError);
+  expect(new Budget(0, 0).held).toBe(0);
+});
+
 describe("a lease", () => {
   it("alone takes everything, all or nothing", () => {
     const budget = new Budget(1000, 10);

@@ -40,7 +40,9 @@ describe("resolveLimits", () => {
 
   it("knows no other names: those of the configuration are spelled otherwise", () => {
     const resolve = () => resolveLimits({ window_parts: 3 } as object);
-    expect(resolve).toThrow(new RangeError("There is no limit window_parts"));
+    expect(resolve).toThrow(new RangeError("There is no limit window_parts of this type"));
+    for (const wrong of [{ hedge: "no" }, { toString: 1 }, { attempts: "10" }])
+      expect(() => resolveLimits(wrong as object)).toThrow(RangeError);
   });
 
   it("has a bound for every number", () => {

@@ -81,6 +81,10 @@ describe("createHttpSource: requests", () => {
     expect(space.seen[0]?.headers["authorization"]).toBe("Bearer x");
     expect(() => createHttpSource({ url: "https://user:pass@origin.example/" })).toThrow(TypeError);
     expect(() => createHttpSource({ url: "ftp://origin.example/" })).toThrow(TypeError);
+    const headers = { authorization: "Bearer secret\nx" };
+    const unsendable = () => createHttpSource({ url: "https://origin.example/", headers });
+    expect(unsendable).toThrow(TypeError);
+    expect(unsendable).not.toThrow(/secret/);
   });
 });
 
