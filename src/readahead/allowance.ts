@@ -128,7 +128,7 @@ export class Allowance {
   checkDeadlines(now: number): void {
     this.#hurry(this.#queue[0]?.claimant);
     for (const claim of this.#claims) {
-      if (now < claim.deadlineAt || claim.claimant.controller.signal.aborted) continue;
+      if (now < claim.deadlineAt) continue;
       claim.claimant.controller.abort(
         new ReadaheadError("unavailable", "No answer within the first-byte deadline", {
           replica: claim.ask.replica,

@@ -70,8 +70,7 @@ interface MinReader {
 function byobReader(body: ReadableStream<Uint8Array>): ReadableStreamBYOBReader | undefined {
   try {
     return body.getReader({ mode: "byob" });
-  } catch (error) {
-    if (body.locked) throw error;
+  } catch {
     return undefined;
   }
 }

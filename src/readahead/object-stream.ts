@@ -67,7 +67,6 @@ export function readahead(
       if (opened.rangeable === false && (start > 0 || end < size))
         throw new ReadaheadError("unsupported", "Upstream cannot send a part of this object");
       const layout = start < Math.min(end, size) ? [{ start, end: Math.min(end, size) }] : [];
-      if (layout.length === 0) discardBody(first?.body);
       return (await download.start(opened, layout)).getReader();
     } catch (error) {
       // Closing aborts requests, but a body that came without a signal (R2) would stay open.

@@ -38,7 +38,7 @@ export class Race implements Sink {
   }
 
   giveUp(room: Room): void {
-    if (room.charged > 0) this.#track.giveUp(room);
+    this.#track.giveUp(room);
   }
 
   accept(bytes: Uint8Array<ArrayBuffer>, room: Room): boolean {

@@ -1,5 +1,7 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { ReadaheadError } from "../../src/errors.ts";
+import type { Mount } from "../../src/http/mount.ts";
+import { FakeSource } from "./fake-source.ts";
 import { expectRamp, film, problemOf, useHarness } from "./harness.ts";
 
 const harness = useHarness();
@@ -53,6 +55,9 @@ describe("refusals of the store", () => {
     harness.source.openFaults.set(0, new ReadaheadError("changed", "Another version"));
     expectRamp((await harness.get()).bytes, 0, film.size);
     expect(harness.source.opens).toHaveLength(2);
+    await harness.settled();
+    const asked = harness.source.opens.length + harness.source.reads.length;
+    expect(harness.finishes[0]?.totals.subrequests).toBe(asked);
     harness.source.openFaults.set(2, new ReadaheadError("changed", "Another version"));
     harness.source.openFaults.set(3, new ReadaheadError("changed", "Another version"));
     const { status, headers } = await harness.get();
@@ -90,6 +95,13 @@ describe("a store that refuses every range", () => {
     expect(headers.get("content-range")).toBeNull();
     await harness.settled();
     expect(harness.finishes[0]?.error).toMatchObject({ kind: "protocol" });
+  });
+
+  it("is asked for the size where it did not say it", async () => {
+    harness.source.openFaults.set(0, new ReadaheadError("unsatisfiable", "416"));
+    const { status, headers } = await harness.get({ range: "bytes=2000000-" });
+    expect(status).toBe(416);
+    expect(headers.get("content-range")).toBe("bytes */1000000");
   });
 
   it("refuses the client's, where it asked for one", async () => {
@@ -156,6 +168,20 @@ describe("facts seen lately", () => {
     expect(window).toBeLessThanOrEqual(6);
   });
 
+  it.each(["not-found", "denied", "unsatisfiable"] as const)(
+    "are not believed when the first read is answered with %s",
+    async (kind) => {
+      const handle = harness.handlerFor({}, { factsMs: 60_000 });
+      await harness.ask(handle, "/files/film.mp4");
+      harness.source.objects.set("film.mp4", { ...film, size: 500, etag: '"v2"' });
+      harness.source.readFault = new ReadaheadError(kind, "Not what was asked");
+      const init = { headers: { range: "bytes=0-" } };
+      const { status, bytes } = await harness.ask(handle, "/files/film.mp4", init);
+      expect(status).toBe(206);
+      expectRamp(bytes, 0, 500);
+    },
+  );
+
   it("are not kept of HEAD: a store may leave out there what it makes with the content", async () => {
     const handle = harness.handlerFor({}, { factsMs: 60_000 });
     await harness.ask(handle, "/files/film.mp4", { method: "HEAD" });
@@ -188,6 +214,38 @@ describe("facts seen lately", () => {
     expect((await harness.ask(handle, path)).status).toBe(404);
   });
 
+  it.each<[Partial<Mount>, string, string]>([
+    [{ versions: true }, "?versionId=1", "?versionId=2"],
+    [{ passQuery: true }, "?a=1", "?a=2"],
+  ])("of a mount with %o are not taken for those of another: %s, %s", async (mount, one, two) => {
+    const handle = harness.handlerFor(mount, { factsMs: 60_000 });
+    await harness.ask(handle, `/files/film.mp4${one}`);
+    await harness.ask(handle, `/files/film.mp4${two}`);
+    expect(harness.source.opens.map(({ known }) => known)).toEqual([undefined, undefined]);
+  });
+
+  it("are not taken for those of the same key of another mount", async () => {
+    const other = new FakeSource();
+    other.objects.set("film.mp4", film);
+    const mounts = [harness.source, other].map((source, at) => {
+      return { name: `${at}`, prefix: `/${at}/`, source };
+    });
+    const handle = harness.handlerFor({}, { factsMs: 60_000, mounts });
+    await harness.ask(handle, "/0/film.mp4");
+    await harness.ask(handle, "/1/film.mp4");
+    expect(other.opens.map(({ known }) => known)).toEqual([undefined]);
+  });
+
+  it("are neither kept of nor used for a request that brings the object's key", async () => {
+    const handle = harness.handlerFor({}, { factsMs: 60_000 });
+    const headers = { "x-amz-server-side-encryption-customer-key": "secret" };
+    const path = "/files/film.mp4";
+    await harness.ask(handle, path, { headers });
+    await harness.ask(handle, path);
+    await harness.ask(handle, path, { headers });
+    expect(harness.source.opens.map(({ known }) => known).filter(Boolean)).toEqual([]);
+  });
+
   it("are not kept of an object that cannot be pinned", async () => {
     harness.source.objects.set("film.mp4", {
       ...film,
@@ -201,7 +259,44 @@ describe("facts seen lately", () => {
   });
 });
 
+it("gives the runtime one promise, which settles when the record is out", async () => {
+  const request = new Request("http://edge.example/files/film.mp4");
+  const waitUntil = vi.fn<(promise: Promise<unknown>) => void>();
+  const response = await harness.handlerFor()(request, { waitUntil });
+  expect(waitUntil).toHaveBeenCalledTimes(1);
+  expect(harness.finishes).toEqual([]);
+  await response.body?.cancel();
+  await waitUntil.mock.calls[0]?.[0];
+  expect(harness.finishes).toHaveLength(1);
+});
+
+it("records what broke a transfer after its headers", async () => {
+  harness.source.readFault = new ReadaheadError("denied", "No longer");
+  await expect(harness.get()).rejects.toThrow();
+  await harness.settled();
+  expect(harness.finishes[0]).toMatchObject({
+    status: 200,
+    endedBy: "upstream",
+    error: { kind: "denied" },
+  });
+});
+
 describe("a client that leaves", () => {
+  it("before the store was asked is recorded as such", async () => {
+    const client = new AbortController();
+    const handle = harness.handlerFor({
+      authorise: async () => {
+        client.abort();
+        return new ReadaheadError("denied", "Too late");
+      },
+    });
+    const { status } = await harness.ask(handle, "/files/film.mp4", { signal: client.signal });
+    expect(status).toBe(499);
+    await harness.settled();
+    expect(harness.finishes[0]).toMatchObject({ status: null, endedBy: "client-signal" });
+    expect(harness.source.opens).toEqual([]);
+  });
+
   it("before headers ends everything and is recorded as such", async () => {
     const gate = Promise.withResolvers<void>();
     harness.source.gate = gate.promise;

@@ -86,6 +86,13 @@ describe("mount options", () => {
     expect(seen).toEqual([["files", { ...defaultLimits, windowParts: 4, attempts: 3 }]]);
   });
 
+  it("take memory of the budget that the handler was given", async () => {
+    const request = new Request("http://edge.example/files/film.mp4");
+    const response = await harness.handlerFor()(request);
+    expect(harness.budget).toMatchObject({ leases: 1, open: 1 });
+    await response.body?.cancel();
+  });
+
   it("explains an empty local store, and only that", async () => {
     const handle = harness.handlerFor({ explainEmpty: true });
     harness.source.list = async () => ({ entries: [], prefixes: [] });
@@ -147,7 +154,13 @@ describe("pages and fronts", () => {
   });
 
   it("lets a front answer for its mounts first, with an exchange, or by itself", async () => {
-    const mount: Mount = { name: "bucket", prefix: "/bucket/", source: harness.source };
+    const mount: Mount = {
+      name: "bucket",
+      prefix: "/bucket/",
+      source: harness.source,
+      limits: { windowParts: 3 },
+    };
+    const seen: number[] = [];
     const handle = harness.handlerFor(
       {},
       {
@@ -161,7 +174,10 @@ describe("pages and fronts", () => {
               return {
                 mount,
                 rawKey,
-                answer: async (exchange) => new Response(`${exchange.mount.name} ${exchange.key}`),
+                answer: async (exchange) => {
+                  seen.push(exchange.limits.windowParts);
+                  return new Response(`${exchange.mount.name} ${exchange.key}`);
+                },
               };
             },
           },
@@ -174,6 +190,7 @@ describe("pages and fronts", () => {
     expect(await text("/bucket/a%20b")).toBe("bucket a b");
     expect((await harness.ask(handle, "/files/film.mp4")).status).toBe(200);
     expect(harness.begun.map((facts) => facts.mount)).toEqual(["bucket", "files"]);
+    expect(seen).toEqual([3]);
   });
 
   it("answers and logs where a front fails before a mount is reached", async () => {

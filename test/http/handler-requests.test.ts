@@ -239,6 +239,12 @@ describe("paths", () => {
     expect(harness.finishes[1]).toMatchObject({ status: 501, error: { kind: "unsupported" } });
   });
 
+  it("answers directories without their index object as missing", async () => {
+    harness.source.list = async () => ({ entries: [], prefixes: ["a/"] });
+    const handle = harness.handlerFor({ index: "index.html" });
+    expect((await harness.ask(handle, "/files/docs/")).status).toBe(404);
+  });
+
   it("answers directories with the index object, where there is one", async () => {
     harness.source.objects.set("index.html", { ...film, size: 3, headers: {} });
     harness.source.objects.set("docs/index.html", { ...film, size: 4, headers: {} });

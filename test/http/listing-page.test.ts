@@ -71,6 +71,13 @@ describe("a mount with listing", () => {
     expect(asked).toHaveLength(2);
   });
 
+  it("lists no folder whose index object is refused", async () => {
+    const handle = listingOf({ index: "index.html" });
+    harness.source.openFaults.set(0, new ReadaheadError("denied", "Not this one"));
+    expect((await harness.ask(handle, "/files/docs/")).status).toBe(403);
+    expect(asked).toEqual([]);
+  });
+
   it("lists nothing where it is off, not asked for, refused, or an index stands there", async () => {
     expect((await harness.ask(listingOf({ listing: false }), "/files/")).status).toBe(404);
     expect((await harness.ask(listingOf({ index: "film.mp4" }), "/files/")).status).not.toBe(500);

@@ -173,6 +173,16 @@ describe("resolveRanges", () => {
     ],
     ["several, one of them past the end", "bytes=5000-,0-9", 1_000, [[0, 10]]],
     ["several, all past the end", "bytes=5000-,6000-", 1_000, "unsatisfiable"],
+    [
+      "joined ones where the first of them was asked for",
+      "bytes=100-199,5000-5009,0-99",
+      9_000,
+      [
+        [0, 200],
+        [5_000, 5_010],
+      ],
+    ],
+    ["many that touch as one", "bytes=0-9,10-19,20-29,30-39,40-49", 1_000, [[0, 50]]],
     ["touching ones as one", "bytes=0-9,10-19", 1_000, [[0, 20]]],
     ["overlapping ones as one", "bytes=0-99,50-149", 1_000, [[0, 150]]],
     ["one inside another as one", "bytes=0-99,10-19", 1_000, [[0, 100]]],

@@ -66,6 +66,12 @@ describe("decide", () => {
       { kind: "single", range: { start: 10, end: 20 } },
     ],
     [
+      "an empty part by its number",
+      {},
+      { s3Part: { start: 0, end: 0 } },
+      { kind: "whole", range: { start: 0, end: 1_000 } },
+    ],
+    [
       "several of an encoded object",
       { range: "bytes=0-9,500-" },
       { facts: { ...facts, headers: { "content-encoding": "gzip" } } },

@@ -178,6 +178,19 @@ describe("an urgent request", () => {
     expect(allowance.unanswered).toBe(0);
   });
 
+  it("disturbs nobody while the place of another is about to be free", async () => {
+    const { allowance } = createAllowance();
+    const [leaving, younger] = [ask(allowance, 3), ask(allowance, 7)];
+    leaving.controller.abort(new Error("Let go"));
+    const head = ask(allowance, 1, { urgent: true });
+    expect(younger.signal?.aborted).toBe(false);
+    await settle();
+    expect(head.sent).toBe(true);
+    younger.answer();
+    head.answer();
+    await settle();
+  });
+
   it("takes its place at the next look if it became urgent in the queue", async () => {
     const { allowance } = createAllowance();
     const [older, younger] = [ask(allowance, 3), ask(allowance, 7)];

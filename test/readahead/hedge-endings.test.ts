@@ -6,6 +6,7 @@ import { delay } from "../../src/readahead/retry.ts";
 import type { Answer, Source } from "../../src/sources/source.ts";
 import { checkLeaks } from "../support/leak-check.ts";
 import { KiB } from "../support/units.ts";
+import { MemoryStore } from "./support/memory-store.ts";
 import { rampBytes } from "./support/ramp.ts";
 import { expectRamp } from "./support/read-stream.ts";
 import { expectSettled, type WatchedDownload, watchDownload } from "./support/watched-download.ts";
@@ -15,6 +16,8 @@ const parts = 40;
 const size = parts * partBytes;
 /** The part whose first two attempts are scripted: by then enough others have shown what is normal. */
 const scripted = 30;
+/** By then as many bytes were sent as pay for two hedges. */
+const scriptedLate = 36;
 
 checkLeaks();
 beforeEach(() => void vi.useFakeTimers());
@@ -25,9 +28,13 @@ type Script = (range: ByteRange, signal: AbortSignal) => Promise<Body>;
 
 /** Answers every part after 5 ms, the scripted one's attempts as the scripts say. */
 function sourceOf(...scripts: Script[]): Source {
+  return sourceWith(scripted, scripts);
+}
+
+function sourceWith(part: number, scripts: Script[]): Source {
   const read = async (range: ByteRange, signal: AbortSignal): Promise<Answer> => {
     await delay(5, signal);
-    const script = Math.floor(range.start / partBytes) === scripted ? scripts.shift() : undefined;
+    const script = Math.floor(range.start / partBytes) === part ? scripts.shift() : undefined;
     return { replica: "r", body: await (script ?? whole)(range, signal) };
   };
   return {
@@ -118,6 +125,67 @@ describe("an attempt that fails while its hedge is behind", () => {
     const ends = watched.ofType("attempt-ended").filter(({ part }) => part === scripted);
     expect(ends.map(({ end }) => end)).toEqual(["failed", "complete"]);
   });
+});
+
+const never: Script = async () => bodyOf(() => {});
+
+it("a hedge that lags as well makes way for a third attempt", async () => {
+  const watched = watchDownload({ limits });
+  expect(await readAll(watched, sourceWith(scriptedLate, [never, never, whole]))).toBe(size);
+  expect(expectSettled(watched).hedges).toBe(2);
+  const ends = watched.ofType("attempt-ended").filter(({ part }) => part === scriptedLate);
+  expect(ends.map(({ attempt, end }) => [attempt, end])).toEqual([
+    [2, "outrun"],
+    [1, "outrun"],
+    [3, "complete"],
+  ]);
+});
+
+describe.each([
+  ["503", new ReadaheadError("unavailable", "Upstream answered 503", { status: 503 })],
+  ["429", new ReadaheadError("throttled", "Upstream answered 429", { status: 429 })],
+])("a store that answered %s", (_status, refusal) => {
+  const late: Script = async ({ start, end }) =>
+    bodyOf((send) => setTimeout(() => send(rampBytes(start, end), true), 700));
+  const refused: Script = () => Promise.reject(refusal);
+
+  it("to a hedge is asked for none again", async () => {
+    const watched = watchDownload({ limits });
+    expect(await readAll(watched, sourceWith(scriptedLate, [late, refused]))).toBe(size);
+    expect(expectSettled(watched)).toMatchObject({ hedges: 1, retries: 0 });
+    const ends = watched.ofType("attempt-ended").filter(({ part }) => part === scriptedLate);
+    expect(ends.map(({ end }) => end)).toEqual(["failed", "complete"]);
+  });
+
+  it("to a part is asked for no hedge", async () => {
+    const watched = watchDownload({ limits });
+    expect(await readAll(watched, sourceWith(scriptedLate, [refused, late]))).toBe(size);
+    expect(expectSettled(watched)).toMatchObject({ hedges: 0, retries: 1 });
+  });
+});
+
+it("a part that comes whole or not at all is not asked for twice", async () => {
+  const pieces = () =>
+    Array.from({ length: parts }, (_, part) => {
+      const range = { start: part * partBytes, end: (part + 1) * partBytes };
+      return { kind: "stored", range, atomic: true } as const;
+    });
+  const faults = [{ at: scripted, fault: { kind: "stall", after: 0 } as const }];
+  const store = new MemoryStore({ size, known: true, faults, pieces });
+  const watched = watchDownload({ limits });
+  expect(await readAll(watched, store.source)).toBe(size);
+  expect(expectSettled(watched)).toMatchObject({ hedges: 0, retries: 1 });
+});
+
+it("a hedge goes to another replica than the one that lags", async () => {
+  const faults = [{ at: scripted, fault: { kind: "stall", after: 0 } as const }];
+  const replicas = ["lagging.example:1", "other.example:1"];
+  const store = new MemoryStore({ size, known: true, faults, replicas });
+  const watched = watchDownload({ limits });
+  expect(await readAll(watched, store.source)).toBe(size);
+  expect(expectSettled(watched).hedges).toBe(1);
+  const asked = store.reads.filter(({ replica }) => replica === replicas[1]);
+  expect(asked.map(({ range }) => range.start)).toEqual([scripted * partBytes]);
 });
 
 it.each([0, 1, 2, 3])(

@@ -145,6 +145,24 @@ describe("a layout", () => {
   });
 });
 
+describe("a first answer that is not where the layout starts", () => {
+  it("is cancelled at the end, also when its request takes no signal", async () => {
+    const store = new MemoryStore({ size: MiB, known: true });
+    const watched = watchDownload();
+    const cancel = vi.fn();
+    const first = {
+      range: { start: 0, end: 10 },
+      body: new ReadableStream<Uint8Array>({ cancel }),
+      replica: "door",
+    };
+    const object = { ...store.object(), first };
+    const stream = await watched.start(object, [{ start: 500_000, end: MiB }]);
+    expect(await readRamp(stream, 500_000)).toBe(MiB - 500_000);
+    expect(cancel).toHaveBeenCalledTimes(1);
+    expectSettled(watched);
+  });
+});
+
 describe("offsets", () => {
   it.for([2 ** 31 - 300_001, 2 ** 32 - 300_001, 5 * 1024 * GiB - 1_500_000])(
     "from %i on are exact",
@@ -211,6 +229,46 @@ describe("pieces", () => {
     expect(store.seen).toHaveLength(0);
   });
 
+  it("that are zeros are handed on before the next one is found", async () => {
+    const found = Promise.withResolvers<void>();
+    const store = new MemoryStore({ size: 3000, known: true });
+    const object = {
+      ...store.object(),
+      async *pieces() {
+        yield { kind: "stored", range: { start: 0, end: 1000 } } as const;
+        await settle();
+        yield { kind: "zeros", range: { start: 1000, end: 2000 } } as const;
+        await found.promise;
+      },
+    };
+    const watched = watchDownload();
+    const reader = (await watched.start(object, [{ start: 0, end: 3000 }])).getReader();
+    expect((await reader.read()).value).toHaveLength(1000);
+    expect((await reader.read()).value).toEqual(new Uint8Array(1000));
+    await reader.cancel();
+    found.resolve();
+    expectSettled(watched, 1000);
+  });
+
+  it("are walked no longer when the client has left", async () => {
+    const ended = vi.fn();
+    const pieces = function* () {
+      try {
+        for (let at = 0; ; at += KiB)
+          yield { kind: "stored", range: { start: at, end: at + KiB } } as const;
+      } finally {
+        ended();
+      }
+    };
+    const store = new MemoryStore({ size: GiB, pieces, known: true });
+    const watched = watchDownload();
+    const stream = await watched.stream(store.source);
+    await stream.cancel();
+    await settle();
+    expect(ended).toHaveBeenCalledTimes(1);
+    expectSettled(watched);
+  });
+
   it("are walked no farther than the window needs", async () => {
     let walked = 0;
     const pieces = function* () {
@@ -244,14 +302,11 @@ describe("holes without end", () => {
     const store = new MemoryStore({ size: GiB, pieces, known: true });
     const watched = watchDownload();
     const object = await watched.open(store.source);
-    const started = watched.start(object, [{ start: 0, end: GiB }]);
+    const reader = (await watched.start(object, [{ start: 0, end: GiB }])).getReader();
     await settle();
     expect(walked).toBeLessThan(300);
     watched.download.close("client-signal");
-    await started.then(
-      (stream) => expect(stream.getReader().read()).rejects.toThrow("The download has ended"),
-      (error: unknown) => expect(error).toBe(watched.download.signal.reason),
-    );
+    await expect(reader.read()).rejects.toThrow("The download has ended");
   });
 });
 
@@ -263,6 +318,19 @@ describe("a version that cannot be pinned", () => {
     const watched = watchDownload();
     expect(await readRamp(await watched.stream(store.source))).toBe(3 * MiB);
     expect(store.reads).toHaveLength(1);
+    expectSettled(watched);
+  });
+
+  it("is not put together from a first answer that is too short and another", async () => {
+    const store = new MemoryStore({ size: 5000, facts, known: true });
+    const watched = watchDownload();
+    const cancel = vi.fn();
+    const body = new ReadableStream<Uint8Array>({ cancel });
+    const first = { range: { start: 0, end: 1000 }, body, replica: "door" };
+    const stream = await watched.start({ ...store.object(), first }, [{ start: 0, end: 5000 }]);
+    expect(await readRamp(stream)).toBe(5000);
+    expect(cancel).toHaveBeenCalledTimes(1);
+    expect(store.reads.map(({ range }) => range)).toEqual([{ start: 0, end: 5000 }]);
     expectSettled(watched);
   });
 
@@ -285,6 +353,31 @@ describe("a version that cannot be pinned", () => {
     expect(store.reads).toHaveLength(2);
     expect(expectSettled(watched).retries).toBe(1);
   });
+});
+
+it("an object that comes only whole is not asked for again when its stream breaks", async () => {
+  const fault = { at: 0, fault: { kind: "reset", after: 100 * KiB } } as const;
+  const store = new MemoryStore({ size: 256 * KiB, faults: [fault] });
+  const watched = watchDownload();
+  const object = { ...(await watched.open(store.source)), rangeable: false };
+  const stream = await watched.start(object, [{ start: 0, end: 256 * KiB }]);
+  await expect(readRamp(stream)).rejects.toMatchObject({ kind: "unavailable" });
+  expect(store.reads).toHaveLength(1);
+  expectSettled(watched);
+});
+
+it("a first answer is cancelled where there will never be the memory for the rest", async () => {
+  const store = new MemoryStore({ size: MiB, known: true, reserveBytes: 2 * MiB });
+  const watched = watchDownload({ limits: { budgetBytes: MiB } });
+  const cancel = vi.fn();
+  const body = new ReadableStream<Uint8Array>({ cancel });
+  const object = {
+    ...store.object(),
+    first: { range: { start: 0, end: 10 }, body, replica: "door" },
+  };
+  const start = watched.start(object, [{ start: 0, end: MiB }]);
+  await expect(start).rejects.toMatchObject({ kind: "unsupported" });
+  expect(cancel).toHaveBeenCalledTimes(1);
 });
 
 describe("an object of unknown length", () => {
@@ -325,7 +418,7 @@ describe("a store that may end a broken body with the text of its error", () => 
     const watched = watchDownload();
     expect(await readRamp(await watched.stream(store.source))).toBe(300 * KiB);
     const given = Math.min(256 * KiB, 300 * KiB) - 100_000;
-    expect(store.reads.at(-1)?.range.start).toBe(given - 20);
+    expect(watched.ofType("retry")).toMatchObject([{ part: 0, from: given - 20 }]);
     expect(expectSettled(watched).bytesWasted).toBe(20);
   });
 

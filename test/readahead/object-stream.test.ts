@@ -1,7 +1,9 @@
+import { getEventListeners } from "node:events";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Origin, startOrigin } from "../../scripts/origin.ts";
 import { emptySample, rampSample } from "../../scripts/samples.ts";
 import { type ObjectName, readahead } from "../../src/readahead/object-stream.ts";
+import { delay } from "../../src/readahead/retry.ts";
 import { createHttpSource } from "../../src/sources/http.ts";
 import type { Source } from "../../src/sources/source.ts";
 
@@ -93,6 +95,38 @@ describe("readahead", () => {
     await origin.idle(1000);
   });
 
+  it("ends the request that opens the object when the stream is cancelled", async () => {
+    const signals: AbortSignal[] = [];
+    const source: Source = {
+      open: (_key, { permits, signal }) => {
+        signals.push(signal);
+        return permits.request({ replica: "r", purpose: "open" }, (own) => {
+          signals.push(own);
+          return delay(60_000, own) as never;
+        });
+      },
+    };
+    const reader = readahead({ source, key: "a" }).getReader();
+    const reading = reader.read();
+    await new Promise((done) => setImmediate(done));
+    await reader.cancel("enough");
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true, true]);
+    expect((await reading).done).toBe(true);
+  });
+
+  it.each([{ start: 1 }, { end: 9 }])("refuses %o of what comes only whole", async (range) => {
+    const source: Source = {
+      open: async () => ({
+        facts: { size: 10, headers: {} },
+        rangeable: false,
+        read: async () => ({ replica: "r", body: new Uint8Array(10) }),
+      }),
+    };
+    const stream = readahead({ source, key: "a" }, range);
+    await expect(collect(stream)).rejects.toMatchObject({ kind: "unsupported" });
+    expect(await collect(readahead({ source, key: "a" }, { end: 10 }))).toHaveLength(10);
+  });
+
   it("ends with the signal's reason when the signal is aborted", async () => {
     origin.set({ rate: 1_000_000 });
     const controller = new AbortController();
@@ -105,6 +139,12 @@ describe("readahead", () => {
         while (!(await reader.read()).done);
       })(),
     ).rejects.toBe(reason);
+  });
+
+  it("leaves no listener on the signal of a caller who goes on", async () => {
+    const { signal } = new AbortController();
+    await collect(readahead(object, { start: 0, end: 10 }, { signal }));
+    expect(getEventListeners(signal, "abort")).toHaveLength(0);
   });
 
   it("errors with the kind of what went wrong", async () => {

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { ReadaheadError } from "../../src/errors.ts";
 import { openObject } from "../../src/readahead/open.ts";
 import type { OpenObject, OpenRequest, Source } from "../../src/sources/source.ts";
@@ -67,6 +67,8 @@ describe("openObject", () => {
   });
 
   it("backs off between tries, and asks at most three times", async () => {
+    vi.spyOn(Math, "random").mockReturnValue(0.5);
+    onTestFinished(() => void vi.restoreAllMocks());
     const { store, watched, opening } = setUp([unavailable, unavailable, unavailable]);
     await vi.advanceTimersByTimeAsync(0);
     expect(store.seen).toHaveLength(1);
@@ -76,6 +78,44 @@ describe("openObject", () => {
     watched.download.close("upstream");
     expect(expectSettled(watched)).toMatchObject({ retries: 2, subrequests: 3 });
     expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("backs off after a second reset", async () => {
+    vi.spyOn(Math, "random").mockReturnValue(0.5);
+    onTestFinished(() => void vi.restoreAllMocks());
+    const { store, watched, opening } = setUp([reset, reset]);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(store.seen).toHaveLength(2);
+    await vi.advanceTimersByTimeAsync(1_000);
+    await opening;
+    expect(store.seen).toHaveLength(3);
+    watched.download.close("done");
+  });
+
+  it("hands a Retry-After of more than 2 s on to the client", async () => {
+    for (const [retryAfterMs, asked] of [
+      [2_000, 2],
+      [2_001, 1],
+    ] as const) {
+      const error = new ReadaheadError("throttled", "Upstream answered 429", { retryAfterMs });
+      const { store, watched, opening } = setUp([{ kind: "error", error }]);
+      await vi.advanceTimersByTimeAsync(3_000);
+      if (asked === 1) await expect(opening).rejects.toBe(error);
+      else await opening;
+      expect(store.seen).toHaveLength(asked);
+      watched.download.close("done");
+    }
+  });
+
+  it("asks another replica where one says nothing", async () => {
+    const faults = [{ at: 0, fault: { kind: "stall", after: "before-headers" } as const }];
+    const store = new MemoryStore({ size: 100, faults, replicas: ["silent:1", "well:1"] });
+    const { download } = watchDownload();
+    const opening = openObject(store.source, "object", { want }, download);
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect((await opening).first?.range).toEqual(want);
+    expect(store.seen).toHaveLength(2);
+    download.close("done");
   });
 
   it.for([403, 404, 412])("does not ask again after a %i", async (status) => {

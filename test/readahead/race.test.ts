@@ -17,7 +17,10 @@ function createTrack() {
       track.wastedBytes += bytes;
     },
     room: (_attempt: Attempt, bytes: number): Room => ({ capacity: bytes, charged: bytes }),
-    giveUp: () => {},
+    givenUp: 0,
+    giveUp: ({ charged }: Room) => {
+      track.givenUp += charged;
+    },
     accept: (bytes: Uint8Array<ArrayBuffer>) => {
       accepted.push(bytes);
       track.position += bytes.byteLength;
@@ -67,6 +70,9 @@ describe("Race", () => {
     const race = new Race(rival, track);
     expect(race.room(rival, 1_000_000)).toEqual({ capacity: 65_536, charged: 0 });
     race.accept(bytes(100, 110), room);
-    expect(race.room(rival, 1_000_000)).toEqual({ capacity: 1_000_000, charged: 1_000_000 });
+    const taken = race.room(rival, 1_000_000) as Room;
+    expect(taken).toEqual({ capacity: 1_000_000, charged: 1_000_000 });
+    race.giveUp(taken);
+    expect(track.givenUp).toBe(1_000_000);
   });
 });

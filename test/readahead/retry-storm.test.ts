@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { ReadaheadError } from "../../src/errors.ts";
 import { Budget } from "../../src/readahead/budget.ts";
 import { createDownload } from "../../src/readahead/download.ts";
@@ -7,6 +7,7 @@ import { createHttpSource } from "../../src/sources/http.ts";
 import { ramp } from "../support/object-bytes.ts";
 import { createStoreFetch } from "../support/store-fetch.ts";
 import { StoreSpace } from "../support/store-space.ts";
+import { KiB } from "../support/units.ts";
 import { MemoryStore } from "./support/memory-store.ts";
 import { readRamp } from "./support/read-stream.ts";
 import { expectSettled, watchDownload } from "./support/watched-download.ts";
@@ -50,7 +51,45 @@ describe("a store that breaks every answer after a few bytes", () => {
   });
 });
 
+describe("a store that breaks thirty answers after ten bytes", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => {
+    vi.restoreAllMocks();
+    vi.useRealTimers();
+  });
+
+  it("is asked again within 5 s each time", async () => {
+    vi.spyOn(Math, "random").mockReturnValue(0.99);
+    const faults = Array.from({ length: 30 }, (_, at) => ({
+      at,
+      fault: { kind: "reset", after: 10 } as const,
+    }));
+    const store = new MemoryStore({ size: 1000, known: true, faults });
+    const watched = watchDownload();
+    const reading = watched.stream(store.source).then(readRamp);
+    await vi.advanceTimersByTimeAsync(30 * 5_000);
+    expect(await reading).toBe(1000);
+    const delays = watched.ofType("retry").map(({ delayMs }) => delayMs);
+    expect(Math.max(...delays)).toBe(0.99 * 5_000);
+    expectSettled(watched);
+  });
+});
+
 describe("a store that refuses a part", () => {
+  it("has its locations looked up once, while nothing comes of it", async () => {
+    vi.spyOn(Math, "random").mockReturnValue(0);
+    onTestFinished(() => void vi.restoreAllMocks());
+    const faults = [0, 1, 2, 3].map((at) => ({
+      at,
+      fault: { kind: "status", status: 503 } as const,
+    }));
+    const store = new MemoryStore({ size: 1000, known: true, faults, refresh: "unchanged" });
+    const watched = watchDownload();
+    expect(await readRamp(await watched.stream(store.source))).toBe(1000);
+    expect(store.refreshes).toBe(1);
+    expectSettled(watched);
+  });
+
   it.for([
     { status: 403, refresh: "unchanged", asked: 1 },
     { status: 404, refresh: "unchanged", asked: 1 },
@@ -73,4 +112,35 @@ describe("a store that refuses a part", () => {
       expectSettled(watched);
     },
   );
+});
+
+describe("progress", () => {
+  const size = 100_000;
+  const limits = { partBytes: 50_000, windowParts: 1 };
+  const reset = { kind: "reset", after: 20_000 } as const;
+
+  it("of more than 64 KiB an answer costs no pause, however many break", async () => {
+    const large = 1000 * KiB;
+    const faults = Array.from({ length: 20 }, (_, at) => ({
+      at,
+      fault: { kind: "reset", after: 70 * KiB } as const,
+    }));
+    const store = new MemoryStore({ size: large, known: true, faults });
+    const watched = watchDownload({ limits: { partBytes: large } });
+    expect(await readRamp(await watched.stream(store.source))).toBe(large);
+    const delays = watched.ofType("retry").map(({ delayMs }) => delayMs);
+    expect(delays.length).toBeGreaterThan(12);
+    expect(Math.max(...delays)).toBe(0);
+    expectSettled(watched);
+  });
+
+  it("makes up for a refusal: what has lapsed once may lapse again", async () => {
+    const refused = { kind: "status", status: 403 } as const;
+    const faults = [refused, reset, refused].map((fault, at) => ({ at: at + 1, fault }));
+    const store = new MemoryStore({ size, faults, refresh: "changed" });
+    const watched = watchDownload({ limits });
+    expect(await readRamp(await watched.stream(store.source))).toBe(size);
+    expect(store.refreshes).toBe(2);
+    expectSettled(watched);
+  });
 });

@@ -22,6 +22,9 @@ function undrained(reads: readonly SeenRead[]): number {
   );
 }
 
+const storedPiece = (start: number, end: number) =>
+  ({ kind: "stored", range: { start, end } }) as const;
+
 interface Walk {
   readonly size: number;
   readonly budgetBytes: number;
@@ -58,18 +61,28 @@ describe("a client of 40 KB/s", () => {
       expect(walk.read).toBe(size);
       // One tick of the clock that watches is 200 ms.
       expect(walk.longest).toBeLessThanOrEqual(5_000 + 400);
-      expect(walk.totals.retries).toBe(0);
+      expect(walk.totals).toMatchObject({ retries: 0, letGo: 0 });
       expect(walk.totals.bytesFetched).toBe(size);
       expect(walk.totals.subrequests).toBeLessThan(300);
     },
   );
 
-  it("is asked for one part at a time, when it is wanted, once it has shown to be slow", async () => {
-    const { watched } = await take({ size: 4 * MiB, budgetBytes: 0, bytesPerSecond: 40_000 });
-    const late = watched.ofType("part-requested").filter(({ at }) => at > 30_000);
-    expect(late.length).toBeGreaterThan(10);
-    for (const { range } of late) expect(range.end - range.start).toBeLessThanOrEqual(64 * KiB);
-  });
+  it.for([32 * MiB, 0])(
+    "is asked for one part at a time once it has shown to be slow, with a budget of %i bytes",
+    async (budgetBytes) => {
+      const walk = await take({ size: 4 * MiB, budgetBytes, bytesPerSecond: 40_000 });
+      const late = walk.watched.ofType("part-requested").filter(({ at }) => at > 60_000);
+      expect(late.length).toBeGreaterThan(10);
+      for (const { range } of late) expect(range.end - range.start).toBeLessThanOrEqual(64 * KiB);
+      let open = 0;
+      for (const event of walk.watched.events) {
+        if (event.type === "part-delivered") open -= 1;
+        if (event.type !== "part-requested") continue;
+        if (event.attempt === 1) open += 1;
+        if (event.at > 60_000) expect(open).toBe(1);
+      }
+    },
+  );
 });
 
 describe("a slow client of few subrequests", () => {
@@ -102,6 +115,33 @@ it("pausing, with few subrequests and no memory, is let go while there are reque
   expect(subrequests).toBeLessThanOrEqual(50);
 });
 
+it("a client that takes its time gets small blocks, each in memory of its own", async () => {
+  const watched = watchDownload();
+  const reader = (await watched.stream(new MemoryStore({ size: 16 * MiB }).source)).getReader();
+  const blocks: Uint8Array[] = [];
+  for (let block = await reader.read(); !block.done; block = await reader.read()) {
+    blocks.push(block.value);
+    await vi.advanceTimersByTimeAsync(blocks.length < 40 ? 1 : 100);
+  }
+  expect(Math.max(...blocks.map(({ byteLength }) => byteLength))).toBeGreaterThan(256 * KiB);
+  for (const { byteLength, buffer } of blocks.slice(45)) {
+    expect(byteLength).toBeLessThanOrEqual(128 * KiB);
+    expect(buffer.byteLength).toBeLessThanOrEqual(2 * byteLength + 1);
+  }
+  expectSettled(watched);
+});
+
+it("a client that waits for a slow store is not taken for a slow one", async () => {
+  const partBytes = 128 * KiB;
+  const store = new MemoryStore({ size: 40 * partBytes, slow: { from: 0, everyMs: 8_000 } });
+  const watched = watchDownload({ limits: { partBytes, windowParts: 2 } });
+  const reading = watched.stream(store.source).then(readRamp);
+  await vi.advanceTimersByTimeAsync(800_000);
+  expect(await reading).toBe(40 * partBytes);
+  expect(store.reads).toHaveLength(40);
+  expectSettled(watched);
+});
+
 describe("a client that pauses", () => {
   it("costs the store nothing but the bytes asked for, which are read and held", async () => {
     const store = new MemoryStore({ size: 40 * MiB });
@@ -111,6 +151,23 @@ describe("a client that pauses", () => {
     expect(store.openBodies).toBe(0);
     expect(store.reads).toHaveLength(4);
     expect(watched.events.filter(({ type }) => type === "let-go")).toEqual([]);
+    await stream.cancel();
+    expectSettled(watched);
+  });
+
+  it("keeps what is held for it, however many want it", async () => {
+    const watched = watchDownload();
+    const stream = await watched.stream(new MemoryStore({ size: 40 * MiB }).source);
+    await vi.advanceTimersByTimeAsync(1_000);
+    const { held, bytes } = watched.budget;
+    const other = watched.budget.lease();
+    for (let turn = 0; turn < 30; turn += 1) {
+      await vi.advanceTimersByTimeAsync(10_000);
+      other.touch();
+      expect(other.reserve(bytes)).toBe(false);
+      expect(watched.budget.held).toBe(held);
+    }
+    other.release();
     await stream.cancel();
     expectSettled(watched);
   });
@@ -186,6 +243,25 @@ describe("a client that pauses", () => {
     expect(read).toBeGreaterThan(0);
     expect(expectSettled(watched)).toMatchObject({ bytesSent: 512 * KiB, letGo: 0 });
   });
+});
+
+it("a slow client gets each piece of a version that cannot be pinned from one answer", async () => {
+  const half = 512 * KiB;
+  const pieces = () => [0, half].map((start) => storedPiece(start, start + half));
+  const facts = { pin: undefined, unversioned: "no validator" };
+  const store = new MemoryStore({ size: 2 * half, pieces, facts, known: true });
+  const watched = watchDownload();
+  const reader = (await watched.stream(store.source)).getReader();
+  let read = 0;
+  for (let block = await reader.read(); !block.done; block = await reader.read()) {
+    expectRamp(block.value, read);
+    read += block.value.byteLength;
+    await vi.advanceTimersByTimeAsync(block.value.byteLength / 40);
+  }
+  expect(read).toBe(2 * half);
+  expect(store.reads.map(({ range }) => range)).toEqual(pieces().map(({ range }) => range));
+  expect(store.maxOpen).toBe(1);
+  expectSettled(watched);
 });
 
 describe("a store that goes silent", () => {

@@ -35,6 +35,24 @@ describe("SlowTail", () => {
     expect(learned().raceIn(stalled, SENT, 100)).toBe(0);
   });
 
+  it("takes no silence of less than 50 ms for anything, however fast parts are", () => {
+    const tail = new SlowTail();
+    for (let part = 0; part < 8; part += 1) tail.completed(100_000, 10);
+    expect(tail.raceIn(stalled, SENT, 80)).toBe(20);
+    expect(tail.raceIn(stalled, SENT, 100)).toBe(0);
+  });
+
+  it("forgets what was normal when sixteen parts were otherwise", () => {
+    const tail = new SlowTail();
+    for (let part = 0; part < 50; part += 1) tail.completed(MiB, part < 34 ? 100 : 1_000);
+    expect(tail.raceIn(stalled, SENT, 100)).toBe(450);
+  });
+
+  it("leaves a head alone that runs at a third of its siblings' rate", () => {
+    const third = { ...stalled, answeredAt: 0, lastByteAt: 299, bytes: MiB };
+    expect(learned().raceIn(third, SENT, 300)).toBeGreaterThan(0);
+  });
+
   it("races a trickle, though its last byte came just now", () => {
     const trickle = { ...stalled, lastByteAt: 299, bytes: 15_000, remaining: MiB - 15_000 };
     expect(learned().raceIn(trickle, SENT, 300)).toBe(0);

@@ -1,5 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { absolve, isSuspect, suspect } from "../../src/readahead/suspects.ts";
+import { MemoryStore } from "./support/memory-store.ts";
+import { readRamp } from "./support/read-stream.ts";
+import { expectSettled, watchDownload } from "./support/watched-download.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => {
@@ -46,5 +49,30 @@ describe("a suspect address", () => {
     suspect("another:1");
     expect(isSuspect("renewed:1")).toBe(true);
     expect(isSuspect("other-0:1")).toBe(false);
+  });
+});
+
+describe("a download", () => {
+  const limits = { partBytes: 10_000 };
+
+  it("makes an address suspect that failed twice as such, and asks it last", async () => {
+    const reset = { kind: "reset", after: "before-headers" } as const;
+    const faults = [0, 1].map((at) => ({ at, fault: reset }));
+    const replicas = ["dead:1", "well:1"];
+    const store = new MemoryStore({ size: 100_000, known: true, faults, replicas });
+    const watched = watchDownload({ limits: { ...limits, windowParts: 1 } });
+    expect(await readRamp(await watched.stream(store.source))).toBe(100_000);
+    expect(replicas.map(isSuspect)).toEqual([true, false]);
+    expect(store.reads.filter(({ replica }) => replica === "dead:1")).toHaveLength(2);
+    expectSettled(watched);
+  });
+
+  it("clears the address that answers it", async () => {
+    suspect("back:1");
+    const store = new MemoryStore({ size: 20_000, known: true, replicas: ["back:1"] });
+    const watched = watchDownload({ limits });
+    expect(await readRamp(await watched.stream(store.source))).toBe(20_000);
+    expect(isSuspect("back:1")).toBe(false);
+    expectSettled(watched);
   });
 });

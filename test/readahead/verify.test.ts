@@ -221,6 +221,7 @@ describe("verifyAnswer on a later read", () => {
     ["200", byTag, 200, { etag: '"a"' }, "protocol"],
     ["200 of another version", byTag, 200, { etag: '"b"' }, "changed"],
     ["416 of a shorter object", byTag, 416, { "content-range": "bytes */5" }, "changed"],
+    ["416 of another version", byTag, 416, { etag: '"b"' }, "changed"],
     ["416 for no reason", byTag, 416, { "content-range": "bytes */100" }, "protocol"],
     ["304", byTag, 304, {}, "protocol"],
     ["404", byTag, 404, {}, "not-found"],

@@ -2,8 +2,10 @@
 import fc from "fast-check";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { Budget } from "../../src/readahead/budget.ts";
+import type { ByteRange } from "../../src/readahead/byte-range.ts";
 import type { ReadaheadEvent } from "../../src/readahead/events.ts";
 import type { Limits } from "../../src/readahead/limits.ts";
+import { GRANT_MARGIN } from "../../src/readahead/plan.ts";
 import { delay } from "../../src/readahead/retry.ts";
 import type { Source } from "../../src/sources/source.ts";
 import { checkLeaks } from "../support/leak-check.ts";
@@ -214,6 +216,37 @@ describe("the window", () => {
   });
 });
 
+it("gives a later part that has become the head the place of the youngest too", async () => {
+  const faults = [{ at: 1, fault: { kind: "reset", after: 70 * KiB } }] as const;
+  const store = new MemoryStore({ size: 640 * KiB, manual: true, faults });
+  const watched = watchDownload({ limits: { partBytes: 128 * KiB, unanswered: 2 } });
+  store.answer(0);
+  const reader = (await watched.stream(store.source)).getReader();
+  for (let read = 0; read < 128 * KiB; ) read += (await reader.read()).value?.byteLength ?? 0;
+  store.answer(1);
+  const next = reader.read();
+  await settle();
+  const ended = watched.ofType("attempt-ended");
+  expect(ended.map(({ part, end }) => [part, end])).toEqual([
+    [0, "complete"],
+    [1, "failed"],
+    [3, "put-back"],
+  ]);
+  await reader.cancel();
+  await next;
+  expectSettled(watched);
+});
+
+it.each([
+  [new DOMException("The client has left", "AbortError"), "stream-cancel"],
+  [undefined, "stream-cancel"],
+  [new Error("Broken pipe"), "write-failed"],
+])("cancelled with %o ended by %s", async (reason, endedBy) => {
+  const watched = watchDownload();
+  await (await watched.stream(new MemoryStore().source)).cancel(reason);
+  expect(closedEvent(watched).endedBy).toBe(endedBy);
+});
+
 it("looks no further along a list that costs lookups while the window is full", async () => {
   const pieceBytes = 32 * KiB;
   const count = 30;
@@ -308,6 +341,97 @@ describe("memory", () => {
     other.release();
     for (const watched of downloads) expectSettled(watched);
     expectEmpty(budget);
+  });
+
+  it("is held for the parts in the window, and no longer", async () => {
+    const partBytes = 64 * KiB;
+    const store = new MemoryStore({ size: 10 * partBytes, known: true, manual: true });
+    const watched = watchDownload({ limits: { partBytes, windowParts: 2 } });
+    store.answer(0);
+    store.answer(1);
+    const reader = (await watched.stream(store.source)).getReader();
+    for (let read = 0; read < 2 * partBytes; ) read += (await reader.read()).value?.byteLength ?? 0;
+    await settle();
+    expect(store.unanswered).toBe(2);
+    expect(watched.budget.held).toBe(2 * (partBytes + GRANT_MARGIN));
+    await reader.cancel();
+    expectSettled(watched);
+  });
+
+  it("for a part includes what its store must hold to answer", async () => {
+    const partBytes = 64 * KiB;
+    const holdBytes = 10_000;
+    const pieces = (range: ByteRange) => [{ kind: "stored", range, holdBytes } as const];
+    const store = new MemoryStore({ size: 4 * partBytes, known: true, manual: true, pieces });
+    const watched = watchDownload({ limits: { partBytes, windowParts: 2 } });
+    const starting = watched.stream(store.source);
+    await settle();
+    expect(watched.budget.held).toBe(2 * (holdBytes + partBytes + GRANT_MARGIN));
+    watched.download.close("stream-cancel");
+    await expect(starting).rejects.toThrow();
+    expectSettled(watched);
+  });
+
+  it("that the store's hold covers is the reserve, and a hold for every other part", async () => {
+    const partBytes = 64 * KiB;
+    const holdBytes = 100_000;
+    const pieces = (range: ByteRange) => [{ kind: "stored", range, holdBytes } as const];
+    const options = { known: true, manual: true, pieces, reserveBytes: holdBytes };
+    const store = new MemoryStore({ size: 10 * partBytes, ...options });
+    const watched = watchDownload({ limits: { partBytes, windowParts: 3 } });
+    const starting = watched.stream(store.source);
+    await settle();
+    expect(store.unanswered).toBe(3);
+    expect(watched.budget.held).toBe(3 * holdBytes);
+    watched.download.close("stream-cancel");
+    await expect(starting).rejects.toThrow();
+    expectSettled(watched);
+  });
+
+  it("is one block of what comes in one stream, however long the client pauses", async () => {
+    const facts = { pin: undefined, unversioned: "no validator" };
+    const watched = watchDownload();
+    const stream = await watched.stream(new MemoryStore({ size: 8 * MiB, facts }).source);
+    const reader = stream.getReader();
+    for (let turn = 0; turn < 10; turn += 1) {
+      await reader.read();
+      await settle();
+      expect(watched.budget.held).toBeLessThanOrEqual(256 * KiB);
+    }
+    await reader.cancel();
+    expectSettled(watched);
+  });
+
+  it("that lies idle lends a crowd blocks of 256 KiB, half of it at most", async () => {
+    const budget = new Budget(2 * MiB, 1000);
+    const crowd = Array.from({ length: 50 }, () => budget.lease());
+    const largest = async () => {
+      const watched = watchDownload({ budget });
+      const stream = await watched.stream(new MemoryStore({ size: 4 * MiB }).source);
+      let most = 0;
+      for await (const block of stream) most = Math.max(most, block.byteLength);
+      expectSettled(watched);
+      return most;
+    };
+    expect(await largest()).toBe(256 * KiB);
+    expect(crowd[0]?.reserve(MiB)).toBe(true);
+    expect(await largest()).toBe(64 * KiB);
+    for (const lease of crowd) lease.release();
+    expectEmpty(budget);
+  });
+
+  it("of a client that left is freed at once, not when it is collected", async () => {
+    const watched = watchDownload();
+    const stream = await watched.stream(new MemoryStore({ size: 4 * MiB }).source);
+    await until("the window is filled", () => watched.budget.held > MiB);
+    await settle();
+    const freed = vi.spyOn(ArrayBuffer.prototype, "transfer");
+    onTestFinished(() => {
+      freed.mockRestore();
+    });
+    await stream.cancel();
+    expect(freed).toHaveBeenCalledWith(0);
+    expectSettled(watched);
   });
 
   it("held by fifty downloads at once is never above the budget", { timeout: 30_000 }, async () => {
