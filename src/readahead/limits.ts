@@ -35,7 +35,7 @@ export interface Limits {
    * 0.75 s.
    */
   readonly attempts: number;
-  /** Ask for a slow head a second time, for up to 6 % of the bytes sent. Default true. */
+  /** Ask for a slow head a second time, for up to 6 % of the bytes sent and a sixteenth of the parts, and two. Default true. */
   readonly hedge: boolean;
 }
 
