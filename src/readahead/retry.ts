@@ -76,13 +76,17 @@ export function isReset(error: ReadaheadError): boolean {
   return error.connection && !error.silent;
 }
 
-/** Full jitter (uniform below an exponential ceiling), never shorter than Retry-After; `undefined`: not worth waiting. */
+/**
+ * Full jitter (uniform below an exponential ceiling), never shorter than Retry-After; `undefined`: not worth waiting. From
+ * a store that throttles, what is longer than a client waits is taken for a matter of load: MinIO says 60 s to every
+ * request above its limit, and what it counts may be our own other parts.
+ */
 function backoffMs(error: ReadaheadError, failures: number, random: number): number | undefined {
   const ceiling = Math.min(BACKOFF_CEILING_MS, BACKOFF_BASE_MS * 2 ** (failures - 1));
   const jitter = random * ceiling;
-  const asked = error.retryAfterMs;
-  if (asked === undefined) return jitter;
-  return asked > RETRY_AFTER_CEILING_MS ? undefined : asked + jitter;
+  const asked = error.retryAfterMs ?? 0;
+  if (asked <= RETRY_AFTER_CEILING_MS) return asked + jitter;
+  return error.kind === "throttled" ? jitter : undefined;
 }
 
 /** Resolves after `ms`; rejects with the signal's reason as soon as it aborts. Leaves no timer and no listener. */

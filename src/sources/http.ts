@@ -123,10 +123,11 @@ class HttpSource implements Source {
   }
 
   async open(key: string, request: OpenRequest): Promise<OpenObject> {
-    if ((request.version ?? request.s3PartNumber ?? request.clientKeys) !== undefined)
+    // What was not uploaded in parts is one part.
+    if ((request.version ?? request.clientKeys) !== undefined || (request.s3PartNumber ?? 1) > 1)
       throw new ReadaheadError(
         "unsupported",
-        "HTTP origins know no versions, S3 parts or client keys",
+        "HTTP origins know no versions, parts or client keys",
       );
     request.signal.throwIfAborted();
     const query = this.#query ? request.query : undefined;

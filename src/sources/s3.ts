@@ -70,8 +70,15 @@ export interface S3SourceOptions {
 const s3PassHeaders: readonly string[] = [
   ...defaultPassHeaders,
   "x-amz-checksum-*",
+  "x-amz-expiration",
   "x-amz-missing-meta",
+  "x-amz-object-lock-legal-hold",
+  "x-amz-object-lock-mode",
+  "x-amz-object-lock-retain-until-date",
+  "x-amz-restore",
   "x-amz-server-side-encryption",
+  "x-amz-server-side-encryption-aws-kms-key-id",
+  "x-amz-server-side-encryption-bucket-key-enabled",
   "x-amz-server-side-encryption-customer-algorithm",
   "x-amz-server-side-encryption-customer-key-md5",
   "x-amz-storage-class",
@@ -188,22 +195,23 @@ class S3Source implements Source {
       return this.#verdict(target, response, request);
     }
     // A HEAD's 400 may mean an encrypted object, a stale token or another region: only a GET says which.
-    if (status === 400) return this.#factsByGet(target, request);
+    if (status === 400) return this.#factsByGet(target, request, answer);
     if (status !== 200) throw await this.#sender.failure(target, answer, request.signal);
     discard(response);
     const size = parseLength(headers.get("content-length"));
-    if (size === undefined) return this.#factsByGet(target, request);
+    if (size === undefined) return this.#factsByGet(target, request, answer);
     this.#refuseEncoding(headers);
     return this.#object(target, this.#facts(headers, size, request));
   }
 
-  /** For stores behind something that takes the length off a HEAD. */
-  async #factsByGet(target: Target, request: OpenRequest): Promise<OpenObject> {
+  /** For stores behind something that takes the length off a HEAD, and to learn why a HEAD was refused. */
+  async #factsByGet(target: Target, request: OpenRequest, head: S3Answer): Promise<OpenObject> {
     const { first, ...object } = await this.#openRange(
       target,
       { start: 0, end: 1 },
       request,
       "facts",
+      head,
     );
     discardBody(first?.body);
     return object;
@@ -214,11 +222,19 @@ class S3Source implements Source {
     want: Exclude<Want, "facts">,
     request: OpenRequest,
     purpose: "open" | "facts" = "open",
+    head?: S3Answer,
   ): Promise<OpenObject> {
     const headers = { range: rangeHeader(want), ...conditionHeaders(request) };
     const answer = await this.#sender.send(target, "GET", headers, request, purpose);
     const { response } = answer;
-    if (response.status === 416) return this.#openPastEnd(target, want, answer, request);
+    if (response.status === 416) {
+      if (head === undefined) return this.#openPastEnd(target, want, answer, request);
+      discard(response);
+      return this.#openEmpty(target, head, request);
+    }
+    // MinIO's words for the last bytes of an empty object.
+    if (response.status === 206 && response.headers.get("content-range") === "bytes 0--1/0")
+      return this.#openWhole(target, response, 0, request);
     if (![200, 206, 304, 412].includes(response.status))
       throw await this.#sender.failure(target, answer, request.signal);
     const checked = discardOnThrow(response, () =>
@@ -269,6 +285,18 @@ class S3Source implements Source {
     return { ...object, first: this.#first(response, { start: 0, end: size ?? Infinity }) };
   }
 
+  /** Nothing of the object can be read, not its first byte: what HEAD said is all that there is to know. */
+  async #openEmpty(target: Target, head: S3Answer, request: OpenRequest): Promise<OpenObject> {
+    const { status, headers } = head.response;
+    if (status === 200) return this.#object(target, this.#facts(headers, 0, request));
+    if (status === 400 && request.clientKeys === undefined)
+      throw new ReadaheadError("key-missing", "Object is encrypted with a customer key (SSE-C)", {
+        status,
+        replica: this.#address.replica,
+      });
+    throw await this.#sender.failure(target, head, request.signal);
+  }
+
   /** 416: AWS names the size in the document, others in Content-Range, some nowhere. The headers come by HEAD. */
   async #openPastEnd(
     target: Target,
@@ -302,7 +330,9 @@ class S3Source implements Source {
     const located = await locateS3Part(part, async (method) => {
       const answer = await this.#sender.send(asked, method, {}, request, "facts");
       const { status } = answer.response;
-      if (status !== 200 && status !== 206)
+      // As without a part's number: only a GET says why.
+      const unsaid = method === "HEAD" && status === 400;
+      if (status !== 200 && status !== 206 && !unsaid)
         throw await this.#sender.failure(asked, answer, request.signal);
       discard(answer.response);
       return answer.response;

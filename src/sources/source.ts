@@ -208,6 +208,8 @@ export interface ListEntry {
   readonly etag?: string | undefined;
   /** Milliseconds since the epoch. */
   readonly lastModified?: number | undefined;
+  /** As S3 names it, `GLACIER` say; absent where the store has none. */
+  readonly storageClass?: string | undefined;
 }
 
 /** A page of keys and of what was rolled up, each in byte order of UTF-8. May be empty although another one follows. */

@@ -129,11 +129,13 @@ describe("nextMove", () => {
   });
 
   it("fails honestly where the store asks for more than 30 s", () => {
-    expect(move("throttled", { retryAfterMs: 30_000 }).move).toBe("wait");
-    expect(move("throttled", { retryAfterMs: 30_001 })).toEqual({ move: "fail" });
+    expect(move("unavailable", { retryAfterMs: 30_000 }).move).toBe("wait");
+    expect(move("unavailable", { retryAfterMs: 30_001 })).toEqual({ move: "fail" });
     expect(move("unavailable", { retryAfterMs: 3_600_000 }, { canRefresh: true })).toEqual({
       move: "fail",
     });
+    // One that throttles may count our own other requests: it is asked again behind the usual back-off.
+    expect(move("throttled", { retryAfterMs: 60_000 })).toEqual({ move: "wait", delayMs: 50 });
     // Another replica did not ask for patience.
     expect(move("unavailable", { retryAfterMs: 60_000, alternatives: true })).toEqual({
       move: "other",

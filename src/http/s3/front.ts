@@ -6,6 +6,7 @@
  * store is asked anything before all of that. What it deliberately does not do: write, accept session tokens, or speak
  * of buckets that the sender may not see (a wrong bucket is told from a forbidden one only to those who signed).
  */
+import { ReadaheadError } from "../../errors.ts";
 import { resolveLimits } from "../../readahead/limits.ts";
 import type { ListPage } from "../../sources/source.ts";
 import { clientAcceptEncoding } from "../accept-encoding.ts";
@@ -108,8 +109,9 @@ class S3Front implements Front {
         : await this.#bucket(exchange, bucket, identity, operation);
     } catch (error) {
       if (exchange.clientLeft) return clientGone();
-      exchange.noteRefusal(error);
-      return refused(error, request, url, id);
+      const told = exchange.rawKey === "" && isMissing(error) ? noSuchBucket() : error;
+      exchange.noteRefusal(told);
+      return refused(told, request, url, id);
     }
   }
 
@@ -118,8 +120,7 @@ class S3Front implements Front {
     try {
       const identity = await this.#authenticator.identify(partsOf(request, url, host));
       if (identity.kind === "anonymous") throw denied();
-      if (url.pathname !== "/")
-        throw new S3Refusal("NoSuchBucket", "The specified bucket does not exist");
+      if (url.pathname !== "/") throw noSuchBucket();
       readOperation(request.method, "service", url.searchParams);
       const question = readBucketsQuestion(url.searchParams);
       const seen = this.#authenticator.buckets(identity);
@@ -317,6 +318,15 @@ function refused(error: unknown, request: Request, url: URL, id: string): Respon
   });
 }
 
+/** Of a list: the store has no such bucket. A prefix that it has no keys for is another matter (MinIO: 400). */
+function isMissing(error: unknown): boolean {
+  return error instanceof ReadaheadError && error.kind === "not-found" && error.status === 404;
+}
+
+function noSuchBucket(): S3Refusal {
+  return new S3Refusal("NoSuchBucket", "The specified bucket does not exist");
+}
+
 function refusedRead(
   refusal: Refusal,
   exchange: Exchange,
@@ -331,6 +341,10 @@ function refusedRead(
       VersionId: asked.version,
     });
   if (refusal.code === "not-found") return refusedWith(refusal, request, url, id, { Key: key });
+  // Archived: SDKs know this code, and tools say what to do.
+  const { error } = refusal;
+  if (error instanceof ReadaheadError && error.kind === "unsupported" && error.status === 403)
+    return refusedWith({ ...refusal, status: 403, s3Code: "InvalidObjectState" }, request, url, id);
   if (refusal.code === "unsatisfiable") {
     const range = request.headers.get("range");
     if (asked.s3PartNumber !== undefined)

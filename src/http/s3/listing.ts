@@ -111,7 +111,7 @@ export function formatListing(bucket: string, question: ListQuestion, page: List
       ...optionalElement("ETag", entry.etag),
       element("Size", entry.size),
       ...(withOwner ? [owner] : []),
-      element("StorageClass", "STANDARD"),
+      element("StorageClass", entry.storageClass ?? "STANDARD"),
     ]),
   );
   const prefixes = page.prefixes.map((prefix) =>

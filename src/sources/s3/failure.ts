@@ -19,6 +19,10 @@ const kinds: Readonly<Record<string, ErrorKind>> = {
   NoSuchVersion: "not-found",
   NoSuchBucket: "not-found",
   NoSuchUpload: "not-found",
+  // Keys that the store can have none of: too long, or with segments that it keeps for itself (MinIO).
+  InvalidObjectName: "not-found",
+  KeyTooLongError: "not-found",
+  XMinioInvalidObjectName: "not-found",
   // GET of a delete marker by its version id.
   MethodNotAllowed: "not-found",
   AccessDenied: "denied",
@@ -133,7 +137,12 @@ export function s3Failure(
   if (isNoVersion(response, document, context)) return error("not-found", "No such version");
   const encrypted = encryptionKind(status, document, context.keysSent);
   if (encrypted === "key-missing")
-    return error(encrypted, "Object is encrypted with a customer key (SSE-C)");
+    return error(
+      encrypted,
+      context.keysSent
+        ? "Object takes no customer key (SSE-C), or not this one"
+        : "Object is encrypted with a customer key (SSE-C)",
+    );
   if (encrypted === "key-wrong")
     return error(encrypted, "Customer key (SSE-C) does not open the object");
   const byStatus = statusError(response, context);
@@ -180,11 +189,13 @@ function encryptionKind(
   const code = document?.code;
   const ofKeys = speaksOfKeys(document);
   if (code === "InvalidRequest" && !ofKeys) return undefined;
+  // As S3 says it of a key for an object that takes none.
+  if (keysSent && status === 400 && code === "InvalidRequest") return "key-missing";
   if (keysSent) {
     if (status === 403 && (code === undefined || code === "AccessDenied")) return "key-wrong";
     if (
       status === 400 &&
-      (code === undefined || /^Invalid(Argument|Request|EncryptionAlgorithmError)$/.test(code))
+      (code === undefined || /^Invalid(Argument|EncryptionAlgorithmError)$/.test(code))
     )
       return "key-wrong";
     return undefined;

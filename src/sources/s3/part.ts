@@ -18,7 +18,7 @@ export interface LocatedPart {
 /**
  * Asks by HEAD, whose Content-Range tells; else by a GET whose body is not read.
  *
- * @param ask Asks for the part; resolves to a 200 or 206 whose body is taken care of
+ * @param ask Asks for the part; resolves to a 200 or 206 (to HEAD also a 400) whose body is taken care of
  * @throws ReadaheadError `unsatisfiable` past the last part, `unsupported` where the store does not say, or what `ask`
  * rejects with
  */
@@ -32,6 +32,9 @@ export async function locateS3Part(
     count = parseLength(headers.get("x-amz-mp-parts-count")) ?? count;
     const { range, size } = parseContentRange(headers.get("content-range") ?? "") ?? {};
     if (range !== undefined && size !== undefined) return { range, size, count, headers };
+    // MinIO's answer for an empty object: a 206 of nothing.
+    if (status === 206 && part === 1 && parseLength(headers.get("content-length")) === 0)
+      return { range: { start: 0, end: 0 }, size: 0, count: count ?? 1, headers };
     // Stores answer a HEAD with 200 anyhow; a GET's 200 is the whole object, the one part there is unless they said so.
     if (method === "HEAD" || status !== 200 || (count ?? 1) > 1) continue;
     const whole = parseLength(headers.get("content-length"));

@@ -77,6 +77,7 @@ export interface S3Listing {
     readonly size: number;
     readonly etag?: string | undefined;
     readonly lastModified?: number | undefined;
+    readonly storageClass?: string | undefined;
   }[];
   readonly prefixes: readonly string[];
   readonly truncated: boolean;
@@ -114,6 +115,7 @@ export function parseS3Listing(xml: string): S3Listing {
       size: Number(size),
       etag: textOf(node, "ETag"),
       lastModified: parseIsoDate(textOf(node, "LastModified")),
+      storageClass: /^[A-Z_]{1,40}$/.exec(textOf(node, "StorageClass") ?? "")?.[0],
     };
   });
   const prefixes = nodesOf(result, "CommonPrefixes").flatMap((node) => {

@@ -1,8 +1,21 @@
 import { createHash } from "node:crypto";
 import { XMLParser, XMLValidator } from "fast-xml-parser";
 import { describe, expect, it } from "vitest";
+import { ReadaheadError } from "../../../src/errors.ts";
+import { createHttpSource } from "../../../src/sources/http.ts";
+import type { Source } from "../../../src/sources/source.ts";
 import { ramp } from "../../support/object-bytes.ts";
-import { codeOf, elsewhere, expectBytes, origin, setUp, signed, size, whole } from "./support.ts";
+import {
+  codeOf,
+  createEndpoint,
+  elsewhere,
+  expectBytes,
+  origin,
+  setUp,
+  signed,
+  size,
+  whole,
+} from "./support.ts";
 
 describe("GetObject", () => {
   it("brings the object with its headers and S3's ids", async () => {
@@ -28,6 +41,32 @@ describe("GetObject", () => {
     expect(response.status).toBe(206);
     expect(response.headers.get("content-range")).toBe(`bytes ${start}-${end - 1}/${size}`);
     await expectBytes(response, start, end);
+  });
+
+  it("takes headers that SDKs move into a presigned URL", async () => {
+    const query = "x-amz-request-payer=requester&x-amz-expected-bucket-owner=123456789012";
+    const response = await setUp().ask(`/media/key?${query}`, { presign: 60 });
+    expect(response.status).toBe(200);
+    await response.arrayBuffer();
+  });
+
+  it("calls an archived object what it is", async () => {
+    const archived = new ReadaheadError("unsupported", "Store answered 403 InvalidObjectState", {
+      status: 403,
+    });
+    const source: Source = { open: () => Promise.reject(archived) };
+    const response = await createEndpoint({ source }).ask("/media/key");
+    expect([response.status, await codeOf(response)]).toEqual([403, "InvalidObjectState"]);
+  });
+
+  it("of part 1 is the object, over an origin that knows no parts", async () => {
+    const endpoint = setUp();
+    const { fetch } = endpoint.fake;
+    const source = createHttpSource({ url: "https://store.example/bucket/", fetch });
+    const parts = createEndpoint({ source });
+    endpoint.fake.space.store("key", { content: ramp, size: 99 });
+    await expectBytes(await parts.ask("/media/key?partNumber=1"), 0, 99);
+    expect((await parts.ask("/media/key?partNumber=2")).status).toBe(501);
   });
 
   it("answers a presigned URL, again and again", async () => {

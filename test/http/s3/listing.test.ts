@@ -1,5 +1,7 @@
 import { XMLParser, XMLValidator } from "fast-xml-parser";
 import { describe, expect, it } from "vitest";
+import { ReadaheadError } from "../../../src/errors.ts";
+import type { Source } from "../../../src/sources/source.ts";
 import { ramp } from "../../support/object-bytes.ts";
 import { codeOf, createEndpoint, signed } from "./support.ts";
 
@@ -39,6 +41,33 @@ function names(page: Page): string[] {
     ...(page.CommonPrefixes ?? []).map(({ Prefix }) => Prefix),
   ];
 }
+
+it("says of a bucket that the store does not have that there is none", async () => {
+  const missing = new ReadaheadError("not-found", "Store answered 404 NoSuchBucket", {
+    status: 404,
+  });
+  const source: Source = {
+    open: () => Promise.reject(missing),
+    list: () => Promise.reject(missing),
+  };
+  const response = await createEndpoint({ source }).ask("/media?list-type=2");
+  expect([response.status, await codeOf(response)]).toEqual([404, "NoSuchBucket"]);
+});
+
+it("names the storage class that the store names", async () => {
+  const source: Source = {
+    open: () => Promise.reject(new Error("Not asked")),
+    list: async () => ({
+      entries: [
+        { key: "cold", size: 1, storageClass: "GLACIER" },
+        { key: "warm", size: 1 },
+      ],
+      prefixes: [],
+    }),
+  };
+  const text = await (await createEndpoint({ source }).ask("/media?list-type=2")).text();
+  expect(text).toMatch(/cold.*GLACIER.*warm.*STANDARD/);
+});
 
 describe("ListObjectsV2", () => {
   it("lists keys with sizes, tags and dates, escaped", async () => {

@@ -19,6 +19,20 @@ describe("list", () => {
     expect(seen).toEqual(["d/a/", "d/b", "d/c/", "d/d & <é>+ %"]);
   });
 
+  it("says in which class of storage an object lies", async () => {
+    const page = (classes: string) =>
+      `<ListBucketResult><Contents><Key>a</Key><Size>1</Size>${classes}</Contents></ListBucketResult>`;
+    for (const [written, expected] of [
+      ["<StorageClass>GLACIER</StorageClass>", "GLACIER"],
+      ["<StorageClass>a b</StorageClass>", undefined],
+      ["", undefined],
+    ] as const) {
+      const { made, download } = setUp({}, { fetch: async () => new Response(page(written)) });
+      const { entries } = (await made.list?.("", { ...download, limit: 3 })) ?? { entries: [] };
+      expect(entries[0]?.storageClass).toBe(expected);
+    }
+  });
+
   it("ends at a store that ignores where to start", async () => {
     const page = (truncated: boolean) =>
       `<ListBucketResult><IsTruncated>${truncated}</IsTruncated>${["a", "b"]
