@@ -84,7 +84,8 @@ export function conditionsOf(headers: Headers): Headers | undefined {
   for (const [tags, date] of Object.values(conditionPairs)) {
     const name = headers.has(tags) ? tags : date;
     const value = headers.get(name);
-    if (value === null) continue;
+    // A date that is none is ignored (13.1.3, 13.1.4), but not by every origin.
+    if (value === null || (name === date && parseHttpDate(value) === undefined)) continue;
     conditions.set(name, value);
     any = true;
   }

@@ -36,9 +36,9 @@ export function decide(
 ): Decision {
   const { facts } = object;
   const { headers, specs, now } = question;
-  // The store compared validators that it does not show.
-  if (object.verdict !== undefined && (facts.etag ?? facts.lastModified) === undefined)
-    return { kind: object.verdict };
+  // The store compared validators that it does not show: no tag with its 304, though the question was of one.
+  const shown = headers.has("if-match") ? facts.etag : (facts.etag ?? facts.lastModified);
+  if (object.verdict !== undefined && shown === undefined) return { kind: object.verdict };
   const verdict = evaluateConditions(headers, facts, specs !== undefined, now);
   if (verdict === "not-modified" || verdict === "precondition-failed") return { kind: verdict };
   if (object.verdict !== undefined) return { kind: object.verdict };

@@ -1,6 +1,6 @@
 /**
  * The answer to `?explain`: what a GET of the same URL would do, as JSON, or as a page for a browser. Built from the
- * object's facts and its plan; of the object at most one byte is read. No secret, and no upstream address unless the mount shows them.
+ * object's facts and its plan; of the object at most two bytes are read. No secret, and no upstream address unless the mount shows them.
  */
 import type { Decision } from "../http/decision.ts";
 import { rangesOf } from "../http/decision.ts";

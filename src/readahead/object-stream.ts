@@ -49,7 +49,7 @@ export function readahead(
   const start = range.start ?? 0;
   const end = range.end ?? Infinity;
   if (!Number.isSafeInteger(start) || start < 0 || !(end >= start) || end % 1 > 0)
-    throw new RangeError(`A range is half-open and starts at 0 or later, not [${start}, ${end})`);
+    throw new RangeError(`There is no range [${start}, ${end})`);
   const limits = resolveLimits(options.limits);
   const firstEnd = Math.min(end, start + firstPartBytes(limits));
   let download: Download | undefined;

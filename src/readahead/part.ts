@@ -84,6 +84,7 @@ export class Part implements RaceTrack {
   /** The part is the oldest now: its requests go first. */
   becomeHead(): void {
     this.#head = true;
+    this.#failures = 0;
   }
 
   /** Frees everything this part holds, at once. Its attempts are aborted by the download. Idempotent. */
@@ -326,7 +327,8 @@ export class Part implements RaceTrack {
     const { object, totals } = engine;
     const move = nextMove(error, {
       failures: this.#failures,
-      allowed: engine.limits.attempts,
+      // Nobody waits for it yet, and what refuses it may be the load of the others.
+      allowed: this.#head ? engine.limits.attempts : Infinity,
       graceUsed: this.#graceUsed,
       canRefresh: object.refresh !== undefined && !this.#refreshed,
       resumable: engine.resumable || this.#position === this.range.start,

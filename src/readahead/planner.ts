@@ -118,7 +118,7 @@ export class Planner {
 }
 
 function uncovered(position: number): ReadaheadError {
-  return new ReadaheadError("protocol", `The source's pieces do not cover byte ${position}`);
+  return new ReadaheadError("protocol", `No piece covers byte ${position}`);
 }
 
 async function* wholePiece(range: ByteRange): AsyncGenerator<StoredPiece> {

@@ -54,6 +54,7 @@ export function verifyAnswer(asked: Asked, answer: UpstreamAnswer): Checked {
   switch (answer.status) {
     case 206:
       return verifyPart(asked, answer.headers);
+    case 204:
     case 200: {
       if (!opening) {
         compareVersion(asked, answer.headers);
@@ -78,6 +79,8 @@ function verifyPart(asked: Asked, headers: Headers): Checked {
     throw fault(asked, 206, "protocol", "Upstream answered with multipart/byteranges");
   const text = headers.get("content-range");
   const named = text === null ? undefined : parseContentRange(text);
+  // Go's and MinIO's words for the last bytes of nothing.
+  if (asked.known === undefined && text === "bytes 0--1/0") return { kind: "refused", size: 0 };
   if (named?.range === undefined)
     throw fault(asked, 206, "protocol", "Upstream's Content-Range cannot be used");
   const { range } = named;
@@ -112,7 +115,7 @@ function verifyRefusal(asked: Asked, headers: Headers): Checked {
   if (asked.known !== undefined) {
     compareVersion(asked, headers, false);
     if (size !== undefined) compareSize(asked, 416, size);
-    throw fault(asked, 416, "protocol", "Upstream refused a range of the object");
+    throw fault(asked, 416, "protocol", "Upstream refused the range");
   }
   return { kind: "refused", size };
 }
@@ -134,7 +137,7 @@ function compareVersion(asked: Asked, headers: Headers, required = true): void {
   if (required && pinned !== undefined && pinned !== "version-id") {
     const named = pinned === "etag" ? etag : modified;
     if (named === undefined)
-      throw fault(asked, 206, "protocol", `Upstream's answer lacks the ${pinned} it is pinned by`);
+      throw fault(asked, 206, "protocol", `Upstream's answer lacks its ${pinned}`);
   }
   const tagsDiffer =
     etag !== undefined &&

@@ -1,7 +1,7 @@
 /**
  * Any HTTP origin that can range: a ranged GET doubles as the HEAD, later reads are pinned to the version it showed.
  *
- * What it copes with: origins that refuse HEAD (a one-byte GET tells the facts), that ignore Range (their 200 is the one
+ * What it copes with: origins that refuse HEAD (a GET of two bytes tells the facts), that ignore Range (their 200 is the one
  * stream), that name no length, no or weak validators (`facts.unversioned` says why), and that redirect within their
  * host. It does not retry, does not sign, keeps nothing between requests, and follows no redirect to another host.
  *
@@ -140,7 +140,7 @@ class HttpSource implements Source {
       : this.#openRange(base, request.want, request, "open");
   }
 
-  /** HEAD; where that tells too little, one byte by GET. */
+  /** HEAD; where that tells too little, two bytes by GET. */
   async #openFacts(base: Address, request: OpenRequest): Promise<OpenObject> {
     const head = await this.#send(base, "HEAD", conditionHeaders(request), request, "facts");
     const { status, headers } = head.response;
@@ -156,7 +156,8 @@ class HttpSource implements Source {
       const facts = this.#facts(headers, size);
       return this.#object({ base, address: head.address, facts });
     }
-    const object = await this.#openRange(base, { start: 0, end: 1 }, request, "facts");
+    // Two bytes: some servers read an end of 0 as none (sirv), and answer with everything.
+    const object = await this.#openRange(base, { start: 0, end: 2 }, request, "facts");
     const { first, ...facts } = object;
     discardBody(first?.body);
     return facts;

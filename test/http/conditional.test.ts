@@ -143,7 +143,9 @@ describe("evaluateConditions", () => {
 });
 
 describe("conditionsOf", () => {
-  const dates = { "if-modified-since": "c", "if-unmodified-since": "d" };
+  const first = "Mon, 02 Nov 2026 10:00:00 GMT";
+  const second = "Tue, 03 Nov 2026 10:00:00 GMT";
+  const dates = { "if-modified-since": first, "if-unmodified-since": second };
 
   it("hands on tags alone, since dates beside them must be ignored", () => {
     const headers = new Headers({
@@ -162,8 +164,13 @@ describe("conditionsOf", () => {
 
   it("hands on a date where there are no tags of its kind", () => {
     expect(Object.fromEntries(conditionsOf(new Headers(dates)) ?? [])).toEqual(dates);
-    const match = { "if-match": "a", "if-modified-since": "c" };
+    const match = { "if-match": "a", "if-modified-since": first };
     expect(Object.fromEntries(conditionsOf(new Headers(match)) ?? [])).toEqual(match);
+  });
+
+  it("hands on no date that is none: an origin may take it for one that does not hold", () => {
+    const garbage = { "if-modified-since": "garbage", "if-unmodified-since": "" };
+    expect(conditionsOf(new Headers(garbage))).toBeUndefined();
   });
 
   it("is absent without conditions, though If-Range counts as one for what must not be answered blindly", () => {

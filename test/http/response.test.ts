@@ -58,6 +58,12 @@ describe("decide", () => {
       { kind: "whole", range: { start: 0, end: 1_000 } },
     ],
     ["the store's 304", {}, { verdict: "not-modified" }, { kind: "not-modified" }],
+    [
+      "the store's 304 without the tag that the question was of",
+      { "if-match": '"v1"', "if-none-match": '"v1"' },
+      { verdict: "not-modified", facts: { ...facts, etag: undefined, lastModified: 1_000 } },
+      { kind: "not-modified" },
+    ],
     ["the store's 412", {}, { verdict: "precondition-failed" }, { kind: "precondition-failed" }],
     [
       "an S3 part",

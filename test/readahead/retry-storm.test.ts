@@ -75,6 +75,41 @@ describe("a store that breaks thirty answers after ten bytes", () => {
   });
 });
 
+describe("a store that refuses a part behind the head", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  it("is asked for it until its turn has come, and as often as for any head from then on", async () => {
+    const refusals = (count: number) =>
+      Array.from({ length: count }, (_, at) => ({
+        at: at + 1,
+        fault: { kind: "status", status: 503 } as const,
+      }));
+    const limits = { partBytes: 50_000, windowParts: 2 };
+    for (const [count, completes] of [
+      [15, true],
+      [1_000, false],
+    ] as const) {
+      const store = new MemoryStore({ size: 100_000, known: true, faults: refusals(count) });
+      const watched = watchDownload({ limits });
+      const stream = await watched.stream(store.source);
+      // The client has the head's bytes and does not want more.
+      await vi.advanceTimersByTimeAsync(60_000);
+      expect(store.reads.length).toBeGreaterThan(limits.windowParts + 10);
+      const before = store.reads.length;
+      const reading = readRamp(stream);
+      reading.catch(() => {});
+      await vi.advanceTimersByTimeAsync(60_000);
+      if (completes) expect(await reading).toBe(100_000);
+      else {
+        await expect(reading).rejects.toMatchObject({ kind: "unavailable" });
+        expect(store.reads.length - before).toBeLessThanOrEqual(11);
+      }
+      expectSettled(watched);
+    }
+  });
+});
+
 describe("a store that refuses a part", () => {
   it("has its locations looked up once, while nothing comes of it", async () => {
     vi.spyOn(Math, "random").mockReturnValue(0);
