@@ -30,9 +30,9 @@ export interface Limits {
   /** How long a body may bring nothing before it is given up and resumed, ms. 10 to 600,000, default 10,000. */
   readonly stallMs: number;
   /**
-   * Attempts of one part without progress before the download fails; one without any answer counts twice. 1 to 100,
-   * default 10. With the pauses between them 10 take 10.6 s on average, as long as a store takes to restart; 5 take
-   * 0.75 s.
+   * Attempts without progress before the download fails, of the part whose turn it is (one that nobody waits for yet is
+   * asked for again and again); one without any answer counts twice. 1 to 100, default 10. With the pauses between them
+   * 10 take 10.6 s on average, as long as a store takes to restart; 5 take 0.75 s.
    */
   readonly attempts: number;
   /** Ask for a slow head a second time, for up to 6 % of the bytes sent and a sixteenth of the parts, and two. Default true. */
