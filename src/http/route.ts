@@ -32,9 +32,7 @@ export function createRouter<M extends Routable>(
   for (const { prefix } of mounts)
     if (!/^\/(.*\/)?$/.test(prefix))
       throw new RangeError(`A mount's prefix begins and ends with a slash, not ${prefix}`);
-  const places = mounts.map((mount) => {
-    return { mount, folders: foldersOf(mount.prefix) };
-  });
+  const places = mounts.map((mount) => ({ mount, folders: foldersOf(mount.prefix) }));
   if (new Set(mounts.map(({ prefix }) => placeOf(prefix))).size < mounts.length)
     throw new RangeError("Two mounts have the same prefix");
   const deepestFirst = places.toSorted((a, b) => b.folders.length - a.folders.length);

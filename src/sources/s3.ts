@@ -232,9 +232,6 @@ class S3Source implements Source {
       discard(response);
       return this.#openEmpty(target, head, request);
     }
-    // MinIO's words for the last bytes of an empty object.
-    if (response.status === 206 && response.headers.get("content-range") === "bytes 0--1/0")
-      return this.#openWhole(target, response, 0, request);
     if (![200, 206, 304, 412].includes(response.status))
       throw await this.#sender.failure(target, answer, request.signal);
     const checked = discardOnThrow(response, () =>
@@ -259,9 +256,8 @@ class S3Source implements Source {
         discard(response);
         return this.#verdict(target, response, request);
       case "refused":
-        // Only a 416 is called that, and those went elsewhere.
-        discard(response);
-        throw this.#fault("Store refused a range with success");
+        // Those with 416 went elsewhere: this is a 206 of nothing, for the last bytes of an empty object.
+        return this.#openWhole(target, response, 0, request);
       default:
         return checked satisfies never;
     }

@@ -181,8 +181,7 @@ class S3Front implements Front {
         version: asked.version,
         s3PartNumber: asked.s3PartNumber,
         clientKeys: asked.clientKeys,
-        // Beside a part of an object there is none, and it costs a request more.
-        checksums: asked.checksums && !request.headers.has("range"),
+        checksums: asked.checksums,
         overrides: asked.overrides,
       },
       {

@@ -53,7 +53,9 @@ export function readObjectRequest(
     version,
     s3PartNumber,
     clientKeys: readClientKeys(headers),
-    checksums: headers.get("x-amz-checksum-mode")?.toUpperCase() === "ENABLED",
+    // Beside a range there is none to name, and a store may be asked once more for it.
+    checksums:
+      headers.get("x-amz-checksum-mode")?.toUpperCase() === "ENABLED" && !headers.has("range"),
     overrides: Object.fromEntries(
       set.map(([header, value]) => [header, headerValue(header, value)]),
     ),
