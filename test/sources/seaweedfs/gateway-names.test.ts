@@ -1,17 +1,14 @@
 /** What the S3 gateway makes of a key and of what was put with it: odd spellings, types, checksums. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import {
-  createSeaweedfsSource,
-  type SeaweedfsOptions,
-} from "../../../src/sources/seaweedfs/source.ts";
+import type { SeaweedfsOptions } from "../../../src/sources/seaweedfs/source.ts";
 import { createTestDownload } from "../../support/permits.ts";
+import { bucket, bucketSource, putBucket } from "../../support/seaweedfs/bucket.ts";
 import { FakeCluster } from "../../support/seaweedfs/cluster.ts";
 import { directoryJson } from "../../support/seaweedfs/directories.ts";
 import { endCluster } from "../../support/seaweedfs/end-cluster.ts";
 import { putObject } from "../../support/seaweedfs/objects.ts";
 import { readKey } from "../../support/seaweedfs/read-object.ts";
 
-const bucket = "/buckets/b";
 let cluster: FakeCluster;
 
 beforeEach(async () => {
@@ -19,14 +16,7 @@ beforeEach(async () => {
 });
 afterEach(() => endCluster(cluster));
 
-function sourceOf(options: Partial<SeaweedfsOptions> = {}) {
-  const { filerUrl: filer, masterUrl: master } = cluster;
-  return createSeaweedfsSource({ filer, master, root: bucket, metadataTtlMs: 0, ...options });
-}
-
-function putBucket(extended: Record<string, string> = {}): void {
-  cluster.entries.set(bucket, { metadata: directoryJson(bucket, { extended }) });
-}
+const sourceOf = (options: Partial<SeaweedfsOptions> = {}) => bucketSource(cluster, options);
 
 function putMarker(key: string): void {
   const path = `${bucket}/${key}`;
@@ -49,26 +39,26 @@ describe("a key with a backslash", () => {
 
 describe("a folder that was put as a key", () => {
   it("is found whatever slashes it ends with", async () => {
-    putBucket();
+    putBucket(cluster);
     putMarker("m");
     for (const key of ["m/", "m//", "m\\"])
       expect(await readKey(sourceOf(), key), key).toHaveLength(0);
   });
 
   it("has no versions in a bucket that never kept any", async () => {
-    putBucket();
+    putBucket(cluster);
     putMarker("m");
     const read = (version: string) => readKey(sourceOf(), "m/", undefined, { version });
     await expect(read("abc")).rejects.toMatchObject({ kind: "not-found" });
     expect(await read("null")).toHaveLength(0);
-    putBucket({ "Seaweed-X-Amz-Versioning": "Enabled" });
+    putBucket(cluster, { "Seaweed-X-Amz-Versioning": "Enabled" });
     expect(await read("abc")).toHaveLength(0);
   });
 });
 
 describe("a mount of the filer's root", () => {
   it("finds the latest version of a key that is a folder of others, too", async () => {
-    putBucket({ "Seaweed-X-Amz-Versioning": "Enabled" });
+    putBucket(cluster, { "Seaweed-X-Amz-Versioning": "Enabled" });
     const id = "6".repeat(32);
     const folder = `${bucket}/a.versions`;
     const latest = { "Seaweed-X-Amz-Latest-Version-File-Name": `v_${id}` };

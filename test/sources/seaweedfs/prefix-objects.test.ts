@@ -1,18 +1,15 @@
 /** Directories that are objects as well: those with keys below them, and those put as a key that ends with a slash. */
 import { createCipheriv } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import {
-  createSeaweedfsSource,
-  type SeaweedfsOptions,
-} from "../../../src/sources/seaweedfs/source.ts";
+import type { SeaweedfsOptions } from "../../../src/sources/seaweedfs/source.ts";
 import { createTestDownload } from "../../support/permits.ts";
+import { bucket, bucketSource, putBucket } from "../../support/seaweedfs/bucket.ts";
 import { FakeCluster } from "../../support/seaweedfs/cluster.ts";
 import { directoryJson } from "../../support/seaweedfs/directories.ts";
 import { endCluster } from "../../support/seaweedfs/end-cluster.ts";
 import { customerKeyHeaders, putObject } from "../../support/seaweedfs/objects.ts";
 import { readKey } from "../../support/seaweedfs/read-object.ts";
 
-const bucket = "/buckets/b";
 const directoryMode = 0x80000000 + 0o660;
 const suspended = { "Seaweed-X-Amz-Versioning": "Suspended" };
 let cluster: FakeCluster;
@@ -22,14 +19,7 @@ beforeEach(async () => {
 });
 afterEach(() => endCluster(cluster));
 
-function sourceOf(options: Partial<SeaweedfsOptions> = {}) {
-  const { filerUrl: filer, masterUrl: master } = cluster;
-  return createSeaweedfsSource({ filer, master, root: bucket, metadataTtlMs: 0, ...options });
-}
-
-function putBucket(extended: Record<string, string> = {}): void {
-  cluster.entries.set(bucket, { metadata: directoryJson(bucket, { extended }) });
-}
+const sourceOf = (options: Partial<SeaweedfsOptions> = {}) => bucketSource(cluster, options);
 
 /** Changes fields of a stored entry; numbers beyond 2^53 stay as they are. */
 function change(
@@ -76,7 +66,7 @@ async function listed(options: Partial<SeaweedfsOptions> = {}): Promise<unknown>
 
 describe("an empty object with keys below it", () => {
   it("is read and listed under its own key", async () => {
-    putBucket();
+    putBucket(cluster);
     putPrefixObject("a", { size: 0, mime: "text/plain" });
     expect(await readKey(sourceOf(), "a")).toHaveLength(0);
     expect(await listed()).toEqual([
@@ -86,7 +76,7 @@ describe("an empty object with keys below it", () => {
   });
 
   it("is a null version, too", async () => {
-    putBucket(suspended);
+    putBucket(cluster, suspended);
     putPrefixObject("a", { size: 0, extended: { "Seaweed-X-Amz-Version-Id": "null" } });
     expect(await readKey(sourceOf(), "a", undefined, { version: "null" })).toHaveLength(0);
   });
@@ -94,7 +84,7 @@ describe("an empty object with keys below it", () => {
 
 describe("an object with keys below it", () => {
   it("that was put after versioning was suspended goes before every version", async () => {
-    putBucket(suspended);
+    putBucket(cluster, suspended);
     putPrefixObject("a", { size: 700, extended: { "Seaweed-X-Amz-Version-Id": "null" } });
     const folder = `${bucket}/a.versions`;
     cluster.entries.set(folder, { metadata: directoryJson(folder) });
@@ -105,7 +95,7 @@ describe("an object with keys below it", () => {
   });
 
   it("does not take them with it when the time of the file that it was is over", async () => {
-    putBucket();
+    putBucket(cluster);
     putObject(cluster, `${bucket}/a`, { size: 5, ttlSeconds: 60 });
     change(`${bucket}/a`, { Mode: directoryMode });
     putObject(cluster, `${bucket}/a/below`, { size: 10 });
@@ -118,14 +108,14 @@ describe("an object with keys below it", () => {
 
 describe("a folder that was put as a key", () => {
   it("holds what was put with it, and is listed with its size", async () => {
-    putBucket();
+    putBucket(cluster);
     putMarker("m", Buffer.from("payload"));
     expect(Buffer.from(await readKey(sourceOf(), "m/")).toString()).toBe("payload");
     expect(await listed()).toEqual([["m/", 7]]);
   });
 
   it("is decrypted where it was put with a key", async () => {
-    putBucket();
+    putBucket(cluster);
     const iv = Buffer.alloc(16, 7);
     const key = Buffer.from(customerKeyHeaders.key, "base64");
     putMarker("m", createCipheriv("aes-256-ctr", key, iv).update("payload"), {
@@ -146,7 +136,7 @@ describe("a stored Content-Encoding", () => {
     ["gzip,aws-chunked", "gzip"],
     ["gzip", "gzip"],
   ])("of %s is told as %s", async (stored, told) => {
-    putBucket();
+    putBucket(cluster);
     putObject(cluster, `${bucket}/o`, { size: 5, extended: { "Content-Encoding": stored } });
     const { facts } = await sourceOf().open("o", { ...createTestDownload(), want: "facts" });
     expect(facts.headers["content-encoding"]).toBe(told);
