@@ -15,14 +15,13 @@ import type { ByteRange } from "../readahead/byte-range.ts";
 import { parseContentRange } from "../readahead/content-range.ts";
 import { contentEncoding, parseLength, verifyAnswer } from "../readahead/verify.ts";
 import { inWorkerd } from "../runtime.ts";
-import type { PassHeaders } from "./pass-headers.ts";
-import { createPassHeaders, defaultPassHeaders } from "./pass-headers.ts";
+import { createPassHeaders, type PassHeaders } from "./pass-headers.ts";
 import { conditionHeaders, pinHeaders, rangeHeader } from "./request-headers.ts";
 import type { S3Address } from "./s3/address.ts";
 import { createS3Address } from "./s3/address.ts";
-import type { S3Credentials } from "./s3/credentials.ts";
 import { readS3Error } from "./s3/failure.ts";
 import { listS3 } from "./s3/list.ts";
+import { type S3SourceOptions, s3PassHeaders } from "./s3/options.ts";
 import { locateS3Part } from "./s3/part.ts";
 import { type S3Answer, S3Sender, type S3Target as Target } from "./s3/sender.ts";
 import type {
@@ -36,55 +35,12 @@ import type {
   Source,
   Want,
 } from "./source.ts";
-import type { Fetcher, FetchFunction } from "./upstream.ts";
 import { bodyOf, discard, discardOnThrow, platformFetch } from "./upstream.ts";
 import { versionFacts } from "./version-facts.ts";
 
 export type { S3Credentials } from "./s3/credentials.ts";
+export type { S3SourceOptions } from "./s3/options.ts";
 export type { Fetcher, FetchFunction, UpstreamInit } from "./upstream.ts";
-
-/** Options of {@link createS3Source}; all but `endpoint` and `bucket` are optional. Never changed. */
-export interface S3SourceOptions {
-  /** http or https URL of the store, `https://s3.eu-west-1.amazonaws.com` say; may carry a path. */
-  readonly endpoint: string;
-  readonly bucket: string;
-  /** Of the signature's scope. Default `us-east-1`; R2 wants `auto`. */
-  readonly region?: string | undefined;
-  /** Absent: unsigned requests, for public buckets. */
-  readonly credentials?: S3Credentials | undefined;
-  /** Bucket before the host name instead of in the path. Default false. */
-  readonly virtualHost?: boolean | undefined;
-  /** Says that we pay for requests and transfer (`x-amz-request-payer`). Default false. */
-  readonly requesterPays?: boolean | undefined;
-  /** Put before every key. Default "". */
-  readonly keyPrefix?: string | undefined;
-  /** Binding to fetch through (service, VPC network, mTLS). Default: `fetch`. */
-  readonly via?: Fetcher | undefined;
-  /** Default: the global `fetch` of the moment. */
-  readonly fetch?: FetchFunction | undefined;
-  /** Milliseconds since the epoch. Default `Date.now`. */
-  readonly now?: (() => number) | undefined;
-}
-
-/** Passed on beside what every store passes on: what S3 clients look at and every store of the kind may have. */
-const s3PassHeaders: readonly string[] = [
-  ...defaultPassHeaders,
-  "x-amz-checksum-*",
-  "x-amz-expiration",
-  "x-amz-missing-meta",
-  "x-amz-object-lock-legal-hold",
-  "x-amz-object-lock-mode",
-  "x-amz-object-lock-retain-until-date",
-  "x-amz-restore",
-  "x-amz-server-side-encryption",
-  "x-amz-server-side-encryption-aws-kms-key-id",
-  "x-amz-server-side-encryption-bucket-key-enabled",
-  "x-amz-server-side-encryption-customer-algorithm",
-  "x-amz-server-side-encryption-customer-key-md5",
-  "x-amz-storage-class",
-  "x-amz-tagging-count",
-  "x-amz-website-redirect-location",
-];
 
 /**
  * Makes a source of one bucket. Sends nothing until something is opened.
