@@ -3,7 +3,7 @@
  *
  * A get takes no signal. One that is pending when the download ends is disowned: the caller is rejected at once, and the
  * body is cancelled when it arrives. Bodies handed over are the engine's to read or cancel. It does not retry; R2's own
- * errors are named by r2-errors.ts, and one without a known code is settled by one head().
+ * errors are named by r2/errors.ts, and one without a known code is settled by one head().
  *
  * Client conditions travel along, so that a 304 costs no body. R2 does not say which of them failed: then there are
  * facts and no `first`, and the handler, which judges conditions on the facts anyway, knows.
@@ -12,7 +12,6 @@ import { ReadaheadError } from "../errors.ts";
 import type { ByteRange } from "../readahead/byte-range.ts";
 import type { Ask } from "../readahead/permits.ts";
 import { clientKeyBytes } from "./client-key.ts";
-import { orDisowned } from "./disown.ts";
 import type {
   R2AnsweredRange,
   R2BucketBinding,
@@ -20,13 +19,14 @@ import type {
   R2ObjectHead,
   R2ObjectWithBody,
   R2Stretch,
-} from "./r2-binding.ts";
-import { hasBody } from "./r2-binding.ts";
-import { checkClientKey } from "./r2-client-keys.ts";
-import { needsHead, r2Error, r2Replica } from "./r2-errors.ts";
-import { r2Headers } from "./r2-headers.ts";
-import { listR2 } from "./r2-list.ts";
-import { checksumHeaders, onePart } from "./r2-s3.ts";
+} from "./r2/binding.ts";
+import { hasBody } from "./r2/binding.ts";
+import { checkClientKey } from "./r2/client-keys.ts";
+import { orDisowned } from "./r2/disown.ts";
+import { needsHead, r2Error, r2Replica } from "./r2/errors.ts";
+import { r2Headers } from "./r2/headers.ts";
+import { listR2 } from "./r2/list.ts";
+import { checksumHeaders, onePart } from "./r2/s3.ts";
 import type {
   Answer,
   CallContext,
@@ -39,7 +39,7 @@ import type {
   Want,
 } from "./source.ts";
 
-export type { R2BucketBinding } from "./r2-binding.ts";
+export type { R2BucketBinding } from "./r2/binding.ts";
 
 /** Options of {@link createR2Source}. */
 export interface R2SourceOptions {

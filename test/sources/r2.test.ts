@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { ReadaheadError } from "../../src/errors.ts";
+import { checksumHeaders, onePart } from "../../src/sources/r2/s3.ts";
 import { createR2Source } from "../../src/sources/r2.ts";
-import { checksumHeaders, onePart } from "../../src/sources/r2-s3.ts";
 import type { OpenRequest, ReadRequest, StoredPiece } from "../../src/sources/source.ts";
 import { discardBody, readAll } from "../support/bodies.ts";
 import type { FakeBucket } from "../support/fake-bucket.ts";

@@ -10,7 +10,7 @@ import type {
   R2ObjectHead,
   R2ObjectWithBody,
   R2Stretch,
-} from "../../src/sources/r2-binding.ts";
+} from "../../src/sources/r2/binding.ts";
 
 export interface FakeObject {
   readonly bytes: Uint8Array;

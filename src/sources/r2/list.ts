@@ -1,9 +1,10 @@
 /** One page of an R2 bucket's keys. */
+
+import { afterAll, compareUtf8 } from "../key-order.ts";
+import type { ListPage, ListRequest } from "../source.ts";
+import type { R2BucketBinding } from "./binding.ts";
 import { orDisowned } from "./disown.ts";
-import { afterAll, compareUtf8 } from "./key-order.ts";
-import type { R2BucketBinding } from "./r2-binding.ts";
-import { r2Error, r2Replica } from "./r2-errors.ts";
-import type { ListPage, ListRequest } from "./source.ts";
+import { r2Error, r2Replica } from "./errors.ts";
 
 /**
  * Lists by start key, not by cursor: a page can then be asked for by anyone who knows the last key of the page before.

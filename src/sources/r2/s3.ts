@@ -1,9 +1,9 @@
 /** What S3 clients ask of a bucket beyond HTTP: parts by number, and checksums, as far as an R2 binding knows of them. */
-import { encodeBase64 } from "../encoding/base64.ts";
-import { ReadaheadError } from "../errors.ts";
-import type { ByteRange } from "../readahead/byte-range.ts";
-import type { R2ObjectHead } from "./r2-binding.ts";
-import type { Facts } from "./source.ts";
+import { encodeBase64 } from "../../encoding/base64.ts";
+import { ReadaheadError } from "../../errors.ts";
+import type { ByteRange } from "../../readahead/byte-range.ts";
+import type { Facts } from "../source.ts";
+import type { R2ObjectHead } from "./binding.ts";
 
 /**
  * The one part of an object that was not uploaded in parts, as S3 has it.

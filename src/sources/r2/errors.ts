@@ -1,6 +1,6 @@
 /** What an R2 binding throws -> an error of ours. The binding's only structure is a code at the end of the message. */
-import type { ErrorKind } from "../errors.ts";
-import { ReadaheadError } from "../errors.ts";
+import type { ErrorKind } from "../../errors.ts";
+import { ReadaheadError } from "../../errors.ts";
 
 /** Name of the one address there is, for permits and events. */
 export const r2Replica = "r2";

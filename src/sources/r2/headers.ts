@@ -1,6 +1,6 @@
 /** R2 metadata -> response headers to pass on. */
-import { encodeBase64 } from "../encoding/base64.ts";
-import type { R2ObjectHead } from "./r2-binding.ts";
+import { encodeBase64 } from "../../encoding/base64.ts";
+import type { R2ObjectHead } from "./binding.ts";
 
 /**
  * Standard headers as stored, and custom metadata as `x-amz-meta-*`, the names that R2's S3 door gives it.

@@ -1,9 +1,9 @@
 /** SSE-C at R2: an object that is stored with a client's key is for who brings that key. */
-import { decodeBase64 } from "../encoding/base64.ts";
-import { encodeHex } from "../encoding/hex.ts";
-import { ReadaheadError } from "../errors.ts";
-import type { R2ObjectHead } from "./r2-binding.ts";
-import type { ClientKeys } from "./source.ts";
+import { decodeBase64 } from "../../encoding/base64.ts";
+import { encodeHex } from "../../encoding/hex.ts";
+import { ReadaheadError } from "../../errors.ts";
+import type { ClientKeys } from "../source.ts";
+import type { R2ObjectHead } from "./binding.ts";
 
 /**
  * Fails where the object is stored with a client's key and this request has none, or another one. R2's head() takes no
