@@ -19,7 +19,7 @@ import type { Front, Mount } from "./mount.ts";
 import type { Observer } from "./observer.ts";
 import { problemResponse, type Refusal, reasonOf, refusalOf, refuse } from "./problem.ts";
 import { RecentFacts } from "./recent-facts.ts";
-import { createRouter } from "./route.ts";
+import { createRouter, placeOf } from "./route.ts";
 import {
   clientGone,
   type LaidOut,
@@ -82,7 +82,8 @@ const reservedQuery: readonly string[] = ["download", "explain"];
  * origins that are neither `"*"` nor a list
  */
 export function createHandler(options: HandlerOptions): Handler {
-  const route = createRouter(options.mounts);
+  const fronts = options.fronts ?? [];
+  const route = createRouter(placesOf(options.mounts, fronts));
   const names = options.mounts.map((mount) => mount.name);
   for (const mount of options.mounts) checkHeaders(mount);
   const recentFacts = new RecentFacts({ factsMs: options.factsMs });
@@ -97,7 +98,7 @@ export function createHandler(options: HandlerOptions): Handler {
   ): Promise<Response> {
     const url = new URL(request.url);
 
-    for (const front of options.fronts ?? []) {
+    for (const front of fronts) {
       const claim = front.claim(request, url);
       if (claim === undefined) continue;
       if (claim.mount === undefined) return claim.answer(id);
@@ -106,8 +107,9 @@ export function createHandler(options: HandlerOptions): Handler {
 
     if (url.pathname === "/healthz") return readOnly(request, id, healthPage);
     const found = route(url.pathname);
-    if (found !== undefined) {
-      const exchange = begin(id, request, url, found.mount, found.rawKey);
+    const mount = found?.mount.mount;
+    if (found !== undefined && mount !== undefined) {
+      const exchange = begin(id, request, url, mount, found.rawKey);
       return within(exchange, context, () => answerMount(exchange));
     }
     if (url.pathname === "/favicon.ico") return readOnly(request, id, faviconResponse);
@@ -171,6 +173,18 @@ export function createHandler(options: HandlerOptions): Handler {
       return problemResponse(refusalOf(error), id, request.method);
     }
   };
+}
+
+/** Whose paths are: a mount's own, or a front's alone, where a store could otherwise take another spelling for it. */
+function placesOf(
+  mounts: readonly Mount[],
+  fronts: readonly Front[],
+): { readonly prefix: string; readonly mount?: Mount }[] {
+  const reserved = new Map(
+    fronts.flatMap(({ prefixes = [] }) => prefixes).map((prefix) => [placeOf(prefix), { prefix }]),
+  );
+  for (const { prefix } of mounts) reserved.delete(placeOf(prefix));
+  return [...mounts.map((mount) => ({ prefix: mount.prefix, mount })), ...reserved.values()];
 }
 
 /** What would throw at every answer throws at the start. */

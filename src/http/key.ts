@@ -2,7 +2,8 @@
  * Keys in paths: percent-decoded exactly once, and refused when in doubt. Pure.
  *
  * URL parsing has already resolved `.`, `..` and `%2e%2e` segments before a mount was chosen, so those cannot leave it.
- * What is left are the forms that only a store would take for a way up: encoded slashes and backslashes beside dots.
+ * What is left are the forms that only a store would take for a way up: encoded slashes and backslashes beside dots, and
+ * dots with path parameters (`..;x`: Tomcat drops those before it resolves dots).
  */
 import { encodeUri } from "../encoding/percent.ts";
 
@@ -11,7 +12,7 @@ import { encodeUri } from "../encoding/percent.ts";
  *
  * @param rawKey As it stands in the URL, percent-encoded
  * @returns `undefined` for what cannot be a key: broken percent-encoding, bytes that are no UTF-8, control characters,
- * and a `.` or `..` segment between slashes or backslashes of either spelling
+ * and a `.` or `..` segment between slashes or backslashes of either spelling, parameters behind it or none
  */
 export function decodeKey(rawKey: string): string | undefined {
   let key: string;
@@ -23,7 +24,7 @@ export function decodeKey(rawKey: string): string | undefined {
   // Lone surrogates cannot come out of UTF-8; C0 controls and DEL are no characters of a name.
   // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
   if (/[\u0000-\u001f\u007f]/.test(key)) return undefined;
-  if (key.split(/[/\\]/).some((segment) => segment === "." || segment === "..")) return undefined;
+  if (/(?:^|[/\\])\.\.?(?:[/\\;]|$)/.test(key)) return undefined;
   return key;
 }
 

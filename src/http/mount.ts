@@ -76,5 +76,10 @@ export type Claim =
  * hosts, and `/` for its list of buckets. Its mounts need not stand among the handler's.
  */
 export interface Front {
+  /**
+   * Path prefixes whose requests the front alone may answer: what is spelled, or could be taken by a store, as below one
+   * and was not claimed is nobody's (404). Default: none.
+   */
+  readonly prefixes?: readonly string[] | undefined;
   claim(request: Request, url: URL): Claim | undefined;
 }

@@ -2,7 +2,8 @@
  * Path -> mount. The longest prefix wins; the rest of the path, still percent-encoded, is the raw key. Pure.
  *
  * Prefixes are compared segment by segment and decoded, so that another spelling of a mount's path (`%73ecret`; RFC 3986
- * 6.2.2) is no way past it to a mount above. Neither is what only a store takes for a slash (`secret%2Fx`, `//secret/x`).
+ * 6.2.2) is no way past it to a mount above. Neither is what only a store takes for a slash (`secret%2Fx`, `//secret/x`),
+ * or takes off a segment (`secret;v=1/x`: path parameters, RFC 3986 3.3; Tomcat drops them).
  */
 
 /** What routing needs of a mount. */
@@ -40,9 +41,14 @@ export function createRouter<M extends Routable>(
     deepestFirst.find(({ folders }) => path.length > folders.length && startsWith(path, folders));
   return (pathname) => {
     const raw = pathname.split("/");
-    const path = raw.map(decoded);
+    const path = raw.map(decodeSegment);
     const found = find(path);
-    const taken = find(path.join("/").split(/[/\\]+/));
+    const taken = find(
+      path
+        .join("/")
+        .split(/[/\\]+/)
+        .map(withoutParameters),
+    );
     if (taken !== undefined && taken.folders.length > (found?.folders.length ?? 0))
       return undefined;
     if (found !== undefined) {
@@ -62,16 +68,20 @@ export function placeOf(prefix: string): string {
 }
 
 function foldersOf(prefix: string): string[] {
-  return prefix.split("/").slice(0, -1).map(decoded);
+  return prefix.split("/").slice(0, -1).map(decodeSegment);
 }
 
-/** The segment as it stands where it cannot be decoded. */
-function decoded(segment: string): string {
+/** A path's segment decoded; as it stands where it cannot be. */
+export function decodeSegment(segment: string): string {
   try {
     return decodeURIComponent(segment);
   } catch {
     return segment;
   }
+}
+
+function withoutParameters(segment: string): string {
+  return segment.split(";", 1)[0] ?? "";
 }
 
 function startsWith(path: readonly string[], folders: readonly string[]): boolean {

@@ -21,7 +21,7 @@ export function parseBaseUrl(text: string | URL): URL {
  * @param spelled The key as the client spelled it; kept, so that `%2F` inside a segment stays what it is. Ignored where
  * it does not decode to `key`: what was checked is what is asked for
  * @param query Added to the base's own query, with or without `?`
- * @throws ReadaheadError `not-found` for a key that would leave the base (`.` and `..` segments, however spelled)
+ * @throws ReadaheadError `not-found` for a key that would leave the base (`.` and `..` segments, however spelled, and with parameters behind them)
  */
 export function objectUrl(base: URL, key: string, spelled?: string, query?: string): URL {
   const path =
@@ -31,7 +31,7 @@ export function objectUrl(base: URL, key: string, spelled?: string, query?: stri
   // The URL parser resolves dot segments, `%2e` included (URL Standard, path state), so they are refused before it.
   // The decoded key is judged too: an origin may decode `%2F` before it resolves them.
   const escapes = [...path.split("/"), ...key.split("/")].some((segment) =>
-    /^(\.|%2e){1,2}$/i.test(segment),
+    /^(\.|%2e){1,2}(;|$)/i.test(segment),
   );
   if (escapes) throw new ReadaheadError("not-found", "No key has dot segments");
   const url = new URL(base.href);

@@ -70,6 +70,8 @@ describe("createHttpSource: requests", () => {
       ["."],
       ["../secret", "%2e%2e/secret"],
       ["a/../b", "a%2F..%2Fb"],
+      ["a/..;v=1/b"],
+      [".;/b", "%2e;/b"],
     ];
     for (const [key, rawKey] of keys)
       expect(await kindOf(source.open(key, { ...request, rawKey })), key).toBe("not-found");

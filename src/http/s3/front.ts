@@ -14,6 +14,7 @@ import { optionsResponse } from "../cors.ts";
 import type { Exchange } from "../exchange.ts";
 import type { Claim, Front, Mount } from "../mount.ts";
 import { type Refusal, reasonOf, refusalHeaders, refusalOf } from "../problem.ts";
+import { createRouter, type Route } from "../route.ts";
 import { clientGone, serveObject } from "../serve.ts";
 import { Authenticator, type Identity, type SignedParts } from "./authenticate.ts";
 import { formatBuckets, readBucketsQuestion } from "./buckets.ts";
@@ -43,21 +44,27 @@ export interface S3FrontOptions {
  * Makes the front. Keeps derived signing keys, nothing of a request.
  *
  * @throws TypeError when one access key is given two secrets
- * @throws RangeError for a mount's limit that cannot be
+ * @throws RangeError for a mount's limit that cannot be, and for a bucket's name or prefix that another has
  */
 export function createS3Front(options: S3FrontOptions): Front {
   return new S3Front(options);
 }
 
 class S3Front implements Front {
+  readonly prefixes: readonly string[];
   readonly #buckets: readonly S3Bucket[];
-  readonly #others: readonly string[];
+  /** Buckets in paths and plain mounts: whose a path is. */
+  readonly #place: (path: string) => Route<{ prefix: string; bucket?: string }> | undefined;
   readonly #authenticator: Authenticator;
 
   constructor(options: S3FrontOptions) {
     for (const { mount } of options.buckets) resolveLimits(mount.limits);
     this.#buckets = options.buckets;
-    this.#others = options.otherPrefixes ?? [];
+    this.prefixes = options.buckets.map(({ bucket }) => `/${bucket}/`);
+    this.#place = createRouter([
+      ...options.buckets.map(({ bucket }) => ({ prefix: `/${bucket}/`, bucket })),
+      ...(options.otherPrefixes ?? []).map((prefix) => ({ prefix })),
+    ]);
     this.#authenticator = new Authenticator(options.buckets, options.now);
   }
 
@@ -69,29 +76,22 @@ class S3Front implements Front {
     if (target.ambiguous && signed)
       return { answer: (id: string) => this.#answerAmbiguous(request, url, host, id) };
     const named = this.#buckets.find(({ bucket }) => bucket === target.mount?.bucket);
-    const other = this.#otherPrefix(url.pathname);
-    // As among plain mounts the longest prefix wins. A host's first label counts only where no path does, and for nobody
-    // who did not sign: the Worker's own host may begin with a bucket's name.
-    const yields =
-      target.by === "label"
-        ? other !== undefined || !signed
-        : other !== undefined && target.by === "path" && other.length > target.bucket.length + 2;
-    if (named !== undefined && !yields) {
+    const place = this.#place(url.pathname)?.mount;
+    const elsewhere = place !== undefined && place.bucket === undefined;
+    // However it is spelled, and whichever way the bucket was named: as among plain mounts, the longest prefix wins.
+    const whose = this.#place(`/${target.bucket}/${target.rawKey}`)?.mount;
+    // A host's first label counts only where no path does, and for nobody who did not sign: the Worker's own host may
+    // begin with a bucket's name.
+    const counts = target.by !== "label" || (signed && !elsewhere);
+    if (named !== undefined && counts && whose?.bucket === named.bucket) {
       return {
         mount: named.mount,
         rawKey: target.rawKey,
         answer: (exchange) => this.#answer(exchange, named, host),
       };
     }
-    if (other !== undefined || !signed) return undefined;
+    if (target.by !== "host" && (elsewhere || !signed)) return undefined;
     return { answer: (id: string) => this.#answerService(request, url, host, id) };
-  }
-
-  /** The longest prefix of a plain mount that the path is below. */
-  #otherPrefix(path: string): string | undefined {
-    return this.#others
-      .filter((prefix) => path.startsWith(prefix) || `${path}/` === prefix)
-      .toSorted((a, b) => b.length - a.length)[0];
   }
 
   async #answer(exchange: Exchange, bucket: S3Bucket, host: string): Promise<Response> {

@@ -1,4 +1,5 @@
 /** What the configuration says of a mount with `protocol = "s3"`, and which bucket and key a request names. */
+import { decodeSegment } from "../route.ts";
 
 /** One access key that may read a bucket. */
 export interface S3ClientCredential {
@@ -61,10 +62,10 @@ export function findTarget(
   const whole = rawPath.startsWith("/") ? rawPath.slice(1) : rawPath;
   const named = mounts.find((mount) => mount.hosts.includes(name));
   if (named !== undefined) return { bucket: named.bucket, rawKey: whole, mount: named, by: "host" };
-  const cut = whole.indexOf("/");
-  const first = cut < 0 ? whole : whole.slice(0, cut);
+  // As a signature reads a path: `/%6cogs/a` and `/logs%2Fa` are signed as `/logs/a` is.
+  const [, spelled = "", rest = ""] = /^(.*?)(?:(?:\/|%2f)(.*))?$/is.exec(whole) ?? [];
+  const first = decodeSegment(spelled);
   const inPath = mounts.find((mount) => mount.bucket === first);
-  const rest = cut < 0 ? "" : whole.slice(cut + 1);
   const label = mounts.find(
     (mount) => mount !== inPath && mount.hosts.length === 0 && name.startsWith(`${mount.bucket}.`),
   );

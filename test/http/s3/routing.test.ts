@@ -1,5 +1,6 @@
 /** Which bucket and key a host and a path name, and what is left to other mounts. */
 import { describe, expect, it } from "vitest";
+import { ReadaheadError } from "../../../src/errors.ts";
 import { createHttpSource } from "../../../src/sources/http.ts";
 import { ramp } from "../../support/object-bytes.ts";
 import { codeOf, expectBytes, origin, setUp, size, whole } from "./support.ts";
@@ -39,6 +40,45 @@ describe("routing", () => {
     expect(await shown.text()).toBe("https://origin.example/x");
     for (const path of ["/media/shownx", "/media/key", "/media"])
       expect((await endpoint.fetch(new Request(origin + path))).status).toBe(403);
+  });
+
+  it("gives no spelling of another mount's path to a bucket or to a mount above", async () => {
+    const asked: string[] = [];
+    const source = createHttpSource({
+      url: "https://origin.example/",
+      fetch: async (url) => {
+        asked.push(url);
+        return new Response(url);
+      },
+    });
+    const authorise = () => new ReadaheadError("denied", "Private");
+    const plain = [
+      { name: "private", prefix: "/open/private/", source, authorise },
+      { name: "root", prefix: "/", source },
+    ];
+    const endpoint = setUp({ plain, hosts: ["films.example"] });
+    for (const [path, status] of [
+      ["/open/private/x", 403],
+      ["/open/%70rivate/x", 403],
+      ["/%6fpen/private/x", 403],
+      ["/open//private/x", 404],
+      ["/open/private%2Fx", 404],
+      ["/open%2Fprivate/x", 404],
+      ["/open%2fprivate%2fx", 404],
+      ["/open/private%5Cx", 404],
+      ["/open/private;v=1/x", 404],
+      ["/media/key", 403],
+      ["/%6dedia/key", 403],
+      ["/media%2Fkey", 403],
+      ["//media/key", 404],
+      ["/media%5Ckey", 404],
+      ["/media;v=1/key", 404],
+    ] as const) {
+      const response = await endpoint.fetch(new Request(origin + path));
+      expect([path, response.status]).toEqual([path, status]);
+    }
+    expect([endpoint.fake.seen, asked]).toEqual([[], []]);
+    expect((await endpoint.fetch(new Request(`${origin}/%6fpen/key`))).status).toBe(200);
   });
 
   it("takes a host for a bucket where it is configured", async () => {
@@ -86,6 +126,20 @@ describe("routing", () => {
       });
       expect(await codeOf(wrong)).toBe("SignatureDoesNotMatch");
     }
+    for (const path of ["/%6fpen/key", "/open%2fkey"])
+      expect((await endpoint.ask(host + path)).status).toBe(400);
+    expect(endpoint.fake.seen).toHaveLength(0);
+  });
+
+  it("leaves a mount inside a bucket its path also where the host names the bucket", async () => {
+    const source = createHttpSource({
+      url: "https://origin.example/",
+      fetch: async (url) => new Response(url),
+    });
+    const plain = [{ name: "inner", prefix: "/media/inner/", source }];
+    const endpoint = setUp({ plain, hosts: ["films.example"] });
+    for (const path of ["/inner/x", "/%69nner/x", "//inner/x"])
+      expect((await endpoint.ask(`https://films.example${path}`)).status).toBe(404);
     expect(endpoint.fake.seen).toHaveLength(0);
   });
 
