@@ -63,7 +63,8 @@ export function readOperation(
       { Method: method, ResourceType: level.toUpperCase() },
     );
   const names = [...query.keys()].filter((name) => !everywhere.has(name.toLowerCase()));
-  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  const seen = new Set<string>();
+  const twice = names.find((name) => seen.size === seen.add(name).size);
   if (twice !== undefined)
     throw new S3Refusal("InvalidArgument", "A query parameter is there twice.", {
       ArgumentName: twice,

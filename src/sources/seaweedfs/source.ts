@@ -71,7 +71,7 @@ class SeaweedfsSource implements Source {
 
   async #open(key: string, request: OpenRequest): Promise<OpenObject> {
     if (this.#cluster.options.s3Names && key.endsWith("/"))
-      return this.#openMarker(key.replace(/\/+$/, ""), request);
+      return this.#openMarker(key.split("/").filter(Boolean).join("/"), request);
     const before = this.#opened.get(request.permits);
     if (before !== undefined && isSame(before, key, request)) {
       checkStart(request.want, before.object.facts.size ?? 0);

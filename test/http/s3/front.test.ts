@@ -366,6 +366,12 @@ describe("what is not answered", () => {
     expect(endpoint.fake.seen).toHaveLength(0);
   });
 
+  it("a request of a hundred thousand unknown parameters is refused in one look at each", async () => {
+    const names = Array.from({ length: 100_000 }, (_, i) => i.toString(36));
+    const response = await setUp().fetch(new Request(`${origin}/open/key?${names.join("&")}`));
+    expect(response.status).toBe(501);
+  });
+
   it("a parameter twice says InvalidArgument", async () => {
     const response = await setUp().fetch(
       new Request(`${origin}/open?list-type=2&prefix=a&prefix=b`),
