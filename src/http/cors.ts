@@ -104,7 +104,7 @@ function amzNames(headers: Headers): string[] {
 
 /** The value of Access-Control-Allow-Origin for this origin, or `undefined` for none. */
 function grantedOrigin(policy: CorsPolicy | undefined, origin: string | null): string | undefined {
-  if (policy === undefined || origin === null) return undefined;
-  if (policy.origins === "*") return "*";
-  return policy.origins.includes(origin) ? origin : undefined;
+  // To all, also to who does not say from where: a browser may keep an image's answer, and give it to a script's fetch.
+  if (policy?.origins === "*") return "*";
+  return origin !== null && policy?.origins.includes(origin) ? origin : undefined;
 }
