@@ -12,7 +12,6 @@
 import { base64url } from "jose";
 import { ReadaheadError } from "../errors.ts";
 import type { Authorise } from "./mount.ts";
-import { canonicalQuery } from "./s3/canonical.ts";
 
 const expiresName = "edge-expires";
 const scopeName = "edge-scope";
@@ -42,7 +41,7 @@ export interface SignLinkOptions {
  * @param url Absolute; of the object, or any object below the scope
  * @param secret At least 32 characters; the same text as the mount's `link_secret`
  * @throws RangeError for a secret too short, a time out of bounds, or a scope that the URL is not in
- * @throws TypeError for a URL that cannot be signed, and for a secret that is not set
+ * @throws TypeError for what is no absolute URL or signed already, and for a secret that is not set
  * @example
  * const link = await signLink("https://edge.example/films/a.mp4", secret, { seconds: 600 });
  */
@@ -63,7 +62,6 @@ export async function signLink(
   const { scope } = options;
   const expires = Math.floor((options.now ?? Date.now()) / 1000) + seconds;
   const claim = claimText(signed, String(expires), scope);
-  if (claim === undefined) throw new TypeError("The URL has a malformed percent-encoding");
   if (scope !== undefined && !inScope(signed, scope))
     throw new RangeError(
       "The URL's path is not in the scope, or the scope does not end with a slash",
@@ -104,8 +102,7 @@ export class LinkVerifier {
     const signature = parseSignature(query.get(signatureName) ?? "");
     const scope = query.get(scopeName) ?? undefined;
     const claim = claimText(url, expires, scope);
-    if (!/^\d{1,12}$/.test(expires) || signature === undefined || claim === undefined)
-      return "malformed";
+    if (!/^\d{1,12}$/.test(expires) || signature === undefined) return "malformed";
     let holds = false;
     for (const secret of this.#secrets) {
       const same = await crypto.subtle.verify("HMAC", await this.#key(secret), signature, claim);
@@ -147,22 +144,19 @@ export function createLinkAuthorise(
 }
 
 /**
- * The signed text. The path counts as it is spelled: `%2F` and `/` are two objects to some stores, and browsers and
- * download tools keep the spelling of a link. A folder's link opens whatever lies in the folder, with any query.
+ * The signed text. Path and query count as they are spelled: `%2F` and `/`, `a=1&a=2` and `a=2&a=1` are two objects to
+ * some stores, and browsers and download tools keep the spelling of a link. A folder's link opens whatever lies in the
+ * folder, with any query.
  */
-function claimText(
-  url: URL,
-  expires: string,
-  scope: string | undefined,
-): Uint8Array<ArrayBuffer> | undefined {
+function claimText(url: URL, expires: string, scope: string | undefined): Uint8Array<ArrayBuffer> {
   const rest = url.search
     .slice(1)
     .split("&")
     .filter((pair) => !ownNames.includes(pair.split("=", 1)[0] ?? ""));
-  const query = canonicalQuery(rest.join("&"));
-  if (query === undefined) return undefined;
   const where =
-    scope === undefined ? `path ${url.pathname}\nquery ${query}` : `scope ${scope}\nany query`;
+    scope === undefined
+      ? `path ${url.pathname}\nquery ${rest.join("&")}`
+      : `scope ${scope}\nany query`;
   return new Uint8Array(encoder.encode(`edge-readahead link 1\n${expires}\n${where}`));
 }
 

@@ -92,6 +92,20 @@ describe("LinkVerifier", () => {
     for (const changed of changes) expect(await fault(changed), changed).toBeDefined();
   });
 
+  it("takes the query as it was spelled, as the store behind the mount does", async () => {
+    for (const [own, ...others] of [
+      ["k=1&k=2", "k=2&k=1", "k=1"],
+      ["q=a%20b", "q=a+b"],
+      ["flag", "flag=", "fl%61g"],
+      ["a=%2f", "a=%2F", "a=/"],
+    ]) {
+      const link = await signLink(`https://edge.example/a?${own}`, secret, { now });
+      expect(await fault(link)).toBeUndefined();
+      for (const other of others)
+        expect(await fault(link.replace(`?${own}&`, `?${other}&`)), other).toBe("wrong signature");
+    }
+  });
+
   it("says no without telling why", async () => {
     const authorise = createLinkAuthorise([secret], () => now);
     const ask = (link: string) =>
