@@ -41,8 +41,23 @@ export function createHostCheck(
 const privateZones = new Set(
   "internal local localhost lan home corp intranet private svc consul test example arpa".split(" "),
 );
-/** Long parents whose names are handed out to strangers. */
-const sharedZones = [".amazonaws.com", ".amazonaws.com.cn", ".azure.com", ".googleusercontent.com"];
+/** Parents below which hosters, and services that turn names into addresses, hand out names to strangers. */
+const sharedZones = [
+  ".amazonaws.com",
+  ".amazonaws.com.cn",
+  ".azure.com",
+  ".azurewebsites.net",
+  ".cloudapp.net",
+  ".googleusercontent.com",
+  ".linodeusercontent.com",
+  ".nip.io",
+  ".ovh.net",
+  ".run.app",
+  ".scw.cloud",
+  ".sslip.io",
+  ".vultrusercontent.com",
+  ".your-server.de",
+];
 
 type Rule = (address: Address) => boolean;
 

@@ -56,6 +56,9 @@ describe("createHostCheck without a list", () => {
     ["me.github.io", "evil.github.io"],
     ["filer.example.com", "vol1.example.com"],
     ["ec2-1-2-3-4.compute-1.amazonaws.com", "ec2-5-6-7-8.compute-1.amazonaws.com"],
+    ["a.us-central1.run.app", "b.us-central1.run.app"],
+    ["vps-1.vps.ovh.net", "vps-2.vps.ovh.net"],
+    ["1-2-3-4.ip.linodeusercontent.com", "5-6-7-8.ip.linodeusercontent.com"],
     ["a.westeurope.cloudapp.azure.com", "b.westeurope.cloudapp.azure.com"],
     ["filer.internal", "vol1.internal"],
   ])("beside %s, does not take %s for the same network: it may be anybody's", (own, other) => {
