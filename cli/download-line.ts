@@ -1,4 +1,4 @@
-/** One line per download, and one per invocation that broke without a record. Pure. */
+/** One line per download, per invocation that broke without a record, and per fault or notice of the tail. Pure. */
 import { styleText } from "node:util";
 import { formatBytes, formatDuration, formatRanges, formatRate } from "./quantities.ts";
 import type { Told } from "./trace-items.ts";
@@ -34,6 +34,7 @@ export function formatLine(told: Told, paint: Paint): string | undefined {
       printable(`${told.method} ${told.path}`),
       "(no record: the runtime ended it)",
     ].join(" ");
+  if (told.kind === "note") return `${clock(told.atMs)} --- ${paint("red", printable(told.text))}`;
   if (told.kind !== "download") return undefined;
   const { record } = told;
   const cost = [

@@ -1,5 +1,5 @@
 /**
- * Reads summary records out of the Local Explorer of a running `wrangler dev`, by SQL: there is no tail protocol
+ * Reads summary records, and faults that kept one from being written, out of the Local Explorer of a running `wrangler dev`, by SQL: there is no tail protocol
  * locally. Read only.
  *
  * The endpoint and the tables (`logs`: trace_id, seq, ts_ms, level, message as JSON text) are those of wrangler 4.155; the
@@ -7,7 +7,7 @@
  */
 import * as v from "valibot";
 import { RECORD_MARKER } from "../src/observe/record.ts";
-import { recordsIn, type Told } from "./trace-items.ts";
+import { type Told, toldByLog } from "./trace-items.ts";
 
 const QUERY_PATH = "/cdn-cgi/explorer/api/local/observability/query";
 
@@ -42,8 +42,7 @@ export function createLocalExplorer(origin: string): LocalExplorer {
         );
         for (const [rowid, atMs, message] of rows) {
           seen = Math.max(seen, Number(rowid));
-          for (const record of recordsIn(parse(message)))
-            told.push({ kind: "download", record, atMs: Number(atMs), invocation: null });
+          told.push(...toldByLog(parse(message), Number(atMs), null));
         }
         if (rows.length < PAGE_ROWS) return told;
       }

@@ -19,11 +19,13 @@ function version(): string {
   return named ? String(description.version) : "unknown";
 }
 
+/** Ends what would go on for ever. */
+const leaving = new AbortController();
+
 async function main(argv: readonly string[]): Promise<number> {
   const [command, ...rest] = argv;
   switch (command) {
     case "tail": {
-      const leaving = new AbortController();
       const leave = (): void => {
         leaving.abort();
         process.stdin.destroy();
@@ -59,8 +61,9 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-// Who pipes into `head` closes early: that is no failure.
+// Who pipes into `head` closes early: that is no failure, and ends the wrangler that we started.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  leaving.abort();
   process.exit(error.code === "EPIPE" ? 0 : 1);
 });
 

@@ -20,7 +20,7 @@ const TAIL_HELP = `Usage: edge-readahead tail [options] [worker] [-- options of 
        wrangler tail --format json | edge-readahead tail [options]
        edge-readahead tail --local [--url http://localhost:8787]
 
-Prints a line per download as it ends. Draws the parts of a download
+Prints a line per download as it ends, with the time (UTC). Draws the parts of a download
   --slow MS       that took at least this long
   --failed        that failed, upstream or here
   --request ID    with this id (x-request-id, the ray id)
@@ -163,7 +163,7 @@ function createPrinter(streams: TailStreams, options: TailOptions): Printer {
   let skipped = 0;
 
   function chosen(record: SummaryRecord): boolean {
-    if (options.all || record.request === options.request) return true;
+    if (options.all || rayOf(record.request) === rayOf(options.request ?? "")) return true;
     if (options.failed && (record.outcome === "failed" || record.outcome === "upstream-failed"))
       return true;
     return options.slowMs !== undefined && record.totalMs >= options.slowMs;
@@ -175,10 +175,11 @@ function createPrinter(streams: TailStreams, options: TailOptions): Printer {
         if (each.kind === "unknown") skipped++;
         else if (each.kind === "other") others++;
         else if (each.kind === "broken") broken++;
-        else downloads++;
+        else if (each.kind === "download") downloads++;
         if (options.json) {
           if (each.kind === "download" && (!chooses || chosen(each.record)))
             streams.out(`${JSON.stringify(each.record)}\n`);
+          if (each.kind === "note") streams.err(`${formatLine(each, options.paint) ?? ""}\n`);
           continue;
         }
         const line = formatLine(each, options.paint);
@@ -198,6 +199,11 @@ function createPrinter(streams: TailStreams, options: TailOptions): Printer {
       streams.err(`${parts.join(", ")}\n`);
     },
   };
+}
+
+/** Without the data centre that a `cf-ray` header ends with: a record has it or not. */
+function rayOf(id: string): string {
+  return id.replace(/-[A-Z]{3}$/, "");
 }
 
 async function tailText(
@@ -259,7 +265,8 @@ async function tailWrangler(
           new Error("Could not run wrangler tail with npx: is wrangler installed here?", { cause }),
         );
     });
-    wrangler.on("close", (status) => resolve(status ?? 0));
+    // Killed, it has no status.
+    wrangler.on("close", (status) => resolve(status ?? (isOver(streams.signal) ? 0 : 1)));
   });
   code.catch(() => {});
   await tailText(wrangler.stdout, printer, streams.signal);

@@ -1,6 +1,7 @@
 /**
  * Finds the summary records in what a tail brings: items of `wrangler tail --format json`, items of a local Tail
- * Worker (whose messages begin with the Worker's name), or records by themselves (`--json` of this tool, exported logs).
+ * Worker (whose messages begin with the Worker's name), log lines of a bare workerd, or records by themselves (`--json`
+ * of this tool, exported logs).
  *
  * Fields of an item: workerd src/workerd/api/trace.h. Nothing is required of one: an item is known by having an
  * `outcome`, a record by its marker; everything else has a fallback, because a newer Worker may write more or less.
@@ -24,9 +25,14 @@ export type Told =
       readonly method: string;
       readonly path: string;
     }
+  /** What a person must read: a fault that keeps requests from being answered, or records that the tail left out. */
+  | { readonly kind: "note"; readonly atMs: number | null; readonly text: string }
   /** An invocation that had nothing to do with a mount. */
   | { readonly kind: "other" }
   | { readonly kind: "unknown" };
+
+/** How the Worker's error logs begin (`worker.ts`, `http/handler.ts`). */
+const FAULT_PREFIX = `${RECORD_MARKER} `;
 
 const count = v.fallback(v.number(), 0);
 const orNull = v.fallback(v.nullable(v.number()), null);
@@ -87,6 +93,7 @@ const record = v.object({
   parts: count,
   attempts: count,
   retries: count,
+  retriedFor: v.exactOptional(v.fallback(v.record(v.string(), v.number()), {})),
   hedges: count,
   letGo: count,
   subrequests: count,
@@ -116,10 +123,18 @@ const item = v.object({
   eventTimestamp: orNull,
   logs: v.fallback(v.array(v.object({ message: v.unknown(), timestamp: orNull })), []),
   event: v.fallback(
-    v.nullable(v.object({ request: v.object({ method: v.string(), url: v.string() }) })),
+    v.nullable(
+      v.union([
+        v.object({ request: v.object({ method: v.string(), url: v.string() }) }),
+        // Of the tail itself: `overload`, `overload-stop` (wrangler 4.155, tail/createTail.ts).
+        v.object({ type: v.string(), message: v.string() }),
+      ]),
+    ),
     null,
   ),
 });
+
+const logLine = v.object({ message: v.string(), timestamp: orNull });
 
 /**
  * What one JSON document of a tail tells; several things where it is a list or an invocation logged several records.
@@ -131,31 +146,46 @@ export function parseTold(value: unknown): Told[] {
   if (alone !== undefined)
     return [{ kind: "download", record: alone, atMs: null, invocation: null }];
   const parsed = v.safeParse(item, value);
-  if (!parsed.success) return [{ kind: "unknown" }];
+  if (!parsed.success) return toldByLine(value);
   const { outcome, eventTimestamp, logs, event } = parsed.output;
-  const told: Told[] = logs.flatMap(({ message, timestamp }) =>
-    recordsIn(message).map(
-      (each): Told => ({
-        kind: "download",
-        record: each,
-        atMs: timestamp ?? eventTimestamp,
-        invocation: outcome,
-      }),
-    ),
+  const told = logs.flatMap(({ message, timestamp }) =>
+    toldByLog(message, timestamp ?? eventTimestamp, outcome),
   );
   if (told.length > 0) return told;
+  if (event !== null && "message" in event)
+    return [{ kind: "note", atMs: eventTimestamp, text: `wrangler tail: ${event.message}` }];
   if (outcome === "ok" || event === null) return [{ kind: "other" }];
   const { method, url } = event.request;
   return [{ kind: "broken", invocation: outcome, atMs: eventTimestamp, method, path: pathOf(url) }];
 }
 
-/** The records among the arguments of one `console.log`. A local message starts with the name of the Worker. */
-export function recordsIn(message: unknown): SummaryRecord[] {
+/** A line of a bare workerd with `structuredLogging`. */
+function toldByLine(value: unknown): Told[] {
+  const parsed = v.safeParse(logLine, value);
+  const told = parsed.success
+    ? toldByLog(parsed.output.message, parsed.output.timestamp, null)
+    : [];
+  return told.length > 0 ? told : [{ kind: "unknown" }];
+}
+
+/**
+ * What the arguments of one `console` call tell: records, else a fault in our own words. A local message starts with the
+ * name of the Worker.
+ */
+export function toldByLog(
+  message: unknown,
+  atMs: number | null,
+  invocation: string | null,
+): Told[] {
   const values: unknown[] = Array.isArray(message) ? message : [message];
-  return values.flatMap((value) => {
+  const told = values.flatMap((value): Told[] => {
     const found = parseRecord(typeof value === "string" ? parseText(value) : value);
-    return found === undefined ? [] : [found];
+    return found === undefined ? [] : [{ kind: "download", record: found, atMs, invocation }];
   });
+  if (told.length > 0) return told;
+  const texts = values.filter((value) => typeof value === "string");
+  const ours = texts.findIndex((text) => text.startsWith(FAULT_PREFIX));
+  return ours < 0 ? [] : [{ kind: "note", atMs, text: texts.slice(ours).join(" ") }];
 }
 
 /** The record, when `value` is one of this version; unknown fields are left out. */

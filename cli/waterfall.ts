@@ -23,6 +23,9 @@ const CUT = "×";
 /** Ten are told apart by eye with difficulty; more replicas share colours and still have their names. */
 const REPLICA_STYLES = ["cyan", "yellow", "magenta", "green", "blue", "red"] as const;
 
+/** Longer names of replicas are cut, how often one was asked never. */
+const NAME_WIDTH = 24;
+
 /** Options of {@link formatWaterfall}. */
 export interface WaterfallOptions {
   /** Columns of the terminal. Below 40 the lines are 40 wide. */
@@ -45,7 +48,7 @@ interface Row {
 /** @returns lines without a line break, none wider than `width` */
 export function formatWaterfall(record: SummaryRecord, options: WaterfallOptions): string[] {
   const { timeline } = record;
-  if (timeline === undefined || timeline.part.length === 0) return ["  no part was asked for"];
+  if (timeline === undefined) return ["  no store was asked", ...verdict(record)];
   const { paint } = options;
   const { lookups } = timeline;
   const all = rowsOf(timeline);
@@ -53,7 +56,7 @@ export function formatWaterfall(record: SummaryRecord, options: WaterfallOptions
   const names = rows.map((row) => nameOf(row, timeline));
   const partWidth = Math.max(4, String(rows.at(-1)?.part ?? 0).length);
   const nameWidth = Math.min(
-    24,
+    NAME_WIDTH,
     Math.max(4, ...names.map((name) => name.length), ...lookups.map(([purpose]) => purpose.length)),
   );
   const barWidth = Math.max(40, options.width) - partWidth - nameWidth - 6;
@@ -76,7 +79,7 @@ export function formatWaterfall(record: SummaryRecord, options: WaterfallOptions
   }
   rows.forEach((row, i) => {
     const style = REPLICA_STYLES[(row.replica ?? 0) % REPLICA_STYLES.length] ?? "cyan";
-    const name = (names[i] ?? "").slice(0, nameWidth).padEnd(nameWidth);
+    const name = (names[i] ?? "").padEnd(nameWidth);
     const marks = timeline.again.filter(([part]) => part === row.part);
     const bar = drawBar(row, marks, column, barWidth);
     lines.push(
@@ -105,6 +108,8 @@ function verdict(record: SummaryRecord): string[] {
       `  slowest: part ${slowest.part}${from}, ${formatDuration(slowest.ms)} (${waited}${tries})`,
     );
   }
+  const reasons = Object.entries(record.retriedFor ?? {}).map(([kind, n]) => `${n} ${kind}`);
+  if (reasons.length > 0) lines.push(`  retried: ${printable(reasons.join(", "))}`);
   lines.push(
     `  ${record.subrequests} upstream requests, ${formatBytes(record.bytesFetched)} fetched, ` +
       `${formatBytes(record.bytesSent)} sent, ${formatRate(record.bytesSent, record.totalMs)}`,
@@ -145,7 +150,8 @@ function choose(all: readonly Row[], limit: number, record: SummaryRecord): Row[
 
 function nameOf(row: Row, timeline: Timeline): string {
   const replica = row.replica === null ? "-" : (timeline.replicas[row.replica] ?? "-");
-  return printable(row.attempts > 1 ? `${replica} x${row.attempts}` : replica);
+  const tries = row.attempts > 1 ? ` x${row.attempts}` : "";
+  return printable(replica).slice(0, NAME_WIDTH - tries.length) + tries;
 }
 
 function endOf(row: Row): number {

@@ -37,6 +37,7 @@ function makeHandler(env: Env): Handler {
       ...config.handler,
       observer: createObserver({
         tracing,
+        write: config.logsText ? (record) => console.log(JSON.stringify(record)) : undefined,
         dataset: asDataset(env["DOWNLOADS"]),
         showsReplicas: config.showsReplicas,
       }),

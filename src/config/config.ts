@@ -1,5 +1,5 @@
 /**
- * `MOUNTS` and `LIMITS` of the environment -> what the handler takes. Validates everything at once and once per
+ * The variables of the environment -> what the handler takes. Validates everything at once and once per
  * environment; all faults are told together, each with its variable and its remedy. Sends no request.
  */
 import * as v from "valibot";
@@ -20,6 +20,8 @@ import { describeIssue } from "./wording.ts";
 /** What the configuration says, ready for `createHandler`. */
 export interface Config {
   readonly handler: Pick<HandlerOptions, "mounts" | "limits" | "factsMs" | "fronts">;
+  /** Whether records are logged as text: consoles that print objects for the eye shorten them. */
+  readonly logsText: boolean;
   /** Whether addresses of upstreams may appear in what the mount's readers see. */
   readonly showsReplicas: (mount: string) => boolean;
   /** Kind of a mount's source, for `?explain`. */
@@ -46,6 +48,9 @@ export function readConfig(env: Env): Config {
   }
   checkDistinct(tables, ({ prefix }) => [placeOf(prefix)], "prefix", faults);
   checkDistinct(tables, ({ hosts }) => hosts?.map((host) => host.toLowerCase()), "hosts", faults);
+  const format = env.LOG_FORMAT ?? "object";
+  if (format !== "object" && format !== "json")
+    faults.push('LOG_FORMAT must be "object" or "json"');
   if (faults.length > 0) throw new ReadaheadError("config", faults.join("; "));
   const shown = new Set(
     [...tables].filter(([, table]) => table.show_replicas).map(([name]) => name),
@@ -57,6 +62,7 @@ export function readConfig(env: Env): Config {
       factsMs: limits.facts_ms,
       fronts: buckets.length === 0 ? [] : [createFront(buckets, mounts)],
     },
+    logsText: format === "json",
     showsReplicas: (mount) => shown.has(mount),
     sourceOf: (mount) => tables.get(mount)?.source,
   };

@@ -1,16 +1,18 @@
 /**
- * What the Worker finds in its environment: two variables with fixed names, and bindings whose names the configuration
+ * What the Worker finds in its environment: three variables with fixed names, and bindings whose names the configuration
  * chooses. Looks bindings up and notes what is missing; reads no variable itself.
  */
 
 import type { R2BucketBinding } from "../sources/r2.ts";
 
-/** `env` of the Worker. Everything but `MOUNTS` and `LIMITS` is a binding that a mount refers to by name. */
+/** `env` of the Worker. Everything but the variables named here is a binding that a mount refers to by name. */
 export interface Env {
   /** One table per mount; an object, or the same as JSON text. */
   readonly MOUNTS?: unknown;
   /** Limits of every mount; an object, or the same as JSON text. */
   readonly LIMITS?: unknown;
+  /** How records are logged: `object` (default; Workers Logs index its fields), or `json`, one line of text. */
+  readonly LOG_FORMAT?: unknown;
   readonly [binding: string]: unknown;
 }
 

@@ -15,8 +15,11 @@ import { createDownloadSpans, type TracingLike } from "./spans.ts";
 export interface ObserverOptions {
   /** `tracing` of `cloudflare:workers`. Without it there are no spans. */
   readonly tracing?: TracingLike | undefined;
-  /** Takes the record of each request. Default: `console.log`, as an object, so that its fields are indexed. */
-  readonly write?: ((record: SummaryRecord) => void) | undefined;
+  /**
+   * Takes the record of each request. Default: `console.log`, as an object, so that Workers Logs index its fields; consoles
+   * that print objects for the eye (Node, bare workerd) shorten it, and want `(record) => console.log(JSON.stringify(record))`.
+   */
+  readonly write?: ((record: SummaryRecord) => unknown) | undefined;
   /** Analytics Engine dataset; takes one data point where a record is written. */
   readonly dataset?: Dataset | undefined;
   /** Whether a mount lets addresses of its upstreams be seen; default: none does, they are called r1, r2, ... */
@@ -25,7 +28,7 @@ export interface ObserverOptions {
 
 /**
  * Makes an observer for any number of requests at the same time; it keeps nothing between them. What `write` or `dataset`
- * throw is dropped.
+ * throw, or reject with, is dropped.
  */
 export function createObserver(options: ObserverOptions = {}): Observer {
   const { tracing, write = console.log, dataset, showsReplicas = () => false } = options;
@@ -54,14 +57,19 @@ export function createObserver(options: ObserverOptions = {}): Observer {
           const record = recorder.record(finish, performance.now());
           spans.end(record);
           if (facts.request.method !== "GET" && facts.request.method !== "HEAD") return;
-          write(record);
-          try {
-            dataset?.writeDataPoint(toDataPoint(record));
-          } catch {
-            // The record is out; statistics are not worth an error of the request.
-          }
+          void quietly(() => write(record));
+          void quietly(() => dataset?.writeDataPoint(toDataPoint(record)));
         },
       };
     },
   };
+}
+
+/** Runs what may fail, now or later: what cannot be told is no failure of the download. Never rejects. */
+async function quietly(tell: () => unknown): Promise<void> {
+  try {
+    await tell();
+  } catch {
+    // Nobody is left to be told.
+  }
 }

@@ -3,7 +3,7 @@
  * request to a plain object under 8 KB. Writing it, once, is the observer's business (`observer.ts`).
  *
  * The names of the fields are a fixed interface (dashboards and `wrangler tail --search edge-readahead` rely on them);
- * what is unknown is null. `timeline` and `error` are the only fields that may be missing beside `unversioned`.
+ * what is unknown is null. `timeline`, `error`, `retriedFor` and `unversioned` alone may be missing.
  */
 import { ReadaheadError } from "../errors.ts";
 import type { Finish } from "../http/observer.ts";
@@ -50,6 +50,8 @@ export interface SummaryRecord {
   readonly parts: number;
   readonly attempts: number;
   readonly retries: number;
+  /** Retries by the kind of failure before them. Absent where there were none. */
+  readonly retriedFor?: Readonly<Record<string, number>>;
   readonly hedges: number;
   readonly letGo: number;
   readonly subrequests: number;
@@ -63,7 +65,7 @@ export interface SummaryRecord {
   readonly unversioned?: string;
   /** What went wrong, or why the request was refused. Absent where nothing did. */
   readonly error?: { readonly kind: string | null; readonly message: string };
-  /** Absent where no part was asked for. */
+  /** Absent where no store was asked. */
   readonly timeline?: Timeline;
 }
 
@@ -94,6 +96,7 @@ export function createRecorder(
     onEvent: (event) => timeline.onEvent(event),
     record(finish, nowMs) {
       const { error, endedBy } = finish;
+      const retriedFor = timeline.retriedFor();
       const totalMs = Math.max(0, Math.round(nowMs - beganAt));
       const slim: SummaryRecord = {
         record: RECORD_MARKER,
@@ -110,6 +113,7 @@ export function createRecorder(
           .map(({ start, end }) => [start, Number.isFinite(end) ? end : null]),
         size: finish.size,
         ...totals(finish.totals),
+        ...(retriedFor !== undefined && { retriedFor }),
         firstByteMs: timeline.firstByteMs(),
         totalMs,
         slowest: timeline.slowest(totalMs),

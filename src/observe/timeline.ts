@@ -48,6 +48,8 @@ export interface TimelineCollector {
   /** Milliseconds from the beginning to the first checked headers of any part. */
   firstByteMs(): number | null;
   slowest(nowMs: number): SlowestPart | null;
+  /** How often parts were asked for again after a failure, by its kind; `undefined`: none was. */
+  retriedFor(): Readonly<Record<string, number>> | undefined;
   /** The timeline in at most `rows` rows: the slowest parts and those in flight, the others thinned evenly. */
   snapshot(rows: number): Timeline | null;
 }
@@ -64,6 +66,7 @@ export function createTimeline(beganAt: number, labels: ReplicaLabels): Timeline
   let parts = 0;
   let firstByte: number | undefined;
   let again: [number, number, Again][] = [];
+  let retriedFor = new Map<string, number>();
   let lookups: Lookup[] = [];
   let closed = false;
 
@@ -97,6 +100,7 @@ export function createTimeline(beganAt: number, labels: ReplicaLabels): Timeline
     stride = 1;
     parts = 0;
     again = [];
+    retriedFor = new Map();
     lookups = [];
   }
 
@@ -153,6 +157,7 @@ export function createTimeline(beganAt: number, labels: ReplicaLabels): Timeline
         }
         case "retry":
           note(event.part, event.at, "r");
+          retriedFor.set(event.kind, (retriedFor.get(event.kind) ?? 0) + 1);
           return;
         case "hedge":
           note(event.part, event.at, "h");
@@ -204,8 +209,9 @@ export function createTimeline(beganAt: number, labels: ReplicaLabels): Timeline
         replica: worst.replica ?? null,
       };
     },
+    retriedFor: () => (retriedFor.size === 0 ? undefined : Object.fromEntries(retriedFor)),
     snapshot(rows) {
-      if (parts === 0 || rows < 1) return null;
+      if (parts + lookups.length === 0 || rows < 1) return null;
       const chosen = choose(
         rows,
         [...slowest, ...[...open.values()].slice(0, OPEN_PARTS)],

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { syntheticRecord, tailItem } from "./support/tail-items.ts";
 
 const main = resolve(import.meta.dirname, "../../cli/main.ts");
@@ -75,6 +75,26 @@ describe("edge-readahead", () => {
     child.stdin.end(`${item}\n`.repeat(500));
     await new Promise((done) => child.once("close", done));
     expect(err).not.toContain("EPIPE");
+  });
+
+  it("ends the wrangler that it runs when its output is closed", async () => {
+    const pid = join(folder, "pid");
+    const waiting = await mkdtemp(join(tmpdir(), "edge-readahead-cli-"));
+    await writeFile(
+      join(waiting, "npx"),
+      `#!/bin/sh\necho $$ > "${pid}"\ncat "${folder}/item.json" "${folder}/item.json"\nexec sleep 600\n`,
+    );
+    await chmod(join(waiting, "npx"), 0o755);
+    const command = `"${process.execPath}" "${main}" tail my-worker --all | head -c 1`;
+    const path = `${waiting}${delimiter}${process.env["PATH"] ?? ""}`;
+    const child = spawn("sh", ["-c", command], {
+      env: { ...process.env, PATH: path },
+      stdio: "ignore",
+    });
+    await new Promise((done) => child.once("close", done));
+    const wrangler = Number(await readFile(pid, "utf8"));
+    await vi.waitFor(() => expect(() => process.kill(wrangler, 0)).toThrow(/ESRCH/), 10_000);
+    await rm(waiting, { recursive: true });
   });
 
   it("says which version it is", async () => {

@@ -68,6 +68,20 @@ describe("tail", () => {
     expect(err).toBe("3 downloads\n");
   });
 
+  it("finds a download by its cf-ray header, data centre and all", async () => {
+    const ray = { ...fast, request: "8f1c2d3e4f5a6b7c" };
+    const { out } = await run(["--request", "8f1c2d3e4f5a6b7c-FRA"], [JSON.stringify(ray)]);
+    expect(out).toContain("part  from");
+  });
+
+  it("shows a fault of the Worker, beside records as JSON on standard error", async () => {
+    const text = "edge-readahead is not configured: MOUNTS is missing";
+    const fault = JSON.stringify(tailItem([[text]]));
+    expect((await run([], [fault])).out).toContain(text);
+    const { out, err } = await run(["--json"], [fault]);
+    expect([out, err.includes(text)]).toEqual(["", true]);
+  });
+
   it("marks a path that names no key", async () => {
     const { out } = await run([], [JSON.stringify(tailItem([[{ ...fast, key: null }]]))]);
     expect(out).toContain("  files/?  ");

@@ -66,6 +66,40 @@ describe("parseTold", () => {
     ).toEqual([{ kind: "other" }]);
   });
 
+  it.each([
+    [["edge-readahead is not configured:", "MOUNTS.files.prefix must begin with a slash"]],
+    [
+      [
+        "[main]",
+        "edge-readahead is not configured:",
+        "MOUNTS.files.prefix must begin with a slash",
+      ],
+    ],
+  ])("tells of a fault that the Worker logged instead of a record: %j", (message) => {
+    expect(parseTold(tailItem([message]))).toEqual([
+      {
+        kind: "note",
+        atMs: 1_795_419_209_876,
+        text: "edge-readahead is not configured: MOUNTS.files.prefix must begin with a slash",
+      },
+    ]);
+  });
+
+  it("tells that the tail leaves records out", () => {
+    const event = { type: "overload", message: "Tail is currently in sampling mode" };
+    expect(parseTold(tailItem([], { event, outcome: "unknown" }))).toMatchObject([
+      { kind: "note", text: "wrangler tail: Tail is currently in sampling mode" },
+    ]);
+  });
+
+  it("finds it in a log line of a bare workerd", () => {
+    const line = { timestamp: 1_795_419_209_876, level: "log", message: JSON.stringify(record) };
+    expect(parseTold(line)).toEqual([
+      { kind: "download", record, atMs: 1_795_419_209_876, invocation: null },
+    ]);
+    expect(parseTold({ ...line, message: "hello" })).toEqual([{ kind: "unknown" }]);
+  });
+
   it("reads a record that has more fields, and one that has fewer", () => {
     expect(parseTold({ ...record, added: { later: true } })).toMatchObject([
       { kind: "download", record },

@@ -45,9 +45,51 @@ describe("formatWaterfall", () => {
     expect(`\n${draw(record).join("\n")}\n`).toMatchSnapshot();
   });
 
-  it("says so when no part was asked for", () => {
-    const { timeline: _timeline, ...record } = syntheticRecord({ parts: 1 });
-    expect(draw(record)).toEqual(["  no part was asked for"]);
+  it("says so when no store was asked, and why the request failed", () => {
+    const { timeline: _timeline, slowest: _slowest, ...record } = syntheticRecord({ parts: 1 });
+    const error = { kind: "denied", message: "Link is not valid: expired" };
+    const lines = draw({ ...record, slowest: null, error });
+    expect(lines[0]).toBe("  no store was asked");
+    expect(lines.at(-1)).toBe("  denied: Link is not valid: expired");
+  });
+
+  it("draws what was asked before the first part, and says why there was none", () => {
+    const { timeline, ...record } = syntheticRecord({ parts: 1 });
+    if (timeline === undefined) throw new Error("no timeline");
+    const none = { of: 0, part: [], start: [], wait: [], receive: [], held: [], attempts: [] };
+    const lines = draw({
+      ...record,
+      slowest: null,
+      totalMs: 300,
+      error: { kind: "unavailable", message: "Connection refused" },
+      timeline: {
+        ...timeline,
+        ...none,
+        replica: [],
+        again: [],
+        lookups: [
+          ["open", 0, 100],
+          ["open", 200, null],
+        ],
+      },
+    });
+    expect(lines[1]).toMatch(/^ {8}open  ░+$/);
+    expect(lines[2]).toMatch(/^ {8}open {3,}░+×$/);
+    expect(lines.at(-1)).toBe("  unavailable: Connection refused");
+  });
+
+  it("says what parts were retried for", () => {
+    const record = syntheticRecord({ parts: 4 });
+    const lines = draw({ ...record, retriedFor: { throttled: 20, unavailable: 2 } });
+    expect(lines).toContain("  retried: 20 throttled, 2 unavailable");
+  });
+
+  it("cuts a long name of a replica, not how often it was asked", () => {
+    const replicas = ["volume-server-01.weed.example.com:8080"];
+    const record = syntheticRecord({ parts: 1 });
+    if (record.timeline === undefined) throw new Error("no timeline");
+    const lines = draw({ ...record, timeline: { ...record.timeline, attempts: [12], replicas } });
+    expect(lines.join("\n")).toContain("  volume-server-01.wee x12  ");
   });
 
   it("gives each replica a colour of its own and paints nothing without colours", () => {

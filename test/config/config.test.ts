@@ -132,6 +132,7 @@ describe("a fault in the configuration", () => {
     ["an empty table of mounts", { MOUNTS: {} }, /^MOUNTS is missing; add a table/],
     ["MOUNTS as a list", { MOUNTS: [files] }, /^MOUNTS must be a table/],
     ["MOUNTS as broken JSON", { MOUNTS: "{" }, /^MOUNTS is text that is not JSON/],
+    ["a log format that is none", { MOUNTS: { files }, LOG_FORMAT: "text" }, /^LOG_FORMAT must be/],
     ["LIMITS as a number", { MOUNTS: { files }, LIMITS: 6 }, /^LIMITS must be a table/],
     ["a mount that is no table", { MOUNTS: { files: "r2" } }, /^MOUNTS\.files must be a table/],
     ["a mount's name with a slash", { MOUNTS: { "a/b": files } }, /"a\/b".*letters, digits/],

@@ -1,5 +1,6 @@
 /** The built Worker under bare workerd, asked over a real socket. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parseTold } from "../../cli/trace-items.ts";
 import { type Origin, startOrigin } from "../../scripts/origin.ts";
 import { createSamples, rampSample } from "../../scripts/samples.ts";
 import { MiB } from "../support/units.ts";
@@ -39,6 +40,25 @@ afterAll(async () => {
 });
 
 describe("the built Worker under bare workerd", () => {
+  it("logs whole records as text where the configuration says so", async () => {
+    const text = await startWorkerd({
+      mounts: {
+        origin: { prefix: "/", source: "http", url: `${origin.url}/`, part_bytes: 16_384 },
+      },
+      bindings: { LOG_FORMAT: { text: "json" } },
+    });
+    try {
+      // More parts than the hundred elements at which a console cuts a list short.
+      await ask(`${text.url}/ramp.bin`, { headers: { range: `bytes=0-${3 * MiB - 1}` } });
+      const line = await text.line((each) => each.includes("edge-readahead"));
+      const [told] = parseTold(JSON.parse(line));
+      if (told?.kind !== "download") throw new Error(`No record: ${line}`);
+      expect(told.record.timeline?.part).toHaveLength(192);
+    } finally {
+      await text.close();
+    }
+  });
+
   it("sends a whole object with its exact length", async () => {
     const { status, headers, body, complete } = await ask(`${worker.url}/origin/ramp.bin`);
     expect(status).toBe(200);

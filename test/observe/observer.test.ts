@@ -27,6 +27,22 @@ describe("createObserver", () => {
     });
   });
 
+  it.each([
+    () => {
+      throw new Error("full");
+    },
+    () => Promise.reject(new Error("gone")),
+  ])("hurts nobody when a record cannot be written, and still counts it", async (write) => {
+    let points = 0;
+    const dataset = { writeDataPoint: () => void points++ };
+    const observation = createObserver({ write, dataset }).begin(FACTS);
+    const events = syntheticDownload({ parts: 2 });
+    observation.finish(finishOf(events));
+    // An unhandled rejection fails the run.
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    expect(points).toBe(1);
+  });
+
   it("ignores what still arrives after the end", () => {
     const { records, observation } = observe();
     const events = syntheticDownload({ parts: 2 });

@@ -49,7 +49,7 @@ describe("createTimeline", () => {
   });
 
   it("marks a retry with its time and names the replica that answered in the end", () => {
-    const { snapshot } = timelineOf({
+    const { snapshot, timeline } = timelineOf({
       parts: 4,
       window: 2,
       failures: (part) => (part === 1 ? 1 : 0),
@@ -58,6 +58,7 @@ describe("createTimeline", () => {
     expect(snapshot.attempts).toEqual([1, 2, 1, 1]);
     expect(snapshot.replica).toEqual([0, 1, 0, 0]);
     expect(snapshot.again).toEqual([[1, 25, "r"]]);
+    expect(timeline.retriedFor()).toEqual({ unavailable: 1 });
   });
 
   it("keeps all of 200 parts", () => {
