@@ -209,10 +209,12 @@ async function answer(
     const told = asTold(object, asked);
     const { layout, multipartType } = layOut(told, decision, asked.key);
     const length = layoutBytes(layout);
-    // A source may ask all the same; what it has just been told needs no trial.
-    const source = known === undefined || object.first !== undefined ? object : onTrial(object);
+    // A source may ask all the same; what it has just been told needs no trial. What it was told by us is not kept anew:
+    // a type that was changed beside the same bytes would never show while requests keep coming.
+    const fresh = known === undefined || object.first !== undefined;
+    const source = fresh ? object : onTrial(object);
     const stream = await read(exchange, download, asked, source, decision, layout);
-    keepFacts(exchange, asked, facts);
+    if (fresh) keepFacts(exchange, asked, facts);
     const headers = objectHeaders(told, decision, {
       key: asked.key,
       acceptEncoding: clientAcceptEncoding(exchange.request),

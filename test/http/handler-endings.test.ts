@@ -121,6 +121,25 @@ describe("facts seen lately", () => {
     expect(headers.get("etag")).toBe('"v2"');
   });
 
+  it("are not believed for longer because they are asked for", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    try {
+      const handle = harness.handlerFor({}, { factsMs: 5_000 });
+      await harness.ask(handle, "/files/film.mp4");
+      // The same bytes, so nothing shows while they are read.
+      harness.source.objects.set("film.mp4", { ...film, headers: { "content-type": "video/x" } });
+      const types: (string | null)[] = [];
+      for (let second = 0; second < 8; second += 2) {
+        vi.advanceTimersByTime(2_000);
+        const { headers } = await harness.ask(handle, "/files/film.mp4");
+        types.push(headers.get("content-type"));
+      }
+      expect(types).toEqual(["video/mp4", "video/mp4", "video/x", "video/x"]);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it("let the next request start without an open of its own, until they turn out stale", async () => {
     const handle = harness.handlerFor({}, { factsMs: 60_000 });
     const path = "/files/film.mp4";
