@@ -218,22 +218,25 @@ describe("createR2Source: client keys", () => {
     for (const { options } of bucket.calls) expect(options?.ssecKey?.byteLength).toBe(32);
   });
 
-  it("are required and compared, also for facts alone", async () => {
-    const { bucket, source, download } = setup();
-    bucket.put("locked", { bytes: contentBytes(ramp, 0, size), ssecKeyMd5: md5 });
-    for (const want of ["facts", { start: 0, end: 10 }] as const) {
-      const none = source.open("locked", { ...download, want });
-      expect((await errorOf(none)).kind).toBe("key-missing");
-      const other = { ...keys, key: btoa("o".repeat(32)) };
-      const otherMd5 = createHash("md5").update("o".repeat(32)).digest("base64");
-      const wrong = { ...download, want, clientKeys: { ...other, keyMd5: otherMd5 } };
-      expect((await errorOf(source.open("locked", wrong))).kind).toBe("key-wrong");
-      // The MD5 of the key which opens the object beside another: R2's head() would take it for that key.
-      const borrowed = { ...download, want, clientKeys: other };
-      expect((await errorOf(source.open("locked", borrowed))).kind).toBe("key-missing");
-    }
-    expect(bucket.openBodies).toBe(0);
-  });
+  it.each(["production", "simulator"] as const)(
+    "are required and compared, also for facts alone (%s)",
+    async (behaviour) => {
+      const { bucket, source, download } = setup(behaviour);
+      bucket.put("locked", { bytes: contentBytes(ramp, 0, size), ssecKeyMd5: md5 });
+      for (const want of ["facts", { start: 0, end: 10 }] as const) {
+        const none = source.open("locked", { ...download, want });
+        expect((await errorOf(none)).kind).toBe("key-missing");
+        const other = { ...keys, key: btoa("o".repeat(32)) };
+        const otherMd5 = createHash("md5").update("o".repeat(32)).digest("base64");
+        const wrong = { ...download, want, clientKeys: { ...other, keyMd5: otherMd5 } };
+        expect((await errorOf(source.open("locked", wrong))).kind).toBe("key-wrong");
+        // The MD5 of the key which opens the object beside another: R2's head() would take it for that key.
+        const borrowed = { ...download, want, clientKeys: other };
+        expect((await errorOf(source.open("locked", borrowed))).kind).toBe("key-missing");
+      }
+      expect(bucket.openBodies).toBe(0);
+    },
+  );
 
   it("of a wrong form are refused before anything is asked, and not repeated", async () => {
     const { bucket, open } = setup();

@@ -121,6 +121,8 @@ export function createFakeBucket(behaviour: "production" | "simulator"): FakeBuc
       const stored = objects.get(key);
       if (stored === undefined) return null;
       const head = headOf(key, stored);
+      if (options.ssecKey === undefined && behaviour === "production" && stored.ssecKeyMd5)
+        throw new Error("get: The object was stored with a key that must be provided (10099)");
       if (options.onlyIf !== undefined && !conditionsHold(options.onlyIf, head)) return head;
       const { range } = options;
       const { start, end } = resolve(range, head.size);

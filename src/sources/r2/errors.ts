@@ -29,10 +29,13 @@ const kinds = new Map<number, ErrorKind>([
   [10058, "throttled"], // TooManyRequests for one object
 ]);
 
-/** True when only head() can tell what happened: the code is missing, or names no size. */
+/**
+ * True when only head() can tell what happened: the code is missing or not known here (that of a get without the object's
+ * SSE-C key is not documented), or names no size.
+ */
 export function needsHead(error: unknown): boolean {
   const code = r2ErrorCode(error);
-  if (code !== undefined) return code === 10039;
+  if (code !== undefined) return code === 10039 || !kinds.has(code);
   // A lost connection and a used-up allowance come without a code, and another request would not help.
   return error instanceof Error && !/connection|too many/i.test(error.message);
 }
