@@ -44,7 +44,7 @@ import {
   bodyOf,
   discard,
   discardOnThrow,
-  platformFetch,
+  fetchThrough,
   sendUpstream,
 } from "./upstream.ts";
 import { versionFacts } from "./version-facts.ts";
@@ -87,8 +87,8 @@ interface Opened {
 /**
  * Makes a source of an HTTP origin. Sends nothing until something is opened.
  *
- * @throws TypeError for a URL that is not http or https or carries a password or a fragment, and for headers that cannot
- * be sent, or passed on
+ * @throws TypeError for a URL that is not http or https or carries a password or a fragment, for a binding that is none, and
+ * for headers that cannot be sent, or passed on
  * @example
  * const source = createHttpSource({ url: "https://origin.example/data/" });
  */
@@ -108,7 +108,7 @@ class HttpSource implements Source {
   constructor(options: HttpSourceOptions) {
     const { via, fetch: own } = options;
     this.#base = parseBaseUrl(options.url);
-    this.#fetch = via ? (url, init) => via.fetch(url, init) : (own ?? platformFetch);
+    this.#fetch = fetchThrough(via, own);
     try {
       this.#headers = Object.fromEntries(new Headers({ ...options.headers }));
     } catch {
@@ -145,7 +145,7 @@ class HttpSource implements Source {
     const head = await this.#send(base, "HEAD", conditionHeaders(request), request, "facts");
     const { status, headers } = head.response;
     discard(head.response);
-    if (status === 304 || status === 412) return this.#verdict(base, head, status);
+    if (status === 304 || status === 412) return this.#verdict(base, head);
     const size = headSize(head.response);
     // Links signed for GET answer HEAD with 403, others refuse it with 400, 404, 405 or 501: the GET has the last word.
     if (status === 429 || (status >= 500 && status !== 501)) throw this.#statusError(head);
@@ -193,8 +193,7 @@ class HttpSource implements Source {
         return this.#openPlain(base, request);
       }
       case "judged":
-        discard(answer.response);
-        return this.#verdict(base, answer, answer.response.status);
+        return this.#verdict(base, answer);
       default:
         return checked satisfies never;
     }
@@ -259,10 +258,7 @@ class HttpSource implements Source {
   async #openPlain(base: Address, request: OpenRequest): Promise<OpenObject> {
     const answer = await this.#send(base, "GET", conditionHeaders(request), request, "open");
     const { status, headers } = answer.response;
-    if (status === 304 || status === 412) {
-      discard(answer.response);
-      return this.#verdict(base, answer, status);
-    }
+    if (status === 304 || status === 412) return this.#verdict(base, answer);
     discardOnThrow(answer.response, () => {
       if (status !== 200) throw this.#statusError(answer);
       compareEncoding(this.#asked(answer.address), status, headers);
@@ -270,10 +266,12 @@ class HttpSource implements Source {
     return this.#openWhole(base, answer, parseLength(headers.get("content-length")));
   }
 
-  #verdict(base: Address, answer: Upstream, status: number): OpenObject {
-    const facts = this.#facts(answer.response.headers, undefined);
-    const verdict = status === 304 ? "not-modified" : "precondition-failed";
-    return { ...this.#object({ base, address: answer.address, facts }), verdict };
+  /** Of a 304 or 412, whose body is ended. */
+  #verdict(base: Address, { response, address }: Upstream): OpenObject {
+    discard(response);
+    const facts = this.#facts(response.headers, undefined);
+    const verdict = response.status === 304 ? "not-modified" : "precondition-failed";
+    return { ...this.#object({ base, address, facts }), verdict };
   }
 
   #object(opened: Opened): OpenObject {

@@ -13,17 +13,17 @@ import { ReadaheadError } from "../errors.ts";
 import { discardBody } from "../readahead/body-reader.ts";
 import type { ByteRange } from "../readahead/byte-range.ts";
 import { parseContentRange } from "../readahead/content-range.ts";
-import { contentEncoding, parseLength, verifyAnswer } from "../readahead/verify.ts";
+import { compareEncoding, parseLength, verifyAnswer } from "../readahead/verify.ts";
 import { inWorkerd } from "../runtime.ts";
-import { createPassHeaders, type PassHeaders } from "./pass-headers.ts";
 import { conditionHeaders, pinHeaders, rangeHeader } from "./request-headers.ts";
 import type { S3Address } from "./s3/address.ts";
 import { createS3Address } from "./s3/address.ts";
+import { s3Facts } from "./s3/facts.ts";
 import { readS3Error } from "./s3/failure.ts";
 import { listS3 } from "./s3/list.ts";
-import { type S3SourceOptions, s3PassHeaders } from "./s3/options.ts";
+import type { S3SourceOptions } from "./s3/options.ts";
 import { locateS3Part } from "./s3/part.ts";
-import { type S3Answer, S3Sender, type S3Target as Target } from "./s3/sender.ts";
+import { type S3Answer, S3Sender, type S3Target } from "./s3/sender.ts";
 import type {
   Answer,
   CallContext,
@@ -35,8 +35,7 @@ import type {
   Source,
   Want,
 } from "./source.ts";
-import { bodyOf, discard, discardOnThrow, platformFetch } from "./upstream.ts";
-import { versionFacts } from "./version-facts.ts";
+import { bodyOf, discard, discardOnThrow, fetchThrough } from "./upstream.ts";
 
 export type { S3Credentials } from "./s3/credentials.ts";
 export type { S3SourceOptions } from "./s3/options.ts";
@@ -58,7 +57,6 @@ class S3Source implements Source {
   readonly #sender: S3Sender;
   readonly #amz: Readonly<Record<string, string>>;
   readonly #keyPrefix: string;
-  readonly #pass: PassHeaders = createPassHeaders(s3PassHeaders);
   readonly #storedEncoding: boolean;
   readonly #now: () => number;
 
@@ -66,15 +64,13 @@ class S3Source implements Source {
     const { credentials, via, fetch: own } = options;
     if (credentials !== undefined && (!credentials.accessKeyId || !credentials.secretAccessKey))
       throw new TypeError("credentials need an accessKeyId and a secretAccessKey");
-    if (via !== undefined && typeof via.fetch !== "function")
-      throw new TypeError("via must be a binding with a fetch()");
     this.#address = createS3Address(options);
     this.#now = options.now ?? Date.now;
     this.#sender = new S3Sender({
       region: options.region ?? "us-east-1",
       credentials,
       replica: this.#address.replica,
-      fetch: via ? (url, init) => via.fetch(url, init) : (own ?? platformFetch),
+      fetch: fetchThrough(via, own),
       now: this.#now,
     });
     this.#amz = options.requesterPays === true ? { "x-amz-request-payer": "requester" } : {};
@@ -99,7 +95,7 @@ class S3Source implements Source {
     return listS3(prefix, request, {
       keyPrefix: this.#keyPrefix,
       send: async (query) => {
-        const target: Target = {
+        const target: S3Target = {
           url: this.#address.bucket(query),
           amz: this.#amz,
           signed: undefined,
@@ -116,7 +112,7 @@ class S3Source implements Source {
     key: string,
     request: OpenRequest,
     more: readonly (readonly [string, string])[] = [],
-  ): Target {
+  ): S3Target {
     const query = [...more];
     if (request.version !== undefined) query.push(["versionId", request.version]);
     const { clientKeys } = request;
@@ -136,7 +132,7 @@ class S3Source implements Source {
     };
   }
 
-  async #openFacts(target: Target, request: OpenRequest): Promise<OpenObject> {
+  async #openFacts(target: S3Target, request: OpenRequest): Promise<OpenObject> {
     const answer = await this.#sender.send(
       target,
       "HEAD",
@@ -156,12 +152,12 @@ class S3Source implements Source {
     discard(response);
     const size = parseLength(headers.get("content-length"));
     if (size === undefined) return this.#factsByGet(target, request, answer);
-    this.#refuseEncoding(headers);
+    compareEncoding(this.#asked, status, headers);
     return this.#object(target, this.#facts(headers, size, request));
   }
 
   /** For stores behind something that takes the length off a HEAD, and to learn why a HEAD was refused. */
-  async #factsByGet(target: Target, request: OpenRequest, head: S3Answer): Promise<OpenObject> {
+  async #factsByGet(target: S3Target, request: OpenRequest, head: S3Answer): Promise<OpenObject> {
     const { first, ...object } = await this.#openRange(
       target,
       { start: 0, end: 1 },
@@ -174,7 +170,7 @@ class S3Source implements Source {
   }
 
   async #openRange(
-    target: Target,
+    target: S3Target,
     want: Exclude<Want, "facts">,
     request: OpenRequest,
     purpose: "open" | "facts" = "open",
@@ -191,10 +187,7 @@ class S3Source implements Source {
     if (![200, 206, 304, 412].includes(response.status))
       throw await this.#sender.failure(target, answer, request.signal);
     const checked = discardOnThrow(response, () =>
-      verifyAnswer(
-        { want, storedEncoding: this.#storedEncoding, replica: this.#address.replica },
-        response,
-      ),
+      verifyAnswer({ want, ...this.#asked }, response),
     );
     switch (checked.kind) {
       case "part": {
@@ -221,7 +214,7 @@ class S3Source implements Source {
 
   /** The store ignored Range: its body is the one stream, without resume. */
   #openWhole(
-    target: Target,
+    target: S3Target,
     response: Response,
     size: number | undefined,
     request: OpenRequest,
@@ -238,11 +231,11 @@ class S3Source implements Source {
   }
 
   /** Nothing of the object can be read, not its first byte: what HEAD said is all that there is to know. */
-  async #openEmpty(target: Target, head: S3Answer, request: OpenRequest): Promise<OpenObject> {
+  async #openEmpty(target: S3Target, head: S3Answer, request: OpenRequest): Promise<OpenObject> {
     const { status, headers } = head.response;
     if (status === 200) return this.#object(target, this.#facts(headers, 0, request));
     if (status === 400 && request.clientKeys === undefined)
-      throw new ReadaheadError("key-missing", "Object is encrypted with a customer key (SSE-C)", {
+      throw new ReadaheadError("key-missing", "Object is encrypted with a client's key (SSE-C)", {
         status,
         replica: this.#address.replica,
       });
@@ -251,7 +244,7 @@ class S3Source implements Source {
 
   /** 416: AWS names the size in the document, others in Content-Range, some nowhere. The headers come by HEAD. */
   async #openPastEnd(
-    target: Target,
+    target: S3Target,
     want: Exclude<Want, "facts">,
     answer: S3Answer,
     request: OpenRequest,
@@ -275,7 +268,7 @@ class S3Source implements Source {
   async #openPart(
     key: string,
     part: number,
-    target: Target,
+    target: S3Target,
     request: OpenRequest,
   ): Promise<OpenObject> {
     const asked = this.#target(key, request, [["partNumber", String(part)]]);
@@ -296,13 +289,13 @@ class S3Source implements Source {
     };
   }
 
-  #verdict(target: Target, response: Response, request: OpenRequest): OpenObject {
+  #verdict(target: S3Target, response: Response, request: OpenRequest): OpenObject {
     const facts = this.#facts(response.headers, undefined, request);
     const verdict = response.status === 304 ? "not-modified" : "precondition-failed";
     return { ...this.#object(target, facts), verdict };
   }
 
-  #object(target: Target, facts: Facts): OpenObject {
+  #object(target: S3Target, facts: Facts): OpenObject {
     return {
       facts,
       read: (_piece, range, request) => this.#read(target, facts, range, request),
@@ -316,7 +309,7 @@ class S3Source implements Source {
   }
 
   async #read(
-    target: Target,
+    target: S3Target,
     facts: Facts,
     range: ByteRange,
     context: CallContext,
@@ -337,23 +330,12 @@ class S3Source implements Source {
   }
 
   #facts(headers: Headers, size: number | undefined, request: OpenRequest): Facts {
-    const version = versionFacts(headers, size, "single-stream", this.#now());
-    const versionId = headers.get("x-amz-version-id") ?? undefined;
-    const named: Facts = {
-      size,
-      ...version,
-      ...(versionId !== undefined && { versionId }),
-      headers: this.#pass.pick(headers),
-    };
-    if (request.version === undefined) return named;
-    const { unversioned: _, ...pinned } = named;
-    return { ...pinned, pin: { by: "version-id", value: request.version } };
+    return s3Facts(headers, size, request.version, this.#now());
   }
 
-  #refuseEncoding(headers: Headers): void {
-    const encoding = contentEncoding(headers);
-    if (encoding !== undefined && !this.#storedEncoding)
-      throw this.#fault("Store sent a content encoding, which this platform would decode");
+  /** What holds of every question when opening. */
+  get #asked() {
+    return { storedEncoding: this.#storedEncoding, replica: this.#address.replica };
   }
 
   #fault(message: string): ReadaheadError {

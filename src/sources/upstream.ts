@@ -154,5 +154,19 @@ export function bodyOf(response: Response): ReadableStream<Uint8Array> | Uint8Ar
   return response.body ?? new Uint8Array(0);
 }
 
+/**
+ * How a source sends its requests: through the binding where there is one.
+ *
+ * @throws TypeError for a binding that is none
+ */
+export function fetchThrough(
+  via: Fetcher | undefined,
+  own: FetchFunction = platformFetch,
+): FetchFunction {
+  if (via === undefined) return own;
+  if (typeof via.fetch !== "function") throw new TypeError("via must be a binding with a fetch()");
+  return (url, init) => via.fetch(url, init);
+}
+
 /** Looked up at every call, so that a replaced global (tests, instrumentation) counts. */
-export const platformFetch: FetchFunction = (url, init) => fetch(url, init);
+const platformFetch: FetchFunction = (url, init) => fetch(url, init);

@@ -3,7 +3,7 @@
  * enough to be one (RFC 9110 8.8.2.2), else a reason why there is no tie.
  */
 import { parseHttpDate } from "../readahead/http-date.ts";
-import type { Facts, Pin } from "./source.ts";
+import type { Facts } from "./source.ts";
 
 /** The part of {@link Facts} that says which version this is. */
 export type VersionFacts = Pick<Facts, "etag" | "lastModified" | "pin" | "unversioned">;
@@ -27,41 +27,25 @@ export function versionFacts(
   const etag = headers.get("etag")?.trim() || undefined;
   const modifiedText = headers.get("last-modified")?.trim();
   const lastModified = parseHttpDate(modifiedText);
-  const named: VersionFacts = {
-    ...(etag === undefined ? {} : { etag }),
-    ...(lastModified === undefined ? {} : { lastModified }),
-  };
-  const pin = pinOf(etag, modifiedText, lastModified, size, headers, now);
-  if (pin !== undefined) return { ...named, pin };
-  if (unpinned === "trust") return named;
-  return { ...named, unversioned: reason(etag, lastModified, size) };
-}
-
-function pinOf(
-  etag: string | undefined,
-  modifiedText: string | undefined,
-  lastModified: number | undefined,
-  size: number | undefined,
-  headers: Headers,
-  now: number,
-): Pin | undefined {
+  const named = { etag, lastModified };
   // Characters beyond ASCII do not reach the origin as they came (obs-text): If-Match would name another tag.
-  if (etag !== undefined && /^"[!#-~]*"$/.test(etag)) return { by: "etag", value: etag };
-  if (modifiedText === undefined || lastModified === undefined || size === undefined)
-    return undefined;
-  const date = parseHttpDate(headers.get("date")) ?? now;
-  if (date - lastModified < strongDateAgeMs) return undefined;
-  return { by: "last-modified", value: modifiedText };
+  if (etag !== undefined && /^"[!#-~]*"$/.test(etag))
+    return { ...named, pin: { by: "etag", value: etag } };
+  const unversioned = whyNoDatePins(lastModified, size, parseHttpDate(headers.get("date")) ?? now);
+  if (unversioned === undefined && modifiedText !== undefined)
+    return { ...named, pin: { by: "last-modified", value: modifiedText } };
+  if (unpinned === "trust") return named;
+  const tag = etag === undefined ? "no entity tag" : "only a weak entity tag";
+  return { ...named, unversioned: `${tag} and ${unversioned}` };
 }
 
-function reason(
-  etag: string | undefined,
+/** `undefined` for a date that pins. */
+function whyNoDatePins(
   lastModified: number | undefined,
   size: number | undefined,
-): string {
-  const tag = etag === undefined ? "no entity tag" : "only a weak entity tag";
-  if (lastModified === undefined) return `${tag} and no modification date`;
-  return size === undefined
-    ? `${tag} and no size`
-    : `${tag} and a modification date under 60 s old`;
+  date: number,
+): string | undefined {
+  if (lastModified === undefined) return "no modification date";
+  if (size === undefined) return "no size";
+  return date - lastModified < strongDateAgeMs ? "a modification date under 60 s old" : undefined;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createHttpSource } from "../../src/sources/http.ts";
+import { createHttpSource, type Fetcher } from "../../src/sources/http.ts";
 import type { OpenRequest } from "../../src/sources/source.ts";
 import { discardBody, readAll } from "../support/bodies.ts";
 import { checkLeaks } from "../support/leak-check.ts";
@@ -83,6 +83,8 @@ describe("createHttpSource: requests", () => {
     expect(space.seen[0]?.headers["authorization"]).toBe("Bearer x");
     expect(() => createHttpSource({ url: "https://user:pass@origin.example/" })).toThrow(TypeError);
     expect(() => createHttpSource({ url: "ftp://origin.example/" })).toThrow(TypeError);
+    const via = {} as Fetcher;
+    expect(() => createHttpSource({ url: "https://origin.example/", via })).toThrow(/via/);
     const headers = { authorization: "Bearer secret\nx" };
     const unsendable = () => createHttpSource({ url: "https://origin.example/", headers });
     expect(unsendable).toThrow(TypeError);

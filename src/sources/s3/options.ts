@@ -1,6 +1,5 @@
-/** Options of the S3 source, and the headers that it passes on. */
+/** Options of the S3 source. */
 
-import { defaultPassHeaders } from "../pass-headers.ts";
 import type { Fetcher, FetchFunction } from "../upstream.ts";
 import type { S3Credentials } from "./credentials.ts";
 
@@ -26,23 +25,3 @@ export interface S3SourceOptions {
   /** Milliseconds since the epoch. Default `Date.now`. */
   readonly now?: (() => number) | undefined;
 }
-
-/** Passed on beside what every store passes on: what S3 clients look at and every store of the kind may have. */
-export const s3PassHeaders: readonly string[] = [
-  ...defaultPassHeaders,
-  "x-amz-checksum-*",
-  "x-amz-expiration",
-  "x-amz-missing-meta",
-  "x-amz-object-lock-legal-hold",
-  "x-amz-object-lock-mode",
-  "x-amz-object-lock-retain-until-date",
-  "x-amz-restore",
-  "x-amz-server-side-encryption",
-  "x-amz-server-side-encryption-aws-kms-key-id",
-  "x-amz-server-side-encryption-bucket-key-enabled",
-  "x-amz-server-side-encryption-customer-algorithm",
-  "x-amz-server-side-encryption-customer-key-md5",
-  "x-amz-storage-class",
-  "x-amz-tagging-count",
-  "x-amz-website-redirect-location",
-];
