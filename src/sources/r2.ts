@@ -9,9 +9,11 @@
  * facts and no `first`, and the handler, which judges conditions on the facts anyway, knows.
  */
 import { ReadaheadError } from "../errors.ts";
+import { discardBody } from "../readahead/body-reader.ts";
 import type { ByteRange } from "../readahead/byte-range.ts";
 import type { Ask } from "../readahead/permits.ts";
 import { clientKeyBytes } from "./client-key.ts";
+import { orDisowned } from "./disown.ts";
 import type {
   R2AnsweredRange,
   R2BucketBinding,
@@ -22,7 +24,6 @@ import type {
 } from "./r2/binding.ts";
 import { hasBody } from "./r2/binding.ts";
 import { checkClientKey } from "./r2/client-keys.ts";
-import { orDisowned } from "./r2/disown.ts";
 import { needsHead, r2Error, r2Replica } from "./r2/errors.ts";
 import { r2Headers } from "./r2/headers.ts";
 import { listR2 } from "./r2/list.ts";
@@ -245,7 +246,7 @@ function usableConditions(conditions: Headers | undefined): Headers | undefined 
 }
 
 function cancelBody(object: R2ObjectHead | R2ObjectWithBody | null): void {
-  if (object !== null && hasBody(object)) object.body.cancel().catch(ignore);
+  if (object !== null && hasBody(object)) discardBody(object.body);
 }
 
 function ignore(): void {}

@@ -41,7 +41,7 @@ export function needsHead(error: unknown): boolean {
 }
 
 /** The error for a failed call. Whatever is not known is `unavailable`: R2 retries help, and are bounded. */
-export function r2Error(cause: unknown, size?: number): ReadaheadError {
+export function r2Error(cause: unknown): ReadaheadError {
   const code = r2ErrorCode(cause);
   const text = cause instanceof Error ? cause.message : "";
   if (/too many (subrequests|api requests)/i.test(text))
@@ -53,7 +53,6 @@ export function r2Error(cause: unknown, size?: number): ReadaheadError {
   return new ReadaheadError(kind, `R2 could not read the object (${code ?? "no code"})`, {
     cause,
     replica: r2Replica,
-    size,
     // "Network connection lost." is the runtime's word for a store or a colo that went away.
     connection: /connection/i.test(text),
   });

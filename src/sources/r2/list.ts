@@ -1,9 +1,9 @@
 /** One page of an R2 bucket's keys. */
 
+import { orDisowned } from "../disown.ts";
 import { afterAll, compareUtf8 } from "../key-order.ts";
 import type { ListPage, ListRequest } from "../source.ts";
 import type { R2BucketBinding } from "./binding.ts";
-import { orDisowned } from "./disown.ts";
 import { r2Error, r2Replica } from "./errors.ts";
 
 /**

@@ -2,6 +2,7 @@
  * Questions that several parts of one download have at the same time: asked once. Belongs to an open object, never to the
  * isolate, as a request must not wait for another one's promise.
  */
+import { orDisowned } from "../disown.ts";
 import type { ClusterContext } from "./request.ts";
 
 interface Running<T> {
@@ -32,7 +33,7 @@ export class SharedAsks<T> {
       const running = this.#running.get(name);
       if (running === undefined) return this.#ask(name, context, ask);
       try {
-        return await orAbort(running.result, context.signal);
+        return await orDisowned(running.result, context.signal, () => {});
       } catch (error) {
         // The part that asked was put back or let go: its end is not ours.
         if (context.signal.aborted || !running.signal.aborted) throw error;
@@ -49,16 +50,4 @@ export class SharedAsks<T> {
     result.then(forget, forget);
     return result;
   }
-}
-
-/** Waits for a promise or for the signal, whichever comes first. Leaves no listener. */
-function orAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason as Error);
-    signal.addEventListener("abort", onAbort, { once: true });
-    promise
-      .then(resolve, reject)
-      .finally(() => signal.removeEventListener("abort", onAbort))
-      .then(undefined, () => {});
-  });
 }

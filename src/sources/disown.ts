@@ -1,4 +1,4 @@
-/** Leaving a call that takes no signal: R2's. */
+/** Leaving what takes no signal of ours: a call of an R2 binding, a question that another part has asked. */
 
 /**
  * The promise, or at once a rejection with the signal's reason. What arrives afterwards is handed to `dispose`; what
