@@ -140,11 +140,11 @@ export function s3Failure(
     return error(
       encrypted,
       context.keysSent
-        ? "Object takes no customer key (SSE-C), or not this one"
-        : "Object is encrypted with a customer key (SSE-C)",
+        ? "Object takes no client's key (SSE-C), or not this one"
+        : "Object is encrypted with a client's key (SSE-C)",
     );
   if (encrypted === "key-wrong")
-    return error(encrypted, "Customer key (SSE-C) does not open the object");
+    return error(encrypted, "The client's key (SSE-C) does not open the object");
   const byStatus = statusError(response, context);
   return code === undefined
     ? byStatus

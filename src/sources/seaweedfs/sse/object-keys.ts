@@ -143,9 +143,9 @@ export class ObjectKeys {
   ): Promise<StreamCipher> {
     const customer = this.#customer;
     if (customer === undefined)
-      throw new ReadaheadError("key-missing", "The object is encrypted with a customer key");
+      throw new ReadaheadError("key-missing", "The object is encrypted with a client's key");
     if (keyMd5 !== "" && keyMd5 !== customer.md5)
-      throw new ReadaheadError("key-wrong", "The customer key is not the one of this object");
+      throw new ReadaheadError("key-wrong", "The client's key is not the one of this object");
     return { key: await this.#import(customer.key), iv, position };
   }
 
