@@ -31,7 +31,8 @@ export interface ReadaheadOptions extends DownloadOptions {
  * Reads a range of an object ahead of whoever consumes the stream.
  *
  * Bytes come in order, all of one version. At most `windowParts` parts are in flight and `budgetBytes` held by all
- * streams of the process together. Cancelling the stream, or aborting `signal`, ends every upstream request at once.
+ * streams of the process together. Cancelling the stream, or aborting `signal`, ends every upstream request at once; one
+ * that is neither cancelled nor read to its end keeps its memory and its share of the budget, also when it is forgotten.
  * Blocks are `Uint8Array`s of up to 1 MiB. A stream that ends without an error is complete.
  *
  * @param range Bytes, half-open; absent fields mean the object's own ends. An `end` beyond the object is its end.

@@ -33,7 +33,7 @@ export class Race implements Sink {
 
   room(attempt: Attempt, bytes: number): Room | Promise<Room> {
     if (this.#ahead) return this.#track.room(attempt, bytes);
-    // The free block of the download: the client is waiting, so nothing else uses it.
+    // A free block of its own: the attempt that lags may hold the download's.
     return { capacity: Math.min(bytes, SMALL_BLOCK), charged: 0 };
   }
 

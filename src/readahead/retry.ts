@@ -1,5 +1,5 @@
 /**
- * Whether a part is asked again, when, and whom. Pure, but for the random numbers of the jitter.
+ * Whether a part is asked again, when, and whom: pure, but for the random numbers of the jitter. And the pause itself.
  *
  * Abort never gets here. Kinds that can pass by themselves are retried from the byte reached; another replica is asked
  * at once; when all failed, locations are looked up again once; then exponential back-off with full jitter.
