@@ -106,11 +106,11 @@ export class Allowance {
       );
     }
     this.#spent += 1;
-    const patience =
-      ask.alternatives === true
-        ? Math.min(ALTERNATIVE_FIRST_BYTE_MS, this.#options.firstByteMs)
-        : this.#options.firstByteMs;
-    const claim: Claim = { claimant, ask, deadlineAt: performance.now() + patience };
+    const patienceMs = Math.min(
+      this.#options.firstByteMs,
+      ask.alternatives === true ? ALTERNATIVE_FIRST_BYTE_MS : Infinity,
+    );
+    const claim: Claim = { claimant, ask, deadlineAt: performance.now() + patienceMs };
     this.#claims.add(claim);
     claimant.asks?.(ask);
     this.#options.onWaiting();

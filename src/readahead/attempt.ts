@@ -221,7 +221,6 @@ export class Attempt {
     } catch (error) {
       // What came within the pending read is lost: the next one must not wait for as much again.
       speed.broke();
-      if (this.signal.aborted) throw this.signal.reason;
       throw this.fault("unavailable", "Upstream broke its answer off", {
         cause: error,
         connection: true,

@@ -30,7 +30,7 @@ export function parseContentRange(text: string): ContentRange | undefined {
   const range = { start: Number(first), end: Number(last) + 1 };
   if (!Number.isSafeInteger(range.end) || range.start >= range.end) return undefined;
   if (size !== undefined && range.end > size) return undefined;
-  return size === undefined ? { range } : { range, size };
+  return { range, size };
 }
 
 /**

@@ -147,7 +147,8 @@ class RunningDownload implements Download {
     } catch (error) {
       discardBody(object.first?.body, error);
       this.fail(error);
-      throw this.signal.aborted ? this.signal.reason : error;
+      // Closed by now, and if not by this then by what came first.
+      throw this.signal.reason;
     }
   }
 

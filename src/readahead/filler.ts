@@ -12,6 +12,11 @@ export class Filler {
     this.#left = typeof bytes === "number" ? bytes : bytes.byteLength;
   }
 
+  /** Bytes not taken yet. */
+  get left(): number {
+    return this.#left;
+  }
+
   get delivered(): boolean {
     return this.#left === 0;
   }

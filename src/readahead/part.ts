@@ -240,10 +240,8 @@ export class Part implements RaceTrack {
 
   /** Ends the second attempt: the first was faster, or a third takes its place. */
   #endRace(): void {
-    const race = this.#race;
+    this.#race?.rival.end("outrun", new Outrun());
     this.#race = undefined;
-    if (race === undefined) return;
-    race.rival.end("outrun", new Outrun());
   }
 
   /** `#state` as another turn may have left it. */

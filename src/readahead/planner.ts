@@ -77,11 +77,11 @@ export class Planner {
     const stretch = this.#current;
     if (stretch === undefined) return;
     this.#planned += bytes;
-    const next = stretch.kind === "stored" ? stretch.range.start + bytes : undefined;
-    const more = stretch.kind === "stored" && next !== undefined && next < stretch.range.end;
-    this.#current = more
-      ? { ...stretch, range: { start: next, end: stretch.range.end } }
-      : undefined;
+    this.#current = undefined;
+    if (stretch.kind !== "stored") return;
+    const start = stretch.range.start + bytes;
+    const { end } = stretch.range;
+    if (start < end) this.#current = { ...stretch, range: { start, end } };
   }
 
   /** Ends the source's iteration, whose own cleanup may run then. */

@@ -103,7 +103,7 @@ export class Readahead {
     if (atHand > 2 * SMALL_BLOCK) this.#lookAgainIn(HEAD_START_MS);
     this.#fill();
     while (!this.#started && !this.#closed && this.#needsAnswer()) await this.#news.wait();
-    if (this.#closed) signal.throwIfAborted();
+    signal.throwIfAborted();
     this.#started = true;
   }
 
@@ -295,7 +295,7 @@ export class Readahead {
     if (stretch.kind !== "stored") {
       const filler = new Filler(stretch.kind === "zeros" ? stretch.count : stretch.bytes);
       this.#push(filler);
-      this.#planner.advance(stretch.kind === "zeros" ? stretch.count : stretch.bytes.byteLength);
+      this.#planner.advance(filler.left);
       return true;
     }
     const head = this.#partsInWindow === 0;

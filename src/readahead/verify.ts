@@ -86,8 +86,8 @@ function verifyPart(asked: Asked, headers: Headers): Checked {
   const { range } = named;
   // Version before range: a shorter object clips the range elsewhere, and "changed" says more than "wrong range".
   compareVersion(asked, headers);
-  if (named.size !== undefined) compareSize(asked, 206, named.size);
-  else if (asked.known?.pin?.by === "last-modified")
+  compareSize(asked, 206, named.size);
+  if (named.size === undefined && asked.known?.pin?.by === "last-modified")
     throw fault(asked, 206, "protocol", "Upstream names no size to pin by");
   compareEncoding(asked, 206, headers);
   const size = named.size ?? asked.known?.size;
@@ -114,7 +114,7 @@ function verifyRefusal(asked: Asked, headers: Headers): Checked {
   const size = parseContentRange(headers.get("content-range") ?? "")?.size;
   if (asked.known !== undefined) {
     compareVersion(asked, headers, false);
-    if (size !== undefined) compareSize(asked, 416, size);
+    compareSize(asked, 416, size);
     throw fault(asked, 416, "protocol", "Upstream refused the range");
   }
   return { kind: "refused", size };
@@ -154,9 +154,10 @@ export function opaque(etag: string): string {
   return etag.replace(/^W\//, "");
 }
 
-function compareSize(asked: Asked, status: number, size: number): void {
+/** An answer that names no size contradicts none. */
+function compareSize(asked: Asked, status: number, size: number | undefined): void {
   const known = asked.known?.size;
-  if (known !== undefined && known !== size)
+  if (known !== undefined && size !== undefined && known !== size)
     throw fault(
       asked,
       status,
