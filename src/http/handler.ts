@@ -212,14 +212,30 @@ async function within(
   let response: Response;
   let failure: unknown;
   try {
-    response = await answer(exchange);
+    response = withCors(exchange, await answer(exchange));
   } catch (error) {
     failure = error;
-    response = exchange.clientLeft ? clientGone() : refused(exchange, refusalOf(error));
+    // The answer says that the log has it.
+    if (!(error instanceof ReadaheadError) && !exchange.clientLeft)
+      console.error(`edge-readahead could not answer request ${exchange.id}`, error);
+    const refusal = exchange.clientLeft ? clientGone() : refused(exchange, refusalOf(error));
+    response = withCors(exchange, refusal);
   }
-  addCorsHeaders(response.headers, exchange.mount.cors, exchange.request);
   exchange.end(exchange.clientLeft ? null : response.status, failure);
   return response;
+}
+
+/** A front's or `explain`'s answer may come from `fetch` or `Response.redirect()`: its headers take no more, a copy's do. */
+function withCors({ mount: { cors }, request }: Exchange, response: Response): Response {
+  if (cors === undefined) return response;
+  try {
+    addCorsHeaders(response.headers, cors, request);
+    return response;
+  } catch {
+    const copy = new Response(response.body, response);
+    addCorsHeaders(copy.headers, cors, request);
+    return copy;
+  }
 }
 
 /**

@@ -4,6 +4,7 @@
  */
 import { ReadaheadError } from "../errors.ts";
 import type { Exchange } from "./exchange.ts";
+import { listKeys } from "./list-keys.ts";
 import { problemResponse, reasonOf, refuse } from "./problem.ts";
 
 const mostKeys = 1000;
@@ -28,19 +29,7 @@ export async function listingPage(exchange: Exchange, folder: string): Promise<R
   }
   const after = url.searchParams.get("after") ?? undefined;
   const download = exchange.download();
-  const page = await mount.source
-    .list?.(folder, {
-      permits: download.permits,
-      signal: download.signal,
-      observe: download.observe,
-      delimiter: "/",
-      limit,
-      after,
-    })
-    .catch((error: unknown) => {
-      download.fail(error);
-      throw error;
-    });
+  const page = await listKeys(mount.source, folder, { delimiter: "/", limit, after }, download);
   if (page === undefined) throw new ReadaheadError("not-found", "The store cannot list its keys");
   const { entries, prefixes, next } = page;
   const empty = entries.length === 0 && prefixes.length === 0 && next === undefined;

@@ -1,6 +1,6 @@
 /**
  * Opening with patience: the first request of a download is retried like any part's, because nothing was sent yet and
- * a kept-alive connection may have died under it.
+ * a kept-alive connection may have died under it. So is a list of keys.
  */
 
 import { ReadaheadError } from "../errors.ts";
@@ -22,17 +22,27 @@ const PATIENCE_MS = 2_000;
  * @throws ReadaheadError the last failure
  * @throws the download's signal's reason when it was closed
  */
-export async function openObject(
+export function openObject(
   source: Source,
   key: string,
   wish: OpenWish,
   download: Download,
 ): Promise<OpenObject> {
   const { permits, signal, observe } = download;
+  return patiently(() => source.open(key, { ...wish, permits, signal, observe }), download);
+}
+
+/**
+ * What `ask` brings; transient failures are tried again as of {@link openObject}.
+ *
+ * @param ask Sends its requests in the download's context
+ */
+export async function patiently<T>(ask: () => Promise<T>, download: Download): Promise<T> {
+  const { signal } = download;
   let graceUsed = false;
   for (let failures = 1; ; failures += 1) {
     try {
-      return await source.open(key, { ...wish, permits, signal, observe });
+      return await ask();
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       if (
@@ -47,7 +57,6 @@ export async function openObject(
         failures,
         allowed: OPEN_ATTEMPTS,
         graceUsed,
-        canRefresh: false,
         resumable: true,
       });
       if (next.move === "fail") throw error;

@@ -20,8 +20,8 @@ export interface Troubles {
   readonly allowed: number;
   /** The second try of a reset connection was used. */
   readonly graceUsed: boolean;
-  /** Locations or tokens can be looked up again, and were not since the last progress. */
-  readonly canRefresh: boolean;
+  /** Locations or tokens can be looked up again, and were not since the last progress. Default false. */
+  readonly canRefresh?: boolean;
   /** Resuming is possible: the version is pinned, or no byte of this stream has been used. */
   readonly resumable: boolean;
 }
@@ -92,10 +92,7 @@ function backoffMs(error: ReadaheadError, failures: number, random: number): num
 /** Resolves after `ms`; rejects with the signal's reason as soon as it aborts. Leaves no timer and no listener. */
 export function delay(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    if (signal.aborted) {
-      reject(signal.reason as Error);
-      return;
-    }
+    signal.throwIfAborted();
     const onAbort = () => {
       clearTimeout(timer);
       reject(signal.reason as Error);

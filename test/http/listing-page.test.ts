@@ -103,6 +103,19 @@ describe("a mount with listing", () => {
     expect(harness.finishes.at(-1)).toMatchObject({ status: null, endedBy: "client-signal" });
   });
 
+  it("asks a store again that fails for a moment", async () => {
+    const handle = listingOf();
+    const { list } = harness.source;
+    let failures = 0;
+    harness.source.list = async (prefix, request) => {
+      failures += 1;
+      if (failures < 3) throw new ReadaheadError("unavailable", "Internal error (10001)");
+      return list?.(prefix, request) ?? { entries: [], prefixes: [] };
+    };
+    expect((await harness.ask(handle, "/files/")).status).toBe(200);
+    expect(failures).toBe(3);
+  });
+
   it("says what the store refuses with", async () => {
     const handle = listingOf();
     harness.source.list = async () => {

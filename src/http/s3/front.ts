@@ -12,6 +12,7 @@ import type { ListPage } from "../../sources/source.ts";
 import { clientAcceptEncoding } from "../accept-encoding.ts";
 import { optionsResponse } from "../cors.ts";
 import type { Exchange } from "../exchange.ts";
+import { listKeys } from "../list-keys.ts";
 import type { Claim, Front, Mount } from "../mount.ts";
 import { type Refusal, reasonOf, refusalHeaders, refusalOf } from "../problem.ts";
 import { createRouter, type Route } from "../route.ts";
@@ -234,23 +235,14 @@ function regionOf(bucket: S3Bucket): string {
 
 async function listPage(exchange: Exchange, question: ListQuestion): Promise<ListPage> {
   const { source } = exchange.mount;
-  if (source.list === undefined)
+  const { after, maxKeys: limit, delimiter } = question;
+  const nothing = limit === 0 && source.list !== undefined;
+  const page = nothing
+    ? { entries: [], prefixes: [] }
+    : await listKeys(source, question.prefix, { after, limit, delimiter }, exchange.download());
+  if (page === undefined)
     throw new S3Refusal("NotImplemented", "The store behind this bucket cannot list its keys.");
-  if (question.maxKeys === 0) return { entries: [], prefixes: [] };
-  const download = exchange.download();
-  try {
-    return await source.list(question.prefix, {
-      permits: download.permits,
-      signal: download.signal,
-      observe: download.observe,
-      after: question.after,
-      limit: question.maxKeys,
-      delimiter: question.delimiter,
-    });
-  } catch (error) {
-    download.fail(error);
-    throw error;
-  }
+  return page;
 }
 
 /** What SDKs send beside ranges and conditions: the signature, and what it signs. */
