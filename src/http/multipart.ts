@@ -27,9 +27,10 @@ export function layOutMultipart(
   boundary: string = randomBoundary(),
 ): Multipart {
   const encoder = new TextEncoder();
-  const layout = ranges.flatMap((range, index): Layout => {
+  const layout = ranges.flatMap((range): Layout => {
     const head = [
-      `${index === 0 ? "" : "\r\n"}--${boundary}`,
+      // The first one, too, begins with a line end, as nginx has it: zsync 0.6 reads nothing else, and asks for ever.
+      `\r\n--${boundary}`,
       `Content-Type: ${contentType}`,
       `Content-Range: ${formatContentRange(range, size)}`,
       "\r\n",

@@ -26,6 +26,8 @@ import { notModifiedHeaders, objectHeaders, objectType, respond } from "./respon
 /** What is asked for, once a front has read the request. */
 export interface ServeRequest {
   readonly method: "GET" | "HEAD";
+  /** Whether HEAD has ranges, too. RFC 9110 14.2 has none; S3 does, and AWS's CRT clients ask so for the end of an object. */
+  readonly rangedHead?: boolean | undefined;
   /** Range and If-* are read from here. */
   readonly headers: Headers;
   readonly key: string;
@@ -297,9 +299,9 @@ async function refused(exchange: Exchange, dialect: Dialect, error: unknown): Pr
   return dialect.refuse(refusalOf(error));
 }
 
-/** Only a GET has ranges (RFC 9110 14.2). */
 function rangeSpecs(asked: ServeRequest): readonly RangeSpec[] | undefined {
-  return asked.method === "GET" ? parseRange(asked.headers.get("range")) : undefined;
+  const counts = asked.method === "GET" || asked.rangedHead === true;
+  return counts ? parseRange(asked.headers.get("range")) : undefined;
 }
 
 /** Whether a refused first range may still have another answer than 416, or lacks the size that a 416 tells. */

@@ -125,7 +125,10 @@ describe("createR2Source: what S3 clients ask for", () => {
   });
 
   it("does not guess at the parts of an upload in parts, nor at versions", async () => {
-    expect(() => onePart({ size, etag: '"abc-2"', headers: {} }, 1)).toThrow(ReadaheadError);
+    const uploadedInParts = { size, etag: '"abc-2"', headers: {} };
+    expect(() => onePart(uploadedInParts, 2)).toThrow("where the parts of an upload lie");
+    // What transfer managers ask for first.
+    expect(onePart(uploadedInParts, 1)).toEqual({ start: 0, end: size });
     const { bucket, open } = setup();
     expect((await errorOf(open("facts", { version: "v" }))).kind).toBe("unsupported");
     expect(callsOf(bucket)).toEqual([]);

@@ -176,6 +176,7 @@ class S3Front implements Front {
       exchange,
       {
         method,
+        rangedHead: true,
         headers: quoteTags(request.headers),
         key,
         rawKey: exchange.rawKey,

@@ -6,14 +6,15 @@ import type { Facts } from "../source.ts";
 import type { R2ObjectHead } from "./binding.ts";
 
 /**
- * The one part of an object that was not uploaded in parts, as S3 has it.
+ * The object as the one part that S3 takes one for that was not uploaded in parts. So is one that was (its tag ends with
+ * their number), because a binding does not say where they lie: transfer managers ask for part 1 first, and are told that it
+ * is all there is.
  *
- * @throws ReadaheadError `unsatisfiable` for a part past the first; `unsupported` for an object uploaded in parts (its tag
- * ends with their number): a binding does not say where they lie
+ * @throws ReadaheadError `unsatisfiable` for a part past the first; `unsupported` for such a part of an object uploaded in parts
  */
 export function onePart(facts: Facts, part: number): ByteRange {
   const size = facts.size ?? 0;
-  if (/-\d+"$/.test(facts.etag ?? ""))
+  if (part > 1 && /-\d+"$/.test(facts.etag ?? ""))
     throw new ReadaheadError(
       "unsupported",
       "R2 bindings do not say where the parts of an upload lie",
