@@ -14,6 +14,8 @@ import { asFields, bytesField, countField, type Fields, textField } from "./fiel
 export interface RemoteEntry {
   readonly etag: string;
   readonly size: number;
+  /** The filer has a copy, made from this version. */
+  readonly synced: boolean;
 }
 
 export interface Entry {
@@ -156,7 +158,13 @@ function readExtended(fields: Fields): Record<string, string> {
 function readRemote(fields: Fields): RemoteEntry | undefined {
   if (fields["Remote"] === undefined || fields["Remote"] === null) return undefined;
   const remote = asFields(fields["Remote"], "remote entry");
-  return { etag: textField(remote, "remote_e_tag"), size: countField(remote, "remote_size") };
+  // Nanoseconds: past what a number holds exactly.
+  const syncedAt = String(remote["last_local_sync_ts_ns"] ?? 0);
+  return {
+    etag: textField(remote, "remote_e_tag"),
+    size: countField(remote, "remote_size"),
+    synced: /^[1-9]/.test(syncedAt),
+  };
 }
 
 /** Crtime plus TtlSec, or Mtime plus TtlSec for objects that S3 lets expire. */

@@ -12,7 +12,13 @@ import { contentTypeOf } from "../content-type.ts";
 import { md5 } from "../md5.ts";
 import type { PassHeaders } from "../pass-headers.ts";
 import type { Facts } from "../source.ts";
-import { type Entry, extendedBytes, extendedText, isRemoteOnly } from "./entry.ts";
+import {
+  type Entry,
+  extendedBytes,
+  extendedText,
+  isRemoteOnly,
+  type RemoteEntry,
+} from "./entry.ts";
 import { kmsRecordName } from "./sse/encryption.ts";
 import { goJson } from "./sse/go-json.ts";
 import { type KmsRecord, parseKmsRecord } from "./sse/record.ts";
@@ -60,7 +66,12 @@ export function factsOf(entry: Entry, style: EtagStyle, pass: PassHeaders): Fact
 export function etagOf(entry: Entry, style: EtagStyle): string | undefined {
   const stored = style === "s3" ? extendedText(entry, "Seaweed-X-Amz-ETag") : undefined;
   if (stored !== undefined && stored !== "") return quoteTag(stored);
-  if (isRemoteOnly(entry) && entry.remote !== undefined) return quoteTag(entry.remote.etag);
+  const { remote } = entry;
+  if (
+    remote !== undefined &&
+    (isRemoteOnly(entry) || (style === "s3" && isUnchanged(entry, remote)))
+  )
+    return quoteTag(remote.etag);
   if (entry.md5 !== "") return quoteTag(entry.md5);
   const [first] = entry.chunks;
   if (first !== undefined && entry.chunks.length === 1) {
@@ -75,6 +86,15 @@ export function etagOf(entry: Entry, style: EtagStyle): string | undefined {
     at += digest.byteLength;
   }
   return quoteTag(`${encodeHex(md5(joined))}-${entry.chunks.length}`);
+}
+
+/**
+ * Whether a copy of a remote object is still that: the gateway keeps the remote's tag then (4.53, objectETag), so that an
+ * object does not change its tag by being read for the first time.
+ */
+function isUnchanged({ chunks, content, size }: Entry, remote: RemoteEntry): boolean {
+  const bare = chunks.length === 0 && (content?.byteLength ?? 0) === 0;
+  return remote.etag !== "" && remote.size === size && (remote.synced || bare);
 }
 
 /** The tag in quotes, whether it was stored with them or not; `undefined` where HTTP cannot carry it. */

@@ -1,6 +1,8 @@
 /** Objects that lie in a mounted remote storage: only filers can fetch them, and may take a while. */
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { delay } from "../../../src/readahead/retry.ts";
+import { parseEntry } from "../../../src/sources/seaweedfs/entry.ts";
+import { etagOf } from "../../../src/sources/seaweedfs/facts.ts";
 import {
   createSeaweedfsSource,
   type SeaweedfsOptions,
@@ -60,3 +62,25 @@ it("is waited for while a filer fetches it, whatever other filers there are", as
   expect(Buffer.compare(bytes, content)).toBe(0);
   expect(totals.retries).toBe(0);
 }, 20_000);
+
+it.each([
+  ["not fetched yet", {}, {}, '"046b-3"'],
+  ["fetched by the filer", { chunked: true }, { last_local_sync_ts_ns: 17e17 }, '"046b-3"'],
+  ["empty", { FileSize: 0 }, { remote_size: 0 }, '"046b-3"'],
+  ["written over", { chunked: true }, {}, '"83f68e3a"'],
+  [
+    "written over by another size",
+    { chunked: true, FileSize: 9 },
+    { last_local_sync_ts_ns: 1 },
+    '"83f68e3a"',
+  ],
+])(
+  "has the remote's tag for S3 clients as long as its bytes are the remote's: %s",
+  (_name, more, synced, tag) => {
+    const { chunked, ...fields } = { chunked: false, FileSize: 10, ...more };
+    const chunks = [{ file_id: "1,145485cb8e", size: 9, e_tag: "g/aOOg==", modified_ts_ns: 1 }];
+    const Remote = { remote_e_tag: '"046b-3"', remote_size: 10, ...synced };
+    const text = JSON.stringify({ FullPath: "/o", ...fields, Remote, ...(chunked && { chunks }) });
+    expect(etagOf(parseEntry(text), "s3")).toBe(tag);
+  },
+);
