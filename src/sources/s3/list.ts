@@ -57,7 +57,13 @@ export async function listS3(
     .map((entry) => ({ ...entry, key: strip(entry.key) }))
     .filter(({ key }) => isNew(key));
   const prefixes = listing.prefixes.map(strip).filter((rolled) => isNew(rolled + afterAll));
-  if (!listing.truncated) return { entries, prefixes };
+  // SeaweedFS 4.53 lists keys beside a prefix that begins or ends with two slashes; access may hang on the prefix.
+  const isBelow = (key: string) => key.startsWith(prefix);
+  const page = {
+    entries: entries.filter(({ key }) => isBelow(key)),
+    prefixes: prefixes.filter(isBelow),
+  };
+  if (!listing.truncated) return page;
   const ends = [
     entries.at(-1)?.key,
     prefixes.length > 0 ? `${prefixes.at(-1)}${afterAll}` : undefined,
@@ -73,5 +79,5 @@ export async function listS3(
         ? "Upstream cut its list of keys short of the first one"
         : "Upstream's list of keys does not go on behind the key it was asked to start after",
     );
-  return { entries, prefixes, next };
+  return { ...page, next };
 }

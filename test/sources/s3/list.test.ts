@@ -54,6 +54,20 @@ describe("list", () => {
     expect(await listOf(false, "b/x")).toMatchObject({ entries: [], prefixes: ["b/"] });
   });
 
+  it("shows nothing beside the prefix, and goes on behind it, whatever the store lists", async () => {
+    const page = `<ListBucketResult><IsTruncated>true</IsTruncated>${["d/a", "e"]
+      .map((key) => `<Contents><Key>${key}</Key><Size>1</Size></Contents>`)
+      .join(
+        "",
+      )}<CommonPrefixes><Prefix>d/b/</Prefix></CommonPrefixes><CommonPrefixes><Prefix>f/</Prefix></CommonPrefixes></ListBucketResult>`;
+    const { made, download } = setUp({}, { fetch: async () => new Response(page) });
+    expect(await made.list?.("d/", { ...download, limit: 3, delimiter: "/" })).toMatchObject({
+      entries: [{ key: "d/a" }],
+      prefixes: ["d/b/"],
+      next: `f/${afterAll}`,
+    });
+  });
+
   it("refuses what is no list", async () => {
     for (const body of [
       "",
