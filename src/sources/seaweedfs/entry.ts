@@ -8,7 +8,7 @@ import { encodeHex } from "../../encoding/hex.ts";
 import { ReadaheadError } from "../../errors.ts";
 import { type Chunk, chunkFromJson } from "./chunk.ts";
 import { parseExactJson } from "./exact-json.ts";
-import { asFields, bytesField, countField, type Fields, textField } from "./field.ts";
+import { asFields, bytesField, countField, type Fields, integerField, textField } from "./field.ts";
 
 /** An object that lies in a mounted remote storage. */
 export interface RemoteEntry {
@@ -158,12 +158,10 @@ function readExtended(fields: Fields): Record<string, string> {
 function readRemote(fields: Fields): RemoteEntry | undefined {
   if (fields["Remote"] === undefined || fields["Remote"] === null) return undefined;
   const remote = asFields(fields["Remote"], "remote entry");
-  // Nanoseconds: past what a number holds exactly.
-  const syncedAt = String(remote["last_local_sync_ts_ns"] ?? 0);
   return {
     etag: textField(remote, "remote_e_tag"),
     size: countField(remote, "remote_size"),
-    synced: /^[1-9]/.test(syncedAt),
+    synced: integerField(remote, "last_local_sync_ts_ns") > 0n,
   };
 }
 

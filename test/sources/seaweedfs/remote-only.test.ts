@@ -65,7 +65,12 @@ it("is waited for while a filer fetches it, whatever other filers there are", as
 
 it.each([
   ["not fetched yet", {}, {}, '"046b-3"'],
-  ["fetched by the filer", { chunked: true }, { last_local_sync_ts_ns: 17e17 }, '"046b-3"'],
+  [
+    "fetched by the filer",
+    { chunked: true },
+    { last_local_sync_ts_ns: "1790000000000000000" },
+    '"046b-3"',
+  ],
   ["empty", { FileSize: 0 }, { remote_size: 0 }, '"046b-3"'],
   ["written over", { chunked: true }, {}, '"83f68e3a"'],
   [
