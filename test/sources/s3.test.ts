@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { FetchFunction } from "../../src/sources/s3.ts";
 import { discardBody, readAll } from "../support/bodies.ts";
 import { contentBytes, firstDifference, ramp } from "../support/object-bytes.ts";
 import { testCredentials } from "./s3/fake-s3.ts";
@@ -15,6 +16,9 @@ describe("signatures", () => {
     const signatures = new Set(fake.seen.map(({ headers }) => headers.get("authorization")));
     expect(fake.seen).toHaveLength(4);
     expect(signatures.size).toBe(1);
+    expect(fake.seen.map(({ headers }) => headers.get("accept-encoding"))).toEqual(
+      Array(4).fill("identity"),
+    );
     expect([...signatures][0]).toContain("SignedHeaders=host;x-amz-content-sha256;x-amz-date,");
     expect(fake.seen.slice(1).every(({ headers }) => headers.get("if-match") === '"v1"')).toBe(
       true,
@@ -47,6 +51,8 @@ describe("signatures", () => {
     const { fake, open } = setUp({ public: true }, { credentials: undefined });
     await open("facts");
     expect(fake.seen[0]?.headers.has("authorization")).toBe(false);
+    await open("facts", { checksums: true });
+    expect(fake.seen[1]?.headers.get("x-amz-checksum-mode")).toBe("ENABLED");
   });
 
   it("with the wrong secret are denied, and nothing tells the secret", async () => {
@@ -70,10 +76,55 @@ describe("signatures", () => {
       expect(download.permits.asks).toHaveLength(4);
     });
 
-  it("are corrected after a refused HEAD too, which names no reason", async () => {
-    const { fake, open } = setUp({}, { now: () => Date.now() + 3_600_000 });
-    expect((await open("facts")).facts.size).toBe(size);
-    expect(fake.seen).toHaveLength(2);
+  it.each([15.5, 60])(
+    "are corrected after a refused HEAD too, which names no reason: %d minutes off",
+    async (minutes) => {
+      const { fake, open } = setUp({}, { now: () => Date.now() + minutes * 60_000 });
+      expect((await open("facts")).facts.size).toBe(size);
+      expect(fake.seen).toHaveLength(2);
+    },
+  );
+
+  it("are corrected where the store calls the request expired", async () => {
+    const sent: string[] = [];
+    const fetch: FetchFunction = async (_url, { headers }) => {
+      sent.push(headers["x-amz-date"] ?? "");
+      const date = new Date(Date.now() - 3_600_000).toUTCString();
+      const document = "<Error><Code>RequestExpired</Code></Error>";
+      return new Response(document, { status: 400, headers: { date } });
+    };
+    const { open } = setUp({}, { fetch });
+    await failure(open({ start: 0, end: 10 }));
+    expect(new Set(sent).size).toBe(2);
+  });
+
+  it.each([{ start: 0, end: 10 }, "facts" as const])(
+    "are right again when our clock is (%j)",
+    async (want) => {
+      let off = 0;
+      const { fake, open } = setUp({}, { now: () => Date.now() + off });
+      for (const hour of [3_600_000, 0]) {
+        off = hour;
+        const object = await open(want);
+        await discardBody(object.first?.body);
+      }
+      expect(fake.seen).toHaveLength(4);
+    },
+  );
+
+  it("are corrected once where the store's clock goes astray, and without credentials never", async () => {
+    let asked = 0;
+    const fetch = async () => {
+      asked += 1;
+      const date = new Date(Date.now() + asked * 3_600_000).toUTCString();
+      const document = "<Error><Code>RequestTimeTooSkewed</Code></Error>";
+      return new Response(document, { status: 403, headers: { date } });
+    };
+    expect((await failure(setUp({}, { fetch }).open("facts"))).kind).toBe("denied");
+    expect(asked).toBe(2);
+    asked = 0;
+    await failure(setUp({}, { fetch, credentials: undefined }).open("facts"));
+    expect(asked).toBe(1);
   });
 
   it("are not sent a third time when the clock was not the trouble", async () => {
@@ -86,6 +137,28 @@ describe("signatures", () => {
     );
     expect((await failure(open("facts"))).kind).toBe("denied");
     expect(fake.seen).toHaveLength(2);
+  });
+});
+
+describe("a signature in use", () => {
+  it("is made again after a refresh, which helps where it was not made just now", async () => {
+    let now = Date.now();
+    const { fake, open, read, download } = setUp({ now: () => now }, { now: () => now });
+    const object = await open({ start: 0, end: 10 });
+    await discardBody(object.first?.body);
+    const piece = { kind: "stored", range: { start: 0, end: size } } as const;
+    await readAll((await read(object, 0, 10)).body);
+    expect(await object.refresh?.(piece, download)).toBe(false);
+    await readAll((await read(object, 10, 20)).body);
+    now += 2000;
+    expect(await object.refresh?.(piece, download)).toBe(true);
+    await readAll((await read(object, 20, 30)).body);
+    const dates = fake.seen.map(({ headers }) => headers.get("x-amz-date"));
+    expect(dates[2]).toBe(dates[0]);
+    expect(dates[3]).not.toBe(dates[0]);
+    now -= 60_000;
+    await readAll((await read(object, 30, 40)).body);
+    expect(fake.seen.at(-1)?.headers.get("x-amz-date")).not.toBe(dates[3]);
   });
 });
 
@@ -126,19 +199,44 @@ describe("addresses", () => {
     },
   );
 
+  it("may lead on within the host", async () => {
+    const { fake } = setUp();
+    const fetch: FetchFunction = async (url, init) =>
+      url.startsWith("http:")
+        ? new Response(null, {
+            status: 307,
+            headers: { location: url.replace("http:", "https:") },
+          })
+        : fake.fetch(url, init);
+    const { open } = setUp({}, { endpoint: "http://s3.example", fetch });
+    expect((await open("facts")).facts.size).toBe(size);
+  });
+
+  it("of the bucket itself are refused behind a prefix, too", async () => {
+    const { fake, open } = setUp({}, { keyPrefix: "data/" });
+    expect((await failure(open("facts", {}, ""))).kind).toBe("not-found");
+    expect(fake.seen).toHaveLength(0);
+  });
+
   it("put the bucket before the host where asked, and keep the endpoint's path", async () => {
     const seen: string[] = [];
     const fetch = async (url: string) => {
-      seen.push(url);
+      seen.push(url.replace(/\?.*/, "?"));
       return new Response(null, { status: 404 });
     };
     for (const virtualHost of [true, false]) {
-      const { open } = setUp({}, { virtualHost, endpoint: "https://s3.example:9000/base/", fetch });
+      const { open, made, download } = setUp(
+        {},
+        { virtualHost, endpoint: "https://s3.example:9000/base/", fetch },
+      );
       await failure(open({ start: 0, end: 1 }));
+      await failure(Promise.resolve(made.list?.("", { ...download, limit: 1 })));
     }
     expect(seen).toEqual([
       "https://bucket.s3.example:9000/base/key",
+      "https://bucket.s3.example:9000/base/?",
       "https://s3.example:9000/base/bucket/key",
+      "https://s3.example:9000/base/bucket?",
     ]);
   });
 
@@ -146,7 +244,9 @@ describe("addresses", () => {
     { endpoint: "s3.example" },
     { endpoint: "ftp://s3.example" },
     { endpoint: "https://s3.example/?x" },
+    { endpoint: "https://s3.example/#x" },
     { endpoint: "https://user@s3.example" },
+    { endpoint: "https://:secret@s3.example" },
     { bucket: "" },
     { bucket: "a/b" },
     { bucket: undefined as never },
@@ -159,10 +259,14 @@ describe("addresses", () => {
 
 describe("headers that must be signed", () => {
   it("say that the requester pays", async () => {
-    const { fake, open } = setUp({}, { requesterPays: true });
+    const { fake, open, made, download } = setUp({}, { requesterPays: true });
     await open("facts");
-    expect(fake.seen[0]?.headers.get("x-amz-request-payer")).toBe("requester");
-    expect(fake.seen[0]?.headers.get("authorization")).toContain("x-amz-request-payer");
+    await made.list?.("", { ...download, limit: 1 });
+    expect(fake.seen).toHaveLength(2);
+    for (const { headers } of fake.seen) {
+      expect(headers.get("x-amz-request-payer")).toBe("requester");
+      expect(headers.get("authorization")).toContain("x-amz-request-payer");
+    }
   });
 
   it("hand the client's SSE-C key on, with every part", async () => {
@@ -195,12 +299,37 @@ describe("headers that must be signed", () => {
 });
 
 describe("versions", () => {
+  it("are compared where a store ignores If-Match", async () => {
+    const { fake, open, read } = setUp();
+    const store = (etag: string | null) =>
+      fake.space.store("key", { content: ramp, size, etag, conditions: false });
+    store('"a"');
+    const object = await open({ start: 0, end: 10 });
+    await discardBody(object.first?.body);
+    store('"b"');
+    expect((await failure(read(object, 10, 20))).kind).toBe("changed");
+    // Of what has no tag nobody knows which version it is.
+    store(null);
+    expect((await failure(read(object, 10, 20))).kind).toBe("protocol");
+  });
+
+  it("are not taken from known facts that pin nothing", async () => {
+    const { fake, open } = setUp();
+    const { facts } = await open("facts");
+    const known = { ...facts, unversioned: "no entity tag" };
+    const object = await open({ start: 0, end: 10 }, { known });
+    await discardBody(object.first?.body);
+    expect(fake.seen.map(({ method }) => method)).toEqual(["HEAD", "GET"]);
+  });
+
   it("asked for by id are named in every read, and pin it", async () => {
     const { fake, open, read } = setUp();
     const object = await open({ start: 0, end: 10 }, { version: "v+1/=" });
     await discardBody(object.first?.body);
     await discardBody((await read(object, 10, 20)).body);
     expect(object.facts.pin).toEqual({ by: "version-id", value: "v+1/=" });
+    fake.space.store("key", { content: ramp, size, etag: null, lastModified: null });
+    expect((await open("facts", { version: "v+1/=" })).facts.unversioned).toBeUndefined();
     expect(fake.seen.every(({ url }) => url.endsWith("?versionId=v%2B1%2F%3D"))).toBe(true);
   });
 });
@@ -255,6 +384,7 @@ describe("error documents", () => {
     [500, "InternalError", "unavailable"],
     [400, "RequestTimeout", "unavailable"],
     [403, "InvalidObjectState", "unsupported"],
+    [409, "OperationAborted", "unavailable"],
     [501, "NotImplemented", "unsupported"],
     [418, "Teapot", "protocol"],
   ])("%i %s is %s", async (status, code, kind) => {
@@ -262,6 +392,18 @@ describe("error documents", () => {
     const error = await failure(open({ start: 0, end: 10 }));
     expect(error).toMatchObject({ kind, status });
     expect(error.message).not.toContain("secret");
+  });
+
+  it.each([
+    [301, "PermanentRedirect"],
+    [307, "TemporaryRedirect"],
+  ])("of a %i without a region mean another endpoint", async (status, code) => {
+    for (const more of ["", "<Region>us-east-1</Region>"]) {
+      const { open } = setUp({}, answer(status, code, more));
+      const error = await failure(open({ start: 0, end: 10 }));
+      expect(error).toMatchObject({ kind: "config", status });
+      expect(error.message).toContain("the endpoint is another one");
+    }
   });
 
   it.each([
@@ -303,6 +445,12 @@ describe("error documents", () => {
     }
   });
 
+  it("that name another cause are not about the key that was sent", async () => {
+    const { open } = setUp({}, answer(403, "SignatureDoesNotMatch"));
+    const clientKeys = { algorithm: "AES256", key: customerKey, keyMd5: "md5" };
+    expect((await failure(open({ start: 0, end: 10 }, { clientKeys }))).kind).toBe("denied");
+  });
+
   it("that speak of an argument mean the key, or the version that was asked for", async () => {
     const words = "Requests specifying Server Side Encryption must provide the customer key.";
     const clientKeys = { algorithm: "AES256", key: customerKey, keyMd5: "md5" };
@@ -329,8 +477,10 @@ describe("error documents", () => {
   });
 
   it("keep Retry-After", async () => {
-    const { open } = setUp({}, answer(503, "SlowDown", "", { "retry-after": "3" }));
-    expect(await failure(open({ start: 0, end: 10 }))).toMatchObject({ retryAfterMs: 3000 });
+    for (const code of ["SlowDown", "ServiceUnavailable"]) {
+      const { open } = setUp({}, answer(503, code, "", { "retry-after": "3" }));
+      expect(await failure(open({ start: 0, end: 10 }))).toMatchObject({ retryAfterMs: 3000 });
+    }
   });
 
   it("name the region that the mount should have named", async () => {

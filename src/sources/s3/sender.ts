@@ -80,7 +80,7 @@ export class S3Sender {
       const mayBeTime = response.status === 403 || response.status === 400;
       if (!mayBeTime || !this.#signer.signs) return { response };
       const document = await readS3Error(response, context.signal);
-      const time = storeTime(response, document, this.#options.now());
+      const time = storeTime(response, document, this.#signer.time);
       if (corrected || time === undefined || !this.#signer.correct(time))
         return { response, document };
     }

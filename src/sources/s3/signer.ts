@@ -39,6 +39,11 @@ export class S3Signer {
     return this.#credentials !== undefined;
   }
 
+  /** The time that a signature made now would have, ms since the epoch: the store's, as far as it has told. */
+  get time(): number {
+    return this.#now() + this.#skewMs;
+  }
+
   /** Whether a signature may still be used. */
   fresh(signed: SignedHeaders): boolean {
     const age = this.#now() - signed.signedAt;

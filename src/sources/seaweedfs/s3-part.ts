@@ -34,7 +34,8 @@ export function s3PartOf(entry: Entry, number: number): S3Part {
 
 interface Boundary {
   readonly number: number;
-  readonly range: ByteRange;
+  /** `undefined` where the record names chunks that there are none of. */
+  readonly range: ByteRange | undefined;
 }
 
 function readBoundaries(entry: Entry): Boundary[] {
@@ -57,10 +58,11 @@ function readBoundaries(entry: Entry): Boundary[] {
 }
 
 /** Older records name the part's chunks by their places in the list. */
-function byChunks(entry: Entry, fields: Readonly<Record<string, unknown>>): ByteRange {
+function byChunks(entry: Entry, fields: Readonly<Record<string, unknown>>): ByteRange | undefined {
   const first = entry.chunks[countField(fields, "start")];
   const last = entry.chunks[countField(fields, "end") - 1];
-  if (first === undefined || last === undefined) return { start: 0, end: 0 };
+  if (first === undefined || last === undefined)
+    return entry.size === 0 ? { start: 0, end: 0 } : undefined;
   return { start: first.offset, end: last.offset + last.size };
 }
 
