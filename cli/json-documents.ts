@@ -99,7 +99,7 @@ export function createJsonDocuments(): JsonDocuments {
     push(text) {
       const values: unknown[] = [];
       for (const character of text) {
-        if (depth > 0 && atLineStart && character === "{" && !inString) {
+        if (depth > 0 && atLineStart && character === "{") {
           giveUp();
           noise = "none";
         }

@@ -28,12 +28,10 @@ export function objectUrl(base: URL, key: string, spelled?: string, query?: stri
     spelled === undefined || decoded(spelled) !== key
       ? key.split("/").map(encodeURIComponent).join("/")
       : spelled.replace(/[?#\\\s]/g, encodeURIComponent);
-  // The URL parser resolves dot segments, `%2e` included (URL Standard, path state), so they are refused before it.
-  // The decoded key is judged too: an origin may decode `%2F` before it resolves them.
-  const escapes = [...path.split("/"), ...key.split("/")].some((segment) =>
-    /^(\.|%2e){1,2}(;|$)/i.test(segment),
-  );
-  if (escapes) throw new ReadaheadError("not-found", "No key has dot segments");
+  // The URL parser resolves dot segments, `%2e` included (URL Standard, path state), so they are refused before it. The
+  // decoded key is judged, which has every segment of the path: an origin may decode `%2F` before it resolves them.
+  if (key.split("/").some((segment) => /^(\.|%2e){1,2}(;|$)/i.test(segment)))
+    throw new ReadaheadError("not-found", "No key has dot segments");
   const url = new URL(base.href);
   url.pathname = `${base.pathname}${path}`;
   const parts = [base.search.slice(1), query?.replace(/^\?/, "")];

@@ -24,8 +24,8 @@ export function versionFacts(
   unpinned: "single-stream" | "trust",
   now: number,
 ): VersionFacts {
-  const etag = headers.get("etag")?.trim() || undefined;
-  const modifiedText = headers.get("last-modified")?.trim();
+  const etag = headers.get("etag") || undefined;
+  const modifiedText = headers.get("last-modified") ?? undefined;
   const lastModified = parseHttpDate(modifiedText);
   const named = { etag, lastModified };
   // Characters beyond ASCII do not reach the origin as they came (obs-text): If-Match would name another tag.

@@ -183,10 +183,8 @@ export class Authenticator {
 
   async #holds(claim: SignatureClaim, known: KnownKey, parts: SignedParts): Promise<boolean> {
     const path = canonicalPath(parts.rawPath);
-    const query = canonicalQuery(
-      parts.rawQuery,
-      claim.by === "query" ? "X-Amz-Signature" : undefined,
-    );
+    // Beside the header it is refused: see readClaim.
+    const query = canonicalQuery(parts.rawQuery, "X-Amz-Signature");
     if (path === undefined || query === undefined)
       throw new S3Refusal("InvalidURI", "Couldn't parse the specified URI.");
     const canonical = canonicalRequest({

@@ -199,13 +199,7 @@ function readCredential(
   const fields = text.split("/");
   const [day, region, service, end] = fields.slice(-4);
   const accessKeyId = fields.slice(0, -4).join("/");
-  if (
-    accessKeyId === "" ||
-    day === undefined ||
-    region === undefined ||
-    region === "" ||
-    end !== "aws4_request"
-  )
+  if (accessKeyId === "" || day === undefined || region === undefined || end !== "aws4_request")
     throw new S3Refusal(
       malformed,
       'The Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".',

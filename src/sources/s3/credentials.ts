@@ -9,13 +9,13 @@ export interface S3Credentials {
 }
 
 /**
- * Reads the text of a secret binding. Blanks around it (a pasted newline) are dropped; neither access key ids nor
+ * Reads the text of a secret binding, without blanks around it; neither access key ids nor
  * secret keys contain a colon, session tokens might.
  *
  * @returns `undefined` when a part is missing; the text itself belongs in no message
  */
 export function parseS3Credentials(text: string): S3Credentials | undefined {
-  const [accessKeyId = "", secretAccessKey = "", ...rest] = text.trim().split(":");
+  const [accessKeyId = "", secretAccessKey = "", ...rest] = text.split(":");
   if (accessKeyId === "" || secretAccessKey === "" || /\s/.test(accessKeyId + secretAccessKey))
     return undefined;
   const sessionToken = rest.join(":");

@@ -5,7 +5,6 @@
 import { type ErrorKind, ReadaheadError } from "../../errors.ts";
 import { parseHttpDate } from "../../readahead/http-date.ts";
 import { retryAfterMs, statusError } from "../../readahead/verify.ts";
-import { discard } from "../upstream.ts";
 import { readBoundedText } from "./bounded-text.ts";
 import { parseS3Error, type S3ErrorDocument } from "./xml-answer.ts";
 
@@ -75,11 +74,6 @@ export async function readS3Error(
   signal: AbortSignal,
 ): Promise<S3ErrorDocument | undefined> {
   if (response.body === null) return undefined;
-  const length = Number(response.headers.get("content-length") ?? 0);
-  if (length > documentBytes) {
-    discard(response);
-    return undefined;
-  }
   try {
     const bounds = { limitBytes: documentBytes, deadlineMs: documentMs, signal };
     const text = await readBoundedText(response.body, bounds);
@@ -163,11 +157,10 @@ export function s3Failure(
 
 /** An id that no version can have is an invalid argument; a delete marker by its id is 405, to HEAD without a document. */
 function isNoVersion(
-  { status, headers }: Response,
+  { status }: Response,
   document: S3ErrorDocument | undefined,
   { versionAsked }: S3FailureContext,
 ): boolean {
-  if (headers.get("x-amz-delete-marker") === "true") return true;
   if (status === 405 && document === undefined) return versionAsked;
   return versionAsked && document?.code === "InvalidArgument" && !speaksOfKeys(document);
 }

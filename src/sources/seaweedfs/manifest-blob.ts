@@ -21,7 +21,7 @@ export function parseManifest(blob: Uint8Array): Chunk[] {
   try {
     while (reader.pos < reader.length) {
       const field = nextField(reader, reader.length);
-      if (field === 1 && reader.type === 2) chunks.push(checkChunk(readChunk(reader)));
+      if (field === 1) chunks.push(checkChunk(readChunk(reader)));
       else skip(reader);
     }
   } catch (error) {
@@ -72,7 +72,7 @@ function readChunk(reader: PbfReader): RawChunk {
   while (reader.pos < end) {
     const field = nextField(reader, end);
     if (field === 1) chunk.fileId = text(reader, end);
-    else if (field === 2) chunk.offset = safeNumber(signed(varint(reader, end)));
+    else if (field === 2) chunk.offset = safeNumber(varint(reader, end));
     else if (field === 3) chunk.size = safeNumber(varint(reader, end));
     else if (field === 4) chunk.timestamp = signed(varint(reader, end));
     else if (field === 5) chunk.etag = text(reader, end);
