@@ -18,6 +18,11 @@ describe("createJsonDocuments", () => {
     });
   });
 
+  it("counts a list that nothing follows", () => {
+    expect(read(["[\n"])).toEqual({ values: [], skipped: 1 });
+    expect(read(["[", '{"a":1}', "]"])).toEqual({ values: [{ a: 1 }], skipped: 0 });
+  });
+
   it("reads any documents however they are split", { timeout: 60_000 }, () => {
     fc.assert(
       fc.property(

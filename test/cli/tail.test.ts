@@ -82,6 +82,41 @@ describe("tail", () => {
     expect([out, err.includes(text)]).toEqual(["", true]);
   });
 
+  it("counts a document that is cut off as a line skipped", async () => {
+    const { code, err } = await run([], [items, '\n{"outcome":']);
+    expect([code, err]).toEqual([0, "3 downloads, 1 line skipped\n"]);
+  });
+
+  it("ends well where the input breaks because it was told to end, and only then", async () => {
+    async function* broken() {
+      yield items;
+      throw new Error("The input is closed");
+    }
+    const ended = await run([], [], { input: broken(), signal: AbortSignal.abort() });
+    expect([ended.code, ended.err]).toEqual([0, "3 downloads\n"]);
+    const failing = await run([], [], { input: broken() });
+    expect([failing.code, failing.err]).toEqual([1, "The input is closed\n3 downloads\n"]);
+  });
+
+  it("hands every record on where none is chosen", async () => {
+    const { out } = await run(["--json"], [items]);
+    expect(out.trimEnd().split("\n")).toHaveLength(3);
+    expect((await run(["--json", "--request", "ray"], [items])).out).toBe("");
+  });
+
+  it("takes a download that took exactly so long for slow", async () => {
+    const { out } = await run(["--json", "--slow", String(fast.totalMs)], [items]);
+    expect(out).toContain('"ray-fast"');
+    const longer = await run(["--json", "--slow", String(fast.totalMs + 1)], [items]);
+    expect(longer.out).not.toContain('"ray-fast"');
+  });
+
+  it("tells what a download cost, one or several", async () => {
+    const record = { ...fast, retries: 1, hedges: 2, letGo: 1, bytesWasted: 99_960 };
+    const { out } = await run([], [JSON.stringify(tailItem([[record]]))]);
+    expect(out).toContain("  1 retry  2 hedges  1 let go  100 kB wasted  ");
+  });
+
   it("marks a path that names no key", async () => {
     const { out } = await run([], [JSON.stringify(tailItem([[{ ...fast, key: null }]]))]);
     expect(out).toContain("  files/?  ");
@@ -98,7 +133,9 @@ describe("tail", () => {
   it("lets nothing of an item write into the terminal", async () => {
     const escape = "\u001b[31m";
     const broken = tailItem([], { outcome: `can${escape}celed` });
-    const record = { ...fast, method: `G${escape}`, key: escape, request: escape, mount: escape };
+    const error = { kind: null, message: escape };
+    const names = { method: `G${escape}`, key: escape, request: escape, mount: escape };
+    const record = { ...fast, ...names, error };
     const { out } = await run([], [JSON.stringify([broken, tailItem([[record]])])]);
     expect(out.split("\n")).toHaveLength(3);
     expect(out).not.toContain("\u001b");

@@ -27,6 +27,12 @@ describe("parseTold", () => {
     ]);
   });
 
+  it("takes no record of another version for one that it knows", () => {
+    const later = { ...record, version: 2 };
+    for (const told of [parseTold(later), parseTold(tailItem([[later]]))])
+      expect(told.map(({ kind }) => kind)).toEqual(["other"]);
+  });
+
   it("finds every record of a list of items", () => {
     const told = parseTold([tailItem([[record]]), tailItem([["hello"], [record]])]);
     expect(told.map((each) => each.kind)).toEqual(["download", "download"]);

@@ -35,6 +35,20 @@ describe("formatWaterfall", () => {
     expect(row?.match(/r/g)?.length).toBe(3);
   });
 
+  it("says how many parts are not drawn, where any is", () => {
+    const record = syntheticRecord({ parts: 9 });
+    expect(draw(record, 80, 8)).toContain("  1 of 9 parts are not drawn");
+    expect(draw(record, 80, 9).some((line) => line.includes("not drawn"))).toBe(false);
+  });
+
+  it("keeps half of its rows for parts that went well, however many were repeated", () => {
+    const record = syntheticRecord({ parts: 40, failures: (part) => (part < 20 ? 1 : 0) });
+    const drawn = draw(record, 80, 8).filter((line) => /^ +\d+ {2}r/.test(line));
+    expect(drawn).toHaveLength(8);
+    expect(drawn.filter((line) => line.includes("x2")).length).toBeLessThan(8);
+    expect(drawn.at(-1)).not.toContain("x2");
+  });
+
   it("cuts the parts off that were in flight when the client left", () => {
     const record = syntheticRecord({
       parts: 8,

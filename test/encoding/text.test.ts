@@ -14,9 +14,12 @@ describe("base64", () => {
     }
   });
 
-  it.each(["AAA", "AA=", "A A=", "AA==AA==", "-_==", "AAAA\n"])("does not read %j", (text) => {
-    expect(decodeBase64(text)).toBeUndefined();
-  });
+  it.each(["AAA", "AA=", "A A=", "AA==AA==", "-_==", "AAAA\n", "A===", "===="])(
+    "does not read %j",
+    (text) => {
+      expect(decodeBase64(text)).toBeUndefined();
+    },
+  );
 });
 
 describe("hex", () => {

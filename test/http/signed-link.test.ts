@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { sign } from "../../cli/sign.ts";
 import { createLinkAuthorise, LinkVerifier, signLink } from "../../src/http/signed-link.ts";
@@ -141,6 +144,28 @@ describe("edge-readahead sign", () => {
     expect(code).toBe(0);
     expect(await fault(out.trim(), Date.now() + 599_000)).toBeUndefined();
     expect(await fault(out.trim(), Date.now() + 601_000)).toBe("expired");
+  });
+
+  it("holds for an hour, and opens the folder that it is asked for", async () => {
+    const now = Date.now();
+    const { out } = await run([url]);
+    expect(await fault(out.trim(), now + 3_599_000)).toBeUndefined();
+    expect(await fault(out.trim(), now + 3_602_000)).toBe("expired");
+    const folder = new URL((await run(["--folder", "/films/", url])).out.trim());
+    folder.pathname = "/films/another.mp4";
+    expect(await fault(folder.href, now)).toBeUndefined();
+  });
+
+  it("takes the secret from a file, without the line's end", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "edge-readahead-sign-"));
+    try {
+      const file = join(directory, "secret");
+      await writeFile(file, `${secret}\n`);
+      const { out } = await run(["--secret-file", file, url], {});
+      expect(await fault(out.trim(), Date.now())).toBeUndefined();
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+    }
   });
 
   it.each([[[]], [["--for", "1y", url]], [["--nothing"]], [[url, url]]])(

@@ -16,6 +16,30 @@ describe("toDataPoint", () => {
     });
   });
 
+  it("gives every count its own column", () => {
+    const record = syntheticRecord({ parts: 1 });
+    const { doubles, blobs } = toDataPoint({
+      ...record,
+      status: 206,
+      bytesSent: 1,
+      bytesFetched: 2,
+      bytesWasted: 3,
+      parts: 4,
+      attempts: 5,
+      retries: 6,
+      hedges: 7,
+      letGo: 8,
+      subrequests: 9,
+      firstByteMs: 10,
+      totalMs: 11,
+      slowest: { part: 0, ms: 12, waitMs: null, attempts: 1, replica: null },
+      size: 13,
+      error: { kind: "unavailable", message: "at length" },
+    });
+    expect(doubles).toEqual([206, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]);
+    expect(blobs[4]).toBe("unavailable");
+  });
+
   it("says -1 for what is not known", () => {
     const record = syntheticRecord({ parts: 1, finish: { status: null, size: null } });
     expect(toDataPoint({ ...record, firstByteMs: null, slowest: null }).doubles).toEqual([

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { createHandler } from "../../src/http/handler.ts";
 import { createExplain, type ExplainOptions, type Explanation } from "../../src/observe/explain.ts";
+import { formatExplainPage } from "../../src/observe/explain-page.ts";
 import type { ByteRange } from "../../src/readahead/byte-range.ts";
 import { createDownload } from "../../src/readahead/download.ts";
 import type { Limits } from "../../src/readahead/limits.ts";
@@ -12,6 +13,7 @@ interface Store {
   readonly pieceBytes?: number;
   readonly atomic?: boolean;
   readonly rangeable?: boolean;
+  readonly reserveBytes?: number | undefined;
   readonly facts?: Partial<Facts>;
   readonly limits?: Partial<Limits>;
 }
@@ -22,7 +24,7 @@ const answerOf = (range: ByteRange) => ({
 });
 
 /** A store whose bytes are zeros; counts reads. `first` comes with open where a start is asked for. */
-function createStore({ size, pieceBytes, atomic, rangeable, facts }: Store) {
+function createStore({ size, pieceBytes, atomic, rangeable, reserveBytes, facts }: Store) {
   let reads = 0;
   const object: OpenObject = {
     facts: {
@@ -33,6 +35,7 @@ function createStore({ size, pieceBytes, atomic, rangeable, facts }: Store) {
       ...facts,
     },
     ...(rangeable === undefined ? {} : { rangeable }),
+    ...(reserveBytes === undefined ? {} : { reserveBytes: () => reserveBytes }),
     async read(_piece, range) {
       reads++;
       return answerOf(range);
@@ -216,6 +219,45 @@ describe("createExplain", () => {
     expect(told.mount.source).toBe("r2");
   });
 
+  it("costs one request at least, also for an empty object", async () => {
+    const { plan, cost, answer } = await explanation({ size: 0 });
+    expect(plan.parts).toBe(0);
+    expect(cost).toMatchObject({ subrequests: 1, r2ClassB: null });
+    expect(answer.bytes).toBe(0);
+  });
+
+  it("opens with the first part of the plan", async () => {
+    const { plan } = await explanation({ size: 30 * MiB, limits: { partBytes: 2 * MiB } });
+    const [first, second] = plan.list.flatMap((part) => (part.kind === "read" ? [part.range] : []));
+    expect(first).toEqual({ start: 0, end: 256 * 1024 });
+    expect(second?.start).toBe(256 * 1024);
+  });
+
+  it("has one part in flight where it is one stream, of which nothing is held ahead", async () => {
+    const { plan, cost, answer } = await explanation({
+      size: Infinity,
+      rangeable: false,
+      facts: { size: undefined, pin: undefined, unversioned: "no size" },
+    });
+    expect(plan).toMatchObject({ parts: 1, windowParts: 1, bytes: null, largestPartBytes: null });
+    expect(answer.ranges).toEqual([[0, null]]);
+    expect(cost.heldBytes).toBe(64 * 1024);
+  });
+
+  it("counts what decoding holds", async () => {
+    const held = async (reserveBytes?: number) =>
+      (await explanation({ size: MiB, reserveBytes })).cost.heldBytes;
+    expect((await held(3 * MiB)) - (await held())).toBe(3 * MiB);
+  });
+
+  it("looks up where the first pieces lie, and not where thousands do", async () => {
+    const { plan } = await explanation({ size: 100 * MiB, pieceBytes: MiB });
+    const located = plan.list.filter((part) => part.kind === "read" && part.replicas !== undefined);
+    expect(plan.pieces).toBe(100);
+    expect(located.length).toBeGreaterThanOrEqual(64);
+    expect(located.length).toBeLessThan(plan.list.length);
+  });
+
   it("plans nothing for an answer without a body", async () => {
     const told = await explanation({ size: MiB }, { "if-none-match": '"v1"' });
     expect(told.answer).toEqual({ kind: "not-modified", status: 304, ranges: [], bytes: 0 });
@@ -234,11 +276,44 @@ describe("createExplain", () => {
     expect(answered.headers.get("content-type")).toBe("text/html; charset=utf-8");
     expect(answered.headers.get("content-security-policy")).toContain("default-src 'none'");
     expect(answered.headers.get("cache-control")).toBe("no-store");
+    expect(answered.headers.get("vary")).toBe("Accept");
     const html = await answered.text();
     expect(html).not.toContain("<script>");
     expect(html).not.toContain("<b>x</b>");
     expect(html).toContain("&#34;&#62;&#60;script&#62;");
     expect(html).toContain("6 in flight at a time");
+  });
+
+  it("escapes whatever an explanation says, names of headers and replicas included", async () => {
+    const told = await explanation({
+      size: 3 * MiB,
+      pieceBytes: MiB,
+      facts: { pin: undefined, unversioned: "no entity tag" },
+    });
+    const evil = (value: unknown): unknown => {
+      if (typeof value === "string") return value === "read" ? value : `"><i>${value}`;
+      if (Array.isArray(value)) return value.map(evil);
+      if (typeof value !== "object" || value === null) return value;
+      const entries = Object.entries(value).map(([name, each]) => [name, evil(each)]);
+      return Object.fromEntries(entries);
+    };
+    const { object } = told;
+    const hostile = { ...told, object: { ...object, headers: { "<i>x": "1" } } };
+    const html = formatExplainPage(evil(hostile) as Explanation);
+    expect(html).not.toMatch(/<i>|[^=]">\s*&#60;i/);
+    expect(html).toContain("&#60;i&#62;x");
+    expect(html.split("&#34;&#62;&#60;i&#62;").length).toBeGreaterThan(10);
+  });
+
+  it("says how many parts are not listed, and draws an end that is not known", async () => {
+    const page = async (store: Store) =>
+      (await ask(store, { accept: "text/html" }).response).text();
+    expect(await page({ size: 30 * MiB })).not.toContain("are listed");
+    expect(await page({ size: 5 * 1024 ** 4 })).toMatch(/400 of \d+ are listed/);
+    const facts = { size: undefined, pin: undefined, unversioned: "no size" };
+    const endless = await page({ size: Infinity, rangeable: false, facts });
+    expect(endless).not.toContain("Infinity");
+    expect(endless).not.toContain("NaN");
   });
 
   it("draws the map to scale", async () => {

@@ -19,6 +19,16 @@ describe("createServerTiming", () => {
     expect(timing.format()).toBe('open;dur=12.5, lookup;dur=6;desc="2", first-byte;dur=16.5');
   });
 
+  it("adds up requests that opened the object twice", () => {
+    const timing = createServerTiming(0);
+    for (const id of [1, 2]) {
+      timing.onEvent({ type: "lookup-requested", at: 10 * id, id, purpose: "open", replica: "a" });
+      timing.onEvent({ type: "lookup-answered", at: 10 * id + id, id, ok: true });
+      timing.onEvent({ type: "lookup-answered", at: 90, id, ok: true });
+    }
+    expect(timing.format()).toBe("open;dur=3");
+  });
+
   it("names no replica", () => {
     const timing = createServerTiming(0);
     timing.onEvent({

@@ -172,6 +172,48 @@ describe("createDownloadSpans", () => {
     expect(tracing.spans.every((span) => span.ends === 1)).toBe(true);
   });
 
+  it("leaves no span open behind it, and opens none after the end", () => {
+    const tracing = fakeTracing(true);
+    const spans = createDownloadSpans(tracing, createReplicaLabels(false));
+    const request = { id: "ray", mount: "files", key: "k", method: "GET" };
+    const recorder = createRecorder(request, 0, createReplicaLabels(false));
+    const asked = (part: number) =>
+      spans.onEvent({
+        type: "part-requested",
+        at: 0,
+        part,
+        attempt: 1,
+        range: { start: 0, end: 1 },
+        hedge: false,
+      });
+    asked(0);
+    spans.end(recorder.record(finishOf(syntheticDownload({ parts: 1 })), 1));
+    asked(1);
+    // In this very turn: the runtime takes no span of a request that is over.
+    expect(tracing.spans.map(({ name, ends }) => [name, ends])).toEqual([
+      ["download", 1],
+      ["part 0", 1],
+    ]);
+  });
+
+  it("calls an attempt that was given up no failure, whatever it met before", async () => {
+    const tracing = fakeTracing(true);
+    const spans = createDownloadSpans(tracing, createReplicaLabels(false));
+    const range = { start: 0, end: 1 };
+    for (const [part, end] of (["aborted", "failed"] as const).entries()) {
+      const attempt = { at: 0, part, attempt: 1 };
+      spans.onEvent({ type: "part-requested", ...attempt, range, hedge: false });
+      const kind = end === "aborted" ? "unavailable" : undefined;
+      spans.onEvent({ type: "attempt-ended", ...attempt, end, bytes: 0, kind });
+      await Promise.resolve();
+    }
+    expect(tracing.spans.map(({ exceptions }) => exceptions)).toEqual([
+      [],
+      [],
+      ["failed: part 1 failed"],
+    ]);
+  });
+
   it("makes one span at most where the request is not traced, and none without tracing", async () => {
     const tracing = fakeTracing(false);
     await run(tracing, { parts: 50 });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { createReplicaLabels } from "../../src/observe/replica-labels.ts";
 import { createTimeline, TIMELINE_PARTS } from "../../src/observe/timeline.ts";
+import { choose, type Row, toTimeline } from "../../src/observe/timeline-columns.ts";
 import type { ReadaheadEvent } from "../../src/readahead/events.ts";
 import { type SyntheticOptions, syntheticDownload } from "./support/synthetic-download.ts";
 
@@ -11,6 +12,29 @@ function timelineOf(options: SyntheticOptions, rows = TIMELINE_PARTS) {
   if (snapshot === null) throw new Error("no part was asked for");
   return { timeline, snapshot };
 }
+
+describe("columns", () => {
+  const row = (part: number, start: number): Row => ({
+    part,
+    start,
+    firstByte: start + 1.2,
+    end: start + 2.4,
+    delivered: start + 3.6,
+    attempts: 1,
+    replica: undefined,
+  });
+
+  it("are of whole milliseconds that add up", () => {
+    const timeline = toTimeline(1, [row(0, 0.4)], [], []);
+    expect(timeline).toMatchObject({ start: [0], wait: [2], receive: [1], held: [1] });
+  });
+
+  it("have as many rows as there is room for, whatever must be told", () => {
+    const rows = [row(0, 0), row(1, 1), row(2, 2)];
+    expect(choose(2, rows, rows).map(({ part }) => part)).toEqual([0, 1]);
+    expect(choose(2, rows.slice(2), rows).map(({ part }) => part)).toEqual([0, 2]);
+  });
+});
 
 describe("createTimeline", () => {
   it("tells waiting, receiving and being held apart", () => {
@@ -32,6 +56,28 @@ describe("createTimeline", () => {
       again: [],
       lookups: [["lookup", 0, 4]],
     });
+  });
+
+  it("takes the delivery for the end of a part of which no other was told", () => {
+    const timeline = createTimeline(0, createReplicaLabels(false));
+    const part = { part: 0, attempt: 1 };
+    const range = { start: 0, end: 1 };
+    timeline.onEvent({ type: "part-requested", at: 10, ...part, range, hedge: false });
+    timeline.onEvent({ type: "part-answered", at: 20, ...part, replica: "a" });
+    timeline.onEvent({ type: "part-delivered", at: 50, part: 0 });
+    expect(timeline.snapshot(1)).toMatchObject({ wait: [10], receive: [30], held: [0] });
+  });
+
+  it("names the slowest part by its last byte, the first of equals", () => {
+    const { timeline } = timelineOf({
+      parts: 3,
+      window: 3,
+      receive: (part) => (part === 0 ? 100 : 30),
+      clientMs: 500,
+    });
+    expect(timeline.slowest(5000)).toMatchObject({ part: 0, ms: 120 });
+    const even = timelineOf({ parts: 3, window: 3 });
+    expect(even.timeline.slowest(5000)?.part).toBe(0);
   });
 
   it("says null for what a part never reached", () => {

@@ -50,6 +50,12 @@ describe("createHttpSource: faulty answers", () => {
     expect(String(error)).not.toContain("origin.example");
   });
 
+  it("says of an answer that did not come that the connection is to blame", async () => {
+    const fault: Fault = { kind: "reset", after: "before-headers" };
+    const { open } = setup(leaks, {}, { faults: [{ at: 0, fault }] });
+    await expect(open({ start: 0, end: 1 })).rejects.toMatchObject({ connection: true });
+  });
+
   it("reports a runtime that is out of subrequests as too many parts", async () => {
     const fetch = () =>
       Promise.reject(new Error("Too many subrequests by single Worker invocation."));
@@ -124,7 +130,47 @@ describe("createHttpSource: redirects", () => {
       await object.refresh?.({ kind: "stored", range: { start: 0, end: size } }, download),
     ).toBe(true);
     await read(object, 20, 30);
-    expect(space.seen.map(({ key }) => key).slice(3)).toEqual(["file", "moved"]);
+    await read(object, 30, 40);
+    expect(space.seen.map(({ key }) => key).slice(3)).toEqual(["file", "moved", "moved"]);
+  });
+
+  it.each([301, 302, 303, 307, 308])("are followed whatever their status: %i", async (status) => {
+    const { space, open } = setup(leaks);
+    space.store("moved", plain);
+    space.always("file", elsewhere("/moved", status));
+    const object = await open({ start: 0, end: 10 });
+    await discardBody(object.first?.body);
+    expect(object.facts.size).toBe(size);
+  });
+
+  it.each([
+    ["http://origin.example/", "https://origin.example/moved", "resolved"],
+    ["http://origin.example:8080/", "https://origin.example/moved", "protocol"],
+    ["http://origin.example:8080/", "https://origin.example:8443/moved", "protocol"],
+    ["http://origin.example/", "https://other.example/moved", "protocol"],
+  ])("from %s to %s: %s", async (url, location, expected) => {
+    const { space, open } = setup(leaks, {}, {}, { url });
+    space.store("moved", plain);
+    space.always("file", elsewhere(location));
+    const opening = open({ start: 0, end: 10 });
+    expect(await kindOf(opening)).toBe(expected);
+    await opening.then(({ first }) => discardBody(first?.body)).catch(() => undefined);
+  });
+
+  it("are all that a refresh can undo", async () => {
+    const { download, open } = setup(leaks);
+    const object = await open("facts");
+    const piece = { kind: "stored", range: { start: 0, end: size } } as const;
+    expect(await object.refresh?.(piece, download)).toBe(false);
+  });
+
+  it("of a HEAD are remembered, too", async () => {
+    const { space, open, read } = setup(leaks);
+    space.store("moved", plain);
+    space.always("file", elsewhere("/moved"));
+    const object = await open("facts");
+    await read(object, 0, 10);
+    expect(space.seen.map(({ key }) => key)).toEqual(["file", "moved", "moved"]);
   });
 
   for (const location of [

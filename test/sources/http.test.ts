@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { createHttpSource, type Fetcher } from "../../src/sources/http.ts";
+import { createHttpSource, type Fetcher, type FetchFunction } from "../../src/sources/http.ts";
 import type { OpenRequest } from "../../src/sources/source.ts";
 import { discardBody, readAll } from "../support/bodies.ts";
 import { checkLeaks } from "../support/leak-check.ts";
 import { contentBytes, ramp } from "../support/object-bytes.ts";
 import { createTestDownload } from "../support/permits.ts";
+import { createStoreFetch } from "../support/store-fetch.ts";
 import type { Fault, StoredObject } from "../support/store-script.ts";
 import { until } from "../support/until.ts";
 import { kindOf, plain, setup, size } from "./http-setup.ts";
@@ -46,6 +47,7 @@ describe("createHttpSource: requests", () => {
       ["a", { rawKey: "elsewhere" }],
       ["a?b#c", {}],
       ["a", { query: "?x=1" }],
+      ["a\\..\\..\\b\t", { rawKey: "a\\..\\..\\b\t" }],
     ];
     for (const [key, more] of asked)
       expect(await kindOf(source.open(key, { ...request, ...more }))).toBe("not-found");
@@ -55,6 +57,7 @@ describe("createHttpSource: requests", () => {
       "https://origin.example/data/a?token=1",
       "https://origin.example/data/a%3Fb%23c?token=1",
       "https://origin.example/data/a?token=1&x=1",
+      "https://origin.example/data/a%5C..%5C..%5Cb%09?token=1",
     ]);
   });
 
@@ -77,18 +80,54 @@ describe("createHttpSource: requests", () => {
       expect(await kindOf(source.open(key, { ...request, rawKey })), key).toBe("not-found");
   });
 
+  it("keeps the client's query to itself unless the mount passes it on", async () => {
+    const fetch = createStoreFetch(setup(leaks).space);
+    const urls: string[] = [];
+    const source = createHttpSource({
+      url: "https://origin.example/",
+      fetch: (url, init) => {
+        urls.push(url);
+        return fetch(url, init);
+      },
+    });
+    await source.open("file", { ...createTestDownload(), want: "facts", query: "?x=1" });
+    expect(urls).toEqual(["https://origin.example/file"]);
+  });
+
   it("sends configured headers, and no password in a URL", async () => {
-    const { space, open } = setup(leaks, {}, {}, { headers: { Authorization: "Bearer x" } });
+    const headers = { Authorization: "Bearer x", "Accept-Encoding": "gzip" };
+    const { space, open } = setup(leaks, {}, {}, { headers });
     await open("facts");
     expect(space.seen[0]?.headers["authorization"]).toBe("Bearer x");
-    expect(() => createHttpSource({ url: "https://user:pass@origin.example/" })).toThrow(TypeError);
-    expect(() => createHttpSource({ url: "ftp://origin.example/" })).toThrow(TypeError);
+    expect(space.seen[0]?.headers["accept-encoding"]).toBe("identity");
+    for (const url of [
+      "https://user@origin.example/",
+      "https://:pass@origin.example/",
+      "https://origin.example/#part",
+      "ftp://origin.example/",
+    ])
+      expect(() => createHttpSource({ url }), url).toThrow(TypeError);
     const via = {} as Fetcher;
     expect(() => createHttpSource({ url: "https://origin.example/", via })).toThrow(/via/);
+  });
+
+  it("tells no header that cannot be sent", () => {
     const headers = { authorization: "Bearer secret\nx" };
     const unsendable = () => createHttpSource({ url: "https://origin.example/", headers });
     expect(unsendable).toThrow(TypeError);
     expect(unsendable).not.toThrow(/secret/);
+  });
+});
+
+describe("createHttpSource: what an origin cannot know", () => {
+  it.each([
+    { version: "v1" },
+    { s3PartNumber: 2 },
+    { clientKeys: { algorithm: "AES256", key: "key", keyMd5: "md5" } },
+  ])("is refused without a request: %j", async (more) => {
+    const { space, open } = setup(leaks);
+    expect(await kindOf(open({ start: 0, end: 10 }, more))).toBe("unsupported");
+    expect(space.stats().requests).toBe(0);
   });
 });
 
@@ -165,6 +204,16 @@ describe("createHttpSource: versions", () => {
     await discardBody(object.first?.body);
     expect(space.stats().requests).toBe(before + 1);
   });
+
+  it("does not use known facts without a size", async () => {
+    const { space, open } = setup(leaks);
+    const { facts } = await open("facts");
+    const known = { ...facts, size: undefined };
+    const object = await open({ start: 0, end: 10 }, { known });
+    await discardBody(object.first?.body);
+    expect(object.facts.size).toBe(size);
+    expect(space.seen.map(({ method }) => method)).toEqual(["HEAD", "GET"]);
+  });
 });
 
 describe("createHttpSource: conditions", () => {
@@ -183,6 +232,88 @@ describe("createHttpSource: conditions", () => {
     );
     expect(failed.verdict).toBe("precondition-failed");
   });
+
+  it("believes a HEAD that judged them, and asks no more", async () => {
+    const { space, open } = setup(leaks, { etag: '"a"' });
+    const failed = await open("facts", { conditions: new Headers({ "if-match": '"b"' }) });
+    expect(failed.verdict).toBe("precondition-failed");
+    expect(space.seen.map(({ method }) => method)).toEqual(["HEAD"]);
+  });
+
+  it("asks for the size without them where a 416 does not name it", async () => {
+    const status: Fault = { kind: "status", status: 416 };
+    const { open } = setup(leaks, { etag: '"a"' }, { faults: [{ at: 0, fault: status }] });
+    const conditions = new Headers({ "if-none-match": '"a"' });
+    await expect(open({ start: size, end: size + 1 }, { conditions })).rejects.toMatchObject({
+      kind: "unsatisfiable",
+      size,
+    });
+  });
+});
+
+describe("createHttpSource: answers that are of no use", () => {
+  /** An origin as a function; its bodies never end by themselves. */
+  function over(script: (range: string | undefined) => ResponseInit) {
+    let openBodies = 0;
+    const fetch: FetchFunction = async (_url, { method, headers }) => {
+      const init = script(headers["range"]);
+      if (method === "HEAD") return new Response(null, init);
+      openBodies += 1;
+      const cancel = () => {
+        openBodies -= 1;
+      };
+      return new Response(new ReadableStream({ cancel }), init);
+    };
+    return { ...setup(leaks, {}, {}, { fetch }), openBodies: () => openBodies };
+  }
+  const conditions = new Headers({ "if-match": '"b"' });
+
+  it("are ended: a 416 past the end", async () => {
+    const refused = { status: 416, headers: { "content-range": "bytes */10" } };
+    const { open, openBodies } = over(() => refused);
+    await expect(open({ start: 10 })).rejects.toMatchObject({ kind: "unsatisfiable", size: 10 });
+    expect(openBodies()).toBe(0);
+  });
+
+  it("are ended: a redirect, whose fragment is nobody's", async () => {
+    const urls: string[] = [];
+    let openBodies = 0;
+    const fetch: FetchFunction = async (url) => {
+      urls.push(url);
+      if (urls.length > 1) return new Response(null, { status: 404 });
+      openBodies += 1;
+      const cancel = () => {
+        openBodies -= 1;
+      };
+      const headers = { location: "/moved#part" };
+      return new Response(new ReadableStream({ cancel }), { status: 302, headers });
+    };
+    const { open } = setup(leaks, {}, {}, { fetch });
+    expect(await kindOf(open({ start: 0, end: 10 }))).toBe("not-found");
+    expect(urls).toEqual(["https://origin.example/file", "https://origin.example/moved"]);
+    expect(openBodies).toBe(0);
+  });
+
+  it("are ended: a 412", async () => {
+    const { open, openBodies } = over(() => ({ status: 412 }));
+    const object = await open({ start: 0, end: 10 }, { conditions });
+    expect(object.verdict).toBe("precondition-failed");
+    expect(openBodies()).toBe(0);
+  });
+
+  it("are ended: a 412 of the whole, where the range was refused", async () => {
+    const { open, openBodies } = over((range) => ({ status: range === undefined ? 412 : 416 }));
+    const object = await open({ start: 0, end: 10 }, { conditions });
+    expect(object.verdict).toBe("precondition-failed");
+    expect(openBodies()).toBe(0);
+  });
+
+  it("are ended: an encoding of the whole, where the range was refused", async () => {
+    const whole = { headers: { "content-encoding": "gzip" } };
+    const { open, openBodies } = over((range) => (range === undefined ? whole : { status: 416 }));
+    expect(await kindOf(open({ start: 0, end: 10 }))).toBe("protocol");
+    expect(openBodies()).toBe(0);
+  });
 });
 
 describe("createHttpSource: origins with habits", () => {
@@ -191,6 +322,7 @@ describe("createHttpSource: origins with habits", () => {
     const object = await open({ start: 100, end: 200 });
     expect(object.rangeable).toBe(false);
     expect(object.facts.unversioned).toBe("the origin ignores Range");
+    expect(object.facts.pin).toBeUndefined();
     expect(object.first?.range).toEqual({ start: 0, end: size });
     expect(await readAll(object.first?.body ?? new Uint8Array(0))).toEqual(
       contentBytes(ramp, 0, size),
@@ -204,6 +336,11 @@ describe("createHttpSource: origins with habits", () => {
     expect(object.facts.size).toBeUndefined();
     expect(object.first?.range).toEqual({ start: 0, end: Infinity });
     await discardBody(object.first?.body);
+  });
+
+  it("takes an answer without a body for one of no bytes", async () => {
+    const { open } = setup(leaks, {}, {}, { fetch: async () => new Response(null) });
+    expect((await open({ start: 0, end: 100 })).first?.body).toEqual(new Uint8Array(0));
   });
 
   it("falls back to one stream where a ranging origin never names a size", async () => {
@@ -230,6 +367,13 @@ describe("createHttpSource: origins with habits", () => {
       expect(space.seen.map(({ method }) => method)).toEqual(["GET", "HEAD"]);
     });
 
+  it("takes no date for a version where answers to ranges name no size", async () => {
+    const { open } = setup(leaks, { lengths: "star", etag: null });
+    const object = await open({ start: 0, end: 2 * size });
+    await discardBody(object.first?.body);
+    expect(object.facts).toMatchObject({ size, unversioned: "no entity tag and no size" });
+  });
+
   for (const want of [{ start: 0, end: 2 * size }, { suffix: 100 }])
     it(`reads one stream where HEAD names another size: ${JSON.stringify(want)}`, async () => {
       const { open } = setup(leaks, { lengths: "star", headLength: size + 1 });
@@ -238,6 +382,17 @@ describe("createHttpSource: origins with habits", () => {
       expect(object.first?.range).toEqual({ start: 0, end: size });
       await discardBody(object.first?.body);
     });
+
+  it("reads one stream where HEAD names another date", async () => {
+    const habits = { lengths: "star", etag: null } as const;
+    const { space, open } = setup(leaks, habits);
+    const opening = open({ start: 0, end: 2 * size });
+    await until("the star was seen", () => space.stats().requests > 0);
+    space.store("file", { ...plain, ...habits, lastModified: Date.UTC(2025, 0, 1) });
+    const object = await opening;
+    expect(object.rangeable).toBe(false);
+    await discardBody(object.first?.body);
+  });
 
   it("does not leave the answer open where HEAD fails", async () => {
     const { space, open } = setup(leaks, { lengths: "star" });
@@ -254,6 +409,33 @@ describe("createHttpSource: origins with habits", () => {
       expect(space.seen.map(({ method }) => method)).toEqual(["HEAD", "GET"]);
       expect(space.seen[1]?.headers["range"]).toBe("bytes=0-1");
     });
+
+  for (const [headStatus, kind] of [
+    [429, "throttled"],
+    [500, "unavailable"],
+  ] as const)
+    it(`does not ask again where HEAD is answered ${headStatus}`, async () => {
+      const { space, open } = setup(leaks, { headStatus });
+      expect(await kindOf(open("facts"))).toBe(kind);
+      expect(space.stats().requests).toBe(1);
+    });
+
+  it("takes no length of a refusal for that of the object", async () => {
+    const store = createStoreFetch(setup(leaks).space);
+    const refused = { "accept-ranges": "bytes", "content-length": "243" };
+    const { open } = setup(
+      leaks,
+      {},
+      {},
+      {
+        fetch: async (url, init) =>
+          init.method === "HEAD"
+            ? new Response(null, { status: 403, headers: refused })
+            : store(url, init),
+      },
+    );
+    expect((await open("facts")).facts.size).toBe(size);
+  });
 
   it("gets facts with two bytes where HEAD says 0 bytes of an object that has some", async () => {
     const { space, open } = setup(leaks, { headLength: 0 });
@@ -286,6 +468,12 @@ describe("createHttpSource: origins with habits", () => {
     expect(object.facts).toMatchObject({ size: 0, headers: { "content-type": "text/plain" } });
     expect(object.facts.unversioned).toBeUndefined();
     expect(object.rangeable).toBeUndefined();
+  });
+
+  it("takes the size that a 416 names", async () => {
+    const { space, open } = setup(leaks);
+    await expect(open({ start: size })).rejects.toMatchObject({ kind: "unsatisfiable", size });
+    expect(space.stats().requests).toBe(1);
   });
 
   it("asks for the size where a 416 does not name it", async () => {

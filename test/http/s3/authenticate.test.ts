@@ -94,6 +94,39 @@ describe("Authenticator", () => {
     expect(await at(exampleTime - 14 * minute)).toMatchObject({ kind: "key" });
   });
 
+  it.each([
+    [[["a/"], ["b/"]], ["a/x", "b/x"], ["c/x"]],
+    [[["a/"], undefined], ["a/x", "c/x"], []],
+    [[undefined, ["a/"]], ["a/x", "c/x"], []],
+  ])("adds up what a key that stands twice at a bucket may read: %j", (grants, may, mayNot) => {
+    const mount = oneKeyMount("a", "x");
+    const credentials = grants.map((prefixes) => ({
+      accessKeyId: "A",
+      secretAccessKey: "x",
+      prefixes,
+    }));
+    const authenticator = new Authenticator([{ ...mount, credentials }]);
+    const identity = { kind: "key", accessKeyId: "A" } as const;
+    for (const key of may) expect(authenticator.mayRead(identity, mount, key), key).toBe(true);
+    for (const key of mayNot) expect(authenticator.mayList(identity, mount, key), key).toBe(false);
+  });
+
+  it("takes a key in the regions of all its buckets", async () => {
+    const query = `${s3Examples.presignedQuery}&X-Amz-Signature=${s3Examples.presignedSignature}`;
+    const credentials = [
+      { accessKeyId: s3Examples.accessKeyId, secretAccessKey: s3Examples.secret },
+    ];
+    const mounts = ["us-east-1", "eu-west-1"].map((region) => ({
+      ...oneKeyMount(region, ""),
+      credentials,
+      regions: [region],
+    }));
+    const authenticator = new Authenticator(mounts, () => exampleTime);
+    expect(await authenticator.identify(parts("/test.txt", query, {}))).toMatchObject({
+      kind: "key",
+    });
+  });
+
   it("refuses one access key with two secrets", () => {
     expect(() => new Authenticator([oneKeyMount("a", "x"), oneKeyMount("b", "y")])).toThrow(
       TypeError,
@@ -158,6 +191,7 @@ describe("a signed request", () => {
     ["a header that need not be signed", withHeader("range", "bytes=0-1"), "OK"],
     ["the day moved in the date alone", withHeader("x-amz-date", "20200101T000000Z"), malformed],
     ["the host changed", withHeader("host", "evil.example"), mismatch],
+    ["a date that is none", withHeader("x-amz-date", "20260231T000000Z"), "403 AccessDenied"],
     ["no payload hash", withHeader("x-amz-content-sha256", undefined), "400 InvalidRequest"],
     ["a payload hash that is none", withHeader("x-amz-content-sha256", "x"), "400 InvalidArgument"],
     [
@@ -205,6 +239,12 @@ describe("a signed request", () => {
       malformed,
     ],
     [
+      "another end of the scope",
+      withAuthorization((text) => text.replace("aws4_request", "aws5_request")),
+      malformed,
+    ],
+    ["no access key", withAuthorization((text) => text.replace("AKWHOLE", "")), malformed],
+    [
       "another access key",
       withAuthorization((text) => text.replace("AKWHOLE", "AKREPORTS")),
       mismatch,
@@ -236,6 +276,12 @@ describe("a signed request", () => {
       withAuthorization((text) => text.replace("host;", "host;range;")),
       mismatch,
     ],
+    [
+      "SignedHeaders with one twice",
+      withAuthorization((text) => text.replace("host;", "host;host;")),
+      malformed,
+    ],
+    ["a field more", withAuthorization((text) => `${text}, Other=1`), malformed],
     ["a field twice", withAuthorization((text) => `${text}, Signature=00`), malformed],
     ["a field gone", withAuthorization((text) => text.replace(/, Signature=.*/, "")), malformed],
     ["fields without blanks", withAuthorization((text) => text.replaceAll(", ", ",")), "OK"],
@@ -261,6 +307,7 @@ describe("a signed request", () => {
       withAuthorization((text) => text.replace("HMAC-SHA256", "ECDSA-P256-SHA256")),
       "400 InvalidRequest",
     ],
+    ["a directory bucket's token", withHeader("x-amz-s3session-token", "t"), "400 InvalidToken"],
     ["a session token", withHeader("x-amz-security-token", "t"), "400 InvalidToken"],
     [
       "a session token in the query",
@@ -300,6 +347,11 @@ describe("a signed request", () => {
       { headers: { "x-amz-content-sha256": "0".repeat(64) } },
       "400 XAmzContentSHA256Mismatch",
     ],
+    [
+      "with the hash of something, for HEAD",
+      { method: "HEAD", headers: { "x-amz-content-sha256": "0".repeat(64) } },
+      "400 undefined",
+    ],
   ])("signed %s", async (_, options, expected) => {
     expect(await tampered((request) => request, options)).toBe(expected);
   });
@@ -309,6 +361,20 @@ describe("a signed request", () => {
     endpoint.fake.space.store("key", { content: { kind: "ramp" }, size: 10 });
     const request = await signed("/media/key");
     for (let i = 0; i < 2; i++) expect((await endpoint.fetch(request.clone())).status).toBe(200);
+  });
+
+  it("holds on the next day, too, and 15 minutes off to the millisecond", async () => {
+    let now = Date.UTC(2026, 10, 23, 12);
+    const endpoint = createEndpoint({ now: () => now });
+    endpoint.fake.space.store("key", { content: { kind: "ramp" }, size: 10 });
+    for (const hours of [0, 24, 48]) {
+      now += hours * 60 * minute;
+      for (const off of [-15 * minute, 0, 15 * minute]) {
+        const response = await endpoint.ask("/media/key", { at: now + off });
+        expect(response.status).toBe(200);
+        await response.arrayBuffer();
+      }
+    }
   });
 
   it("counts the client's Accept-Encoding where the edge replaced the header", async () => {
@@ -340,6 +406,7 @@ describe("a presigned URL", () => {
     ["with a life that is no number", set("X-Amz-Expires", "-1"), malformed],
     ["with a date that is none", set("X-Amz-Date", "20200231T000000Z"), malformed],
     ["with another algorithm", set("X-Amz-Algorithm", "AWS4-HMAC-SHA1"), malformed],
+    ["of SigV4A", set("X-Amz-Algorithm", "AWS4-ECDSA-P256-SHA256"), "400 InvalidRequest"],
     ["with a parameter added", set("response-content-type", "text/html"), mismatch],
     ["with a wrong signature", set("X-Amz-Signature", "0".repeat(64)), mismatch],
     ["with a signature twice", withUrl((url) => `${url}&X-Amz-Signature=00`), malformed],
@@ -374,6 +441,11 @@ describe("a presigned URL", () => {
     ["from the future", { presign: 600, at: Date.now() + 20 * minute }, "403 AccessDenied"],
     ["for another region", { presign: 600, region: "eu-west-1" }, malformed],
     ["over overrides", { presign: 600 }, "OK"],
+    [
+      "beside the hash of nothing",
+      { presign: 600, headers: { "x-amz-content-sha256": s3Examples.emptyHash } },
+      "OK",
+    ],
   ])("for %s", async (name, options, expected) => {
     const path =
       name === "over overrides" ? "/media/key?response-content-type=a%2Fb" : "/media/key";

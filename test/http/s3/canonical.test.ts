@@ -97,3 +97,13 @@ describe("verifyText", () => {
       expect(await verifyText(key, "text", wrong)).toBe(false);
   });
 });
+
+describe("canonicalQuery of a client that writes carelessly", () => {
+  it.each([
+    ["&a=1&&b=2&", "a=1&b=2"],
+    ["b=2&b=1&a", "a=&b=1&b=2"],
+    ["a=%zz", undefined],
+  ])("%j is %j", (query, expected) => {
+    expect(canonicalQuery(query)).toBe(expected);
+  });
+});

@@ -69,6 +69,23 @@ describe("GetObject", () => {
     expect((await parts.ask("/media/key?partNumber=2")).status).toBe(501);
   });
 
+  it("names no checksum of the whole beside a part, and counts parts only where one was asked for", async () => {
+    const endpoint = setUp();
+    const headers = { "x-amz-checksum-sha256": "c3Vt" };
+    endpoint.fake.space.store("key", { content: ramp, size: 99, headers });
+    endpoint.fake.setParts("key", [60, 39]);
+    const ask = (path: string) =>
+      endpoint.ask(path, { headers: { "x-amz-checksum-mode": "ENABLED" } });
+    const part = await ask("/media/key?partNumber=2");
+    expect(part.headers.get("x-amz-mp-parts-count")).toBe("2");
+    expect(part.headers.has("x-amz-checksum-sha256")).toBe(false);
+    await expectBytes(part, 60, 99);
+    const all = await ask("/media/key");
+    expect(all.headers.has("x-amz-mp-parts-count")).toBe(false);
+    expect(all.headers.get("x-amz-checksum-sha256")).toBe("c3Vt");
+    await expectBytes(all, 0, 99);
+  });
+
   it("answers a presigned URL, again and again", async () => {
     const endpoint = setUp();
     for (let i = 0; i < 3; i++) {
@@ -278,6 +295,24 @@ describe("GetObject", () => {
     expect(endpoint.fake.seen).toHaveLength(0);
   });
 
+  it("refuses an SSE-C key of another length, and a part beyond the last that can be", async () => {
+    const name = "x-amz-server-side-encryption-customer-";
+    const key = Buffer.alloc(16, 9);
+    const headers = {
+      [`${name}algorithm`]: "AES256",
+      [`${name}key`]: key.toString("base64"),
+      [`${name}key-md5`]: createHash("md5").update(key).digest("base64"),
+    };
+    const endpoint = setUp();
+    const short = await endpoint.ask("/media/key", { headers });
+    expect([short.status, await codeOf(short)]).toEqual([400, "InvalidArgument"]);
+    expect(endpoint.fake.seen).toHaveLength(0);
+    const codes = [10_000, 10_001].map(async (part) =>
+      codeOf(await endpoint.ask(`/media/key?partNumber=${part}`)),
+    );
+    expect(await Promise.all(codes)).toEqual(["InvalidPartNumber", "InvalidArgument"]);
+  });
+
   it("names checksums only where the client asked, and only beside the whole object", async () => {
     const endpoint = setUp();
     endpoint.fake.space.store("sum", {
@@ -293,7 +328,9 @@ describe("GetObject", () => {
     const enabled = { "x-amz-checksum-mode": "ENABLED" };
     expect(await ask(enabled)).toBe("c3Vt");
     expect(await ask({})).toBeNull();
+    const before = endpoint.fake.seen.length;
     expect(await ask({ ...enabled, range: "bytes=0-3" })).toBeNull();
+    expect(endpoint.fake.seen.slice(before).map(({ method }) => method)).toEqual(["GET"]);
   });
 
   it("words errors as S3 does, with nothing of the store in them", async () => {
@@ -342,6 +379,8 @@ describe("HeadObject", () => {
     }
     const missing = await endpoint.ask("/media/nothing", { method: "HEAD" });
     expect([missing.status, missing.body]).toEqual([404, null]);
+    const service = await endpoint.ask("/", { method: "HEAD" });
+    expect([service.status, service.body]).toEqual([200, null]);
   });
 });
 
@@ -367,10 +406,13 @@ describe("what is not answered", () => {
       .map((query) => `/media?${query}`),
     "/media?list-type=2&foo",
     "/media?location&acl",
-  ])("%s says NotImplemented", async (path) => {
+    "HEAD /media?acl",
+  ])("%s says NotImplemented", async (asked) => {
     const endpoint = setUp();
-    const response = await endpoint.ask(path);
-    expect([response.status, await codeOf(response)]).toEqual([501, "NotImplemented"]);
+    const [path = "", method = "GET"] = asked.split(" ").toReversed();
+    const response = await endpoint.ask(path, { method });
+    const code = method === "HEAD" ? undefined : "NotImplemented";
+    expect([response.status, await codeOf(response)]).toEqual([501, code]);
     expect(endpoint.fake.seen).toHaveLength(0);
   });
 
@@ -379,6 +421,16 @@ describe("what is not answered", () => {
     const response = await setUp().fetch(new Request(`${origin}/open/key?${names.join("&")}`));
     expect(response.status).toBe(501);
   });
+
+  it.each(["/media/key?versionId=", "/media?list-type=1", "/media?list-type="])(
+    "%s says InvalidArgument",
+    async (path) => {
+      const endpoint = setUp();
+      const response = await endpoint.ask(path);
+      expect([response.status, await codeOf(response)]).toEqual([400, "InvalidArgument"]);
+      expect(endpoint.fake.seen).toHaveLength(0);
+    },
+  );
 
   it("a parameter twice says InvalidArgument", async () => {
     const response = await setUp().fetch(

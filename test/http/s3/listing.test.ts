@@ -1,6 +1,16 @@
 import { XMLParser, XMLValidator } from "fast-xml-parser";
 import { describe, expect, it } from "vitest";
 import { ReadaheadError } from "../../../src/errors.ts";
+import { hostId } from "../../../src/http/s3/error.ts";
+import {
+  formatListing,
+  formatLocation,
+  formatToken,
+  parseToken,
+  readListQuestion,
+} from "../../../src/http/s3/listing.ts";
+import { element } from "../../../src/http/s3/xml.ts";
+import { afterAll } from "../../../src/sources/key-order.ts";
 import type { Source } from "../../../src/sources/source.ts";
 import { ramp } from "../../support/object-bytes.ts";
 import { codeOf, createEndpoint, signed } from "./support.ts";
@@ -27,6 +37,7 @@ function setUp() {
   for (const key of keys) endpoint.fake.space.store(key, { content: ramp, size: key.length });
   async function list(query: string): Promise<Page> {
     const response = await endpoint.ask(`/media?${query}`);
+    expect(response.headers.get("x-request-id")).toBe(response.headers.get("x-amz-request-id"));
     const text = await response.text();
     expect(response.status, text).toBe(200);
     expect(XMLValidator.validate(text)).toBe(true);
@@ -52,6 +63,18 @@ it("says of a bucket that the store does not have that there is none", async () 
   };
   const response = await createEndpoint({ source }).ask("/media?list-type=2");
   expect([response.status, await codeOf(response)]).toEqual([404, "NoSuchBucket"]);
+});
+
+it("says of a prefix that the store can have no keys for nothing of the bucket", async () => {
+  const impossible = new ReadaheadError("not-found", "Store answered 400 InvalidObjectName", {
+    status: 400,
+  });
+  const source: Source = {
+    open: () => Promise.reject(impossible),
+    list: () => Promise.reject(impossible),
+  };
+  const response = await createEndpoint({ source }).ask("/media?list-type=2");
+  expect([response.status, await codeOf(response)]).toEqual([404, "NoSuchKey"]);
 });
 
 it("names the storage class that the store names", async () => {
@@ -112,6 +135,16 @@ describe("ListObjectsV2", () => {
         expect(seen.toSorted()).toEqual(expected.toSorted());
       });
 
+  it("encodes what it repeats where asked, and counts folders", async () => {
+    const page = await setUp().list(
+      "list-type=2&encoding-type=url&prefix=c%2F&delimiter=%2Fe%20&start-after=c%20",
+    );
+    expect(page).toMatchObject({ Prefix: "c/", Delimiter: "/e%20", StartAfter: "c%20" });
+    const blank = await setUp().list("list-type=2&encoding-type=url&prefix=b%20");
+    expect(blank).toMatchObject({ Prefix: "b%20" });
+    expect(await setUp().list("list-type=2&delimiter=/")).toMatchObject({ KeyCount: "5" });
+  });
+
   it("starts after a key, and owes owners only on request", async () => {
     const { list } = setUp();
     const page = await list("list-type=2&start-after=c/&fetch-owner=true");
@@ -155,6 +188,59 @@ describe("ListObjects", () => {
     expect(page).toMatchObject({ Marker: "c/" });
     expect(names(page)).toEqual(["c/d/e", "z"]);
     expect(page.Contents?.[0]).toHaveProperty("Owner");
+  });
+});
+
+describe("formatListing", () => {
+  it("gives a next marker as the prefix it is, where keys are rolled up only", () => {
+    const next = `a/${afterAll}`;
+    const page = { entries: [{ key: "a/", size: 0 }], prefixes: [], next };
+    const marker = (query: string) => {
+      const question = readListQuestion(1, new URLSearchParams(query));
+      return parser.parse(formatListing("media", question, page)).ListBucketResult.NextMarker;
+    };
+    expect(marker("delimiter=/")).toBe("a/");
+    expect(marker("")).toBe(next);
+  });
+});
+
+it("names controls in a key by reference, and no other character that text may have", () => {
+  const { xml } = element("Key", "a\r\u0001<é🙂>\ufffe");
+  expect(xml).toBe("<Key>a&#xd;&#x1;&lt;é🙂&gt;&#xfffe;</Key>");
+});
+
+it("an id that is no ASCII has a second id all the same", () => {
+  expect(atob(hostId("ray-日"))).toBe("edge-readahead/ray-?");
+});
+
+it("a token brings back any key", () => {
+  for (const key of ["\ufeffa", "\ufffd", "é/🙂 +", afterAll])
+    expect(parseToken(formatToken(key))).toBe(key);
+});
+
+it("a location in us-east-1 has no name", () => {
+  expect(formatLocation("us-east-1")).toMatch(/<LocationConstraint[^>]*\/>/);
+  expect(formatLocation("eu-west-1")).toContain(">eu-west-1<");
+});
+
+describe("readListQuestion", () => {
+  const read = (version: 1 | 2, query: string) =>
+    readListQuestion(version, new URLSearchParams(query));
+
+  it("asks the store for a thousand keys at most, and takes what is empty for absent", () => {
+    expect(read(2, "max-keys=1001&delimiter=&start-after=&marker=")).toMatchObject({
+      maxKeys: 1000,
+      delimiter: undefined,
+      after: undefined,
+    });
+  });
+
+  it("takes a marker for a rolled-up prefix only where it can be one", () => {
+    const after = (query: string) => read(1, `delimiter=/&${query}`).after;
+    expect(after("prefix=a/&marker=a/b/")).toBe(`a/b/${afterAll}`);
+    expect(after("prefix=a/&marker=a/")).toBe("a/");
+    expect(after("prefix=b/&marker=a/")).toBe("a/");
+    expect(after("marker=a")).toBe("a");
   });
 });
 

@@ -1,15 +1,17 @@
 /** What the record says of requests that the S3 front refuses: why, in a code, and never a secret. */
 import { describe, expect, it } from "vitest";
+import { ReadaheadError } from "../../../src/errors.ts";
 import { createObserver } from "../../../src/observe/observer.ts";
 import type { SummaryRecord } from "../../../src/observe/record.ts";
+import type { Source } from "../../../src/sources/source.ts";
 import { ramp } from "../../support/object-bytes.ts";
 import { until } from "../../support/until.ts";
 import { createEndpoint, origin, type SignOptions, size, whole } from "./support.ts";
 
-async function recordOf(path: string, sign?: SignOptions): Promise<SummaryRecord> {
+async function recordOf(path: string, sign?: SignOptions, source?: Source): Promise<SummaryRecord> {
   const records: SummaryRecord[] = [];
   const observer = createObserver({ write: (record) => void records.push(record) });
-  const endpoint = createEndpoint({ observer });
+  const endpoint = createEndpoint({ observer, ...(source !== undefined && { source }) });
   endpoint.fake.space.store("key", { content: ramp, size });
   const response =
     sign === undefined
@@ -40,5 +42,15 @@ describe("a request that the S3 front refuses", () => {
     const record = await recordOf(path, sign);
     expect(record).toMatchObject({ status, outcome: "refused", error: { kind } });
     expect(record.error?.message).toBeTruthy();
+  });
+});
+
+it("a list that the store fails is recorded as the store's failure", async () => {
+  const away = new ReadaheadError("unavailable", "Store answered 500");
+  const source: Source = { open: () => Promise.reject(away), list: () => Promise.reject(away) };
+  expect(await recordOf("/media?list-type=2", {}, source)).toMatchObject({
+    outcome: "upstream-failed",
+    endedBy: "upstream",
+    error: { kind: "unavailable" },
   });
 });

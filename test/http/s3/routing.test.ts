@@ -1,11 +1,43 @@
 /** Which bucket and key a host and a path name, and what is left to other mounts. */
 import { describe, expect, it } from "vitest";
 import { ReadaheadError } from "../../../src/errors.ts";
+import { findTarget, isBucketName } from "../../../src/http/s3/mount.ts";
 import { createHttpSource } from "../../../src/sources/http.ts";
 import { ramp } from "../../support/object-bytes.ts";
 import { codeOf, expectBytes, origin, setUp, size, whole } from "./support.ts";
 
+describe("findTarget", () => {
+  it("takes a host's name without its case and port", () => {
+    const hosts = ["films.example"];
+    const mount = { bucket: "media", access: "signed", listAccess: "signed" } as const;
+    const mounts = [{ ...mount, credentials: [], regions: [], hosts }];
+    expect(findTarget(mounts, "FILMS.Example:8787", "/key")).toMatchObject({
+      bucket: "media",
+      rawKey: "key",
+      by: "host",
+    });
+  });
+});
+
+describe("isBucketName", () => {
+  it.each([
+    ["abc", true],
+    ["a.b-c", true],
+    ["a..b", false],
+    ["ab", false],
+    ["-abc", false],
+    ["Abc", false],
+    ["a".repeat(64), false],
+  ])("%s: %s", (name, expected) => {
+    expect(isBucketName(name)).toBe(expected);
+  });
+});
+
 describe("routing", () => {
+  it("is refused where a bucket's limits cannot be", () => {
+    expect(() => setUp({ mount: { limits: { windowParts: 0 } } })).toThrow(RangeError);
+  });
+
   it("leaves requests without a signature to the other mounts", async () => {
     const endpoint = setUp();
     const front = await endpoint.fetch(new Request(`${origin}/`));
@@ -24,6 +56,10 @@ describe("routing", () => {
     const endpoint = setUp({ plain });
     const response = await endpoint.ask("/plain/x", { presign: 60 });
     expect(await response.text()).toContain("https://origin.example/x?");
+    // Without the slash it is that mount's all the same, and no unknown bucket.
+    const bare = await endpoint.ask("/plain", { presign: 60 });
+    expect(bare.headers.get("content-type")).not.toBe("application/xml");
+    await bare.body?.cancel();
   });
 
   it("leaves a longer prefix inside a bucket to its own mount, and nothing else", async () => {

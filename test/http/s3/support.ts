@@ -21,6 +21,7 @@ export interface Client {
 export const whole: Client = { accessKeyId: "AKWHOLE", secretAccessKey: "secret-of-whole" };
 export const reports: Client = { accessKeyId: "AKREPORTS", secretAccessKey: "secret-of-reports" };
 export const elsewhere: Client = { accessKeyId: "AKELSE", secretAccessKey: "secret-of-else" };
+const lister: Client = { accessKeyId: "AKLIST", secretAccessKey: "secret-of-list" };
 
 export interface SignOptions {
   readonly method?: string;
@@ -76,7 +77,7 @@ export interface EndpointOptions {
   readonly mount?: Partial<Mount>;
 }
 
-/** Buckets: `media` (signed; one key for all of it, one for `reports/`), `open` (public), `open-quiet` (no public list), `other`. */
+/** Buckets: `media` (signed; one key for all of it, one for `reports/`), `open` (public), `open-quiet` (no public list), `listed` (a public list alone), `other`. */
 export function createEndpoint(options: EndpointOptions = {}): Endpoint {
   const fake = createFakeS3({ public: true });
   const source =
@@ -100,6 +101,7 @@ export function createEndpoint(options: EndpointOptions = {}): Endpoint {
       }),
       bucket("open", { access: "public", listAccess: "public" }),
       bucket("open-quiet", { access: "public" }),
+      bucket("listed", { listAccess: "public", credentials: [lister] }),
       bucket("other", { credentials: [elsewhere] }),
     ],
     otherPrefixes: options.plain?.map(({ prefix }) => prefix),

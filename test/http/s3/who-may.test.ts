@@ -51,6 +51,8 @@ describe("who may", () => {
     expect(await status("/open?list-type=2")).toBe(200);
     expect(await status("/open-quiet?list-type=2")).toBe(403);
     expect(await status("/open-quiet/key")).toBe(200);
+    expect(await status("/listed?list-type=2")).toBe(200);
+    expect(await status("/listed/key")).toBe(403);
   });
 
   it("names the buckets of a key, and of nobody else", async () => {

@@ -68,11 +68,45 @@ describe("list", () => {
     });
   });
 
+  it("goes on behind whichever comes last, a key or a folder", async () => {
+    const text =
+      "<ListBucketResult><IsTruncated>true</IsTruncated><Contents><Key>z</Key><Size>1</Size></Contents>" +
+      "<CommonPrefixes><Prefix>a/</Prefix></CommonPrefixes></ListBucketResult>";
+    const { made, download } = setUp({}, { fetch: async () => new Response(text) });
+    expect((await made.list?.("", { ...download, limit: 2 }))?.next).toBe("z");
+  });
+
+  it("takes keys, dates and ends as they are written", async () => {
+    const contents = (key: string, date: string) =>
+      `<Contents><Key>${key}</Key><Size>1</Size><LastModified>${date}</LastModified></Contents>`;
+    const text = `<ListBucketResult><IsTruncated>\n true </IsTruncated>${contents(" a+b ", "never")}${contents("a&#x26;&#13;007", "2026-01-01T00:00:00Z")}</ListBucketResult>`;
+    const { made, download } = setUp({}, { fetch: async () => new Response(text) });
+    expect(await made.list?.("", { ...download, limit: 2 })).toMatchObject({
+      entries: [
+        { key: " a+b ", lastModified: undefined },
+        { key: "a&\r007", lastModified: Date.UTC(2026, 0, 1) },
+      ],
+      next: "a&\r007",
+    });
+  });
+
+  it("refuses a key from outside of the mount's prefix", async () => {
+    const text =
+      "<ListBucketResult><Contents><Key>other/a</Key><Size>1</Size></Contents></ListBucketResult>";
+    const { made, download } = setUp(
+      {},
+      { keyPrefix: "mine/", fetch: async () => new Response(text) },
+    );
+    const error = await failure(Promise.resolve(made.list?.("", { ...download, limit: 1 })));
+    expect(error.kind).toBe("protocol");
+  });
+
   it("refuses what is no list", async () => {
     for (const body of [
       "",
       "<html/>",
       "<ListBucketResult><Contents><Key>a</Key></Contents></ListBucketResult>",
+      "<ListBucketResult><Contents><Key>a</Key><Size>1e3</Size></Contents></ListBucketResult>",
     ]) {
       const { made, download } = setUp({}, { fetch: async () => new Response(body) });
       const error = await failure(Promise.resolve(made.list?.("", { ...download, limit: 1 })));

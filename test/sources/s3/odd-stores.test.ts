@@ -1,18 +1,31 @@
 /** Answers of real stores that AWS does not give: of MinIO, of gateways, and of what stands before them. */
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { FetchFunction, UpstreamInit } from "../../../src/sources/upstream.ts";
 import { failure, setUp } from "./setup.ts";
 
-type Script = (method: string, url: URL) => Response;
+type Script = (method: string, url: URL, headers: Record<string, string>) => Response;
 
 /** A source over a script, and how often it was asked. */
 function over(script: Script) {
   const asked: string[] = [];
-  const fetch: FetchFunction = async (url: string, { method }: UpstreamInit) => {
+  const fetch: FetchFunction = async (url: string, { method, headers }: UpstreamInit) => {
     asked.push(method);
-    return script(method, new URL(url));
+    return script(method, new URL(url), headers);
   };
   return { ...setUp({}, { fetch }), asked };
+}
+
+/** Answers whose bodies never end by themselves; counts those that nobody ended. */
+function endless() {
+  const bodies = { open: 0 };
+  const answer = (status: number, headers: Record<string, string> = {}) => {
+    bodies.open += 1;
+    const cancel = () => {
+      bodies.open -= 1;
+    };
+    return new Response(new ReadableStream({ cancel }), { status, headers });
+  };
+  return { bodies, answer };
 }
 
 const clientKeys = {
@@ -62,7 +75,18 @@ describe("an empty object", () => {
     const object = await open("facts", { s3PartNumber: 1 });
     expect(object.s3Part).toEqual({ start: 0, end: 0 });
     expect(object.facts).toMatchObject({ size: 0, s3PartCount: 1 });
+    expect((await failure(open("facts", { s3PartNumber: 2 }))).kind).toBe("unsupported");
   });
+});
+
+it("a part is not the whole object where only the HEAD counts the parts", async () => {
+  const { open } = over((method) => {
+    const counted = { "content-length": "100", "x-amz-mp-parts-count": "3" };
+    return method === "HEAD"
+      ? new Response(null, { headers: counted })
+      : new Response("x", { headers: { "content-length": "100" } });
+  });
+  expect((await failure(open("facts", { s3PartNumber: 1 }))).kind).toBe("unsupported");
 });
 
 describe("a refusal", () => {
@@ -108,5 +132,138 @@ it("an archived object says how far it is restored", async () => {
     "x-amz-storage-class": "GLACIER",
     "x-amz-restore": 'ongoing-request="false"',
     "x-amz-object-lock-mode": "COMPLIANCE",
+  });
+});
+
+describe("a body that is of no use is ended", () => {
+  const conditions = new Headers({ "if-match": '"b"' });
+
+  it("of a 412", async () => {
+    const { bodies, answer } = endless();
+    const { open } = over(() => answer(412));
+    const object = await open({ start: 0, end: 10 }, { conditions });
+    expect(object.verdict).toBe("precondition-failed");
+    expect(bodies.open).toBe(0);
+  });
+
+  it.each([
+    ["another range", "bytes 5-14/100"],
+    ["no size", "bytes 0-9/*"],
+  ])("of a 206 with %s", async (_what, range) => {
+    const { bodies, answer } = endless();
+    const { open } = over(() => answer(206, { "content-range": range, etag: '"e"' }));
+    expect((await failure(open({ start: 0, end: 10 }))).kind).toBe("protocol");
+    expect(bodies.open).toBe(0);
+  });
+
+  it("of the part that tells where it lies", async () => {
+    const { bodies, answer } = endless();
+    const { open } = over((method) =>
+      method === "HEAD"
+        ? new Response(null, { headers: { "content-length": "10" } })
+        : answer(206, { "content-range": "bytes 10-19/100" }),
+    );
+    expect((await open("facts", { s3PartNumber: 2 })).s3Part).toEqual({ start: 10, end: 20 });
+    expect(bodies.open).toBe(0);
+  });
+
+  it("of the byte that tells the facts where HEAD names no length", async () => {
+    const { bodies, answer } = endless();
+    const { open } = over((method) =>
+      method === "HEAD"
+        ? new Response(null, { headers: { etag: '"e"' } })
+        : answer(206, { "content-range": "bytes 0-0/100", etag: '"e"' }),
+    );
+    expect((await open("facts")).facts.size).toBe(100);
+    expect(bodies.open).toBe(0);
+  });
+
+  it("of the refusal that tells that there is no byte", async () => {
+    const { bodies, answer } = endless();
+    const { open } = over((method) =>
+      method === "HEAD" ? new Response(null, { headers: { etag: '"e"' } }) : answer(416),
+    );
+    expect((await open("facts")).facts.size).toBe(0);
+    expect(bodies.open).toBe(0);
+  });
+});
+
+describe("a refused range", () => {
+  const size = "<ActualObjectSize>10</ActualObjectSize>";
+
+  it.each([
+    ["in Content-Range", { "content-range": "bytes */10" }, ""],
+    ["in the document", {}, `<Error><Code>InvalidRange</Code>${size}</Error>`],
+  ])("whose answer names the size %s needs no second request", async (_where, headers, text) => {
+    const { open, asked } = over(() => new Response(text, { status: 416, headers }));
+    expect(await failure(open({ start: 10 }))).toMatchObject({ kind: "unsatisfiable", size: 10 });
+    expect(asked).toEqual(["GET"]);
+    expect((await failure(open({ start: 9 }))).kind).toBe("protocol");
+  });
+
+  it("has its size asked for without the client's conditions", async () => {
+    const { open } = over((method, _url, headers) => {
+      if (method === "GET") return new Response(null, { status: 416 });
+      if ("if-none-match" in headers) return new Response(null, { status: 304 });
+      return new Response(null, { headers: { "content-length": "10" } });
+    });
+    const conditions = new Headers({ "if-none-match": '"e"' });
+    expect(await failure(open({ start: 10 }, { conditions }))).toMatchObject({
+      kind: "unsatisfiable",
+      size: 10,
+    });
+  });
+
+  it("says of a later read that the object got shorter", async () => {
+    const { open, read } = over((_method, _url, { range }) =>
+      range === "bytes=0-9"
+        ? new Response("0123456789", {
+            status: 206,
+            headers: { "content-range": "bytes 0-9/100", etag: '"e"' },
+          })
+        : new Response(null, { status: 416, headers: { "content-range": "bytes */10" } }),
+    );
+    const object = await open({ start: 0, end: 10 });
+    expect((await failure(read(object, 10, 20))).kind).toBe("changed");
+  });
+
+  it("from the start of an object that has bytes is a fault", async () => {
+    const { open } = over((method) =>
+      method === "GET"
+        ? new Response(null, { status: 416 })
+        : new Response(null, { headers: { "content-length": "10" } }),
+    );
+    expect((await failure(open({ start: 0 }))).kind).toBe("protocol");
+  });
+});
+
+it("a store that ignores Range gives one stream, tied to nothing", async () => {
+  const { open } = over(
+    () => new Response("0123456789", { headers: { etag: '"e"', "content-length": "10" } }),
+  );
+  const object = await open({ start: 3, end: 5 });
+  expect(object.rangeable).toBe(false);
+  expect(object.facts.pin).toBeUndefined();
+  expect(object.facts.unversioned).toBe("the store ignores Range");
+  expect(object.first?.range).toEqual({ start: 0, end: 10 });
+});
+
+describe("an object that is stored encoded", () => {
+  const encoded = () =>
+    new Response(null, { headers: { "content-length": "10", "content-encoding": "gzip" } });
+
+  it("is passed on as stored", async () => {
+    const { open } = over(encoded);
+    expect((await open("facts")).facts.headers["content-encoding"]).toBe("gzip");
+  });
+
+  it("is refused where the platform's fetch would decode it", async () => {
+    vi.stubGlobal("fetch", async () => encoded());
+    try {
+      const { open } = setUp({}, { fetch: undefined });
+      expect((await failure(open("facts"))).kind).toBe("protocol");
+    } finally {
+      vi.unstubAllGlobals();
+    }
   });
 });

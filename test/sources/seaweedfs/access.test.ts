@@ -91,6 +91,24 @@ describe("tokens", () => {
     await start({ volumeKey: "volume" });
     await expectReadable(sourceOf({ volumeAccess: "filer" }));
     expect(cluster.volumes.every((server) => server.seen.length === 0)).toBe(true);
+    // As volume servers are asked: what was overwritten is there until the vacuum.
+    const asked = cluster.filers[0]?.seen.filter(({ target }) => target.includes("proxyChunkId"));
+    expect(asked?.length).toBeGreaterThan(0);
+    expect(asked?.every(({ target }) => target.endsWith("&readDeleted=true"))).toBe(true);
+  });
+
+  it("are sent twice at most to a server whose clock runs wild", async () => {
+    let asked = 0;
+    const source = sourceOf({
+      filerTokenSecret: "filer",
+      fetch: async () => {
+        asked += 1;
+        const date = new Date(Date.now() + asked * 3_600_000).toUTCString();
+        return new Response(null, { status: 401, headers: { date } });
+      },
+    });
+    await expect(readKey(source, "o")).rejects.toMatchObject({ kind: "denied", status: 401 });
+    expect(asked).toBe(2);
   });
 });
 

@@ -115,3 +115,31 @@ describe("createHostCheck with a list", () => {
     expect(() => createHostCheck([entry], [])).toThrow(TypeError);
   });
 });
+
+it.each([
+  ["172.16.0.1", "172.31.255.255", true],
+  ["172.16.0.1", "172.32.0.1", false],
+  ["172.32.0.1", "172.32.0.2", false],
+  ["172.15.0.1", "172.15.0.2", false],
+  ["192.168.0.1", "192.168.255.255", true],
+  ["192.168.0.1", "192.169.0.1", false],
+  ["192.169.0.1", "192.169.0.2", false],
+  ["169.254.0.1", "169.254.169.254", false],
+])("beside %s, %s is of the same private network: %s", (own, other, expected) => {
+  const allows = createHostCheck(undefined, [new URL(`http://${own}:8888/`)]);
+  expect(allows(`${other}:8080`)).toBe(expected);
+});
+
+it("a port that a list names is the only one", () => {
+  const allows = createHostCheck(["*.example.com:8080", "weed:8080"], []);
+  expect(["a.example.com:8080", "weed:8080"].map(allows)).toEqual([true, true]);
+  const others = ["a.example.com:8081", "a.example.com", "example.com:8080", "weed:8081", "weed"];
+  expect(others.filter(allows)).toEqual([]);
+});
+
+it.each(["weed:0", "weed:65536", "user@weed", "weed/path", "we ed", "", "010.8.8.8", "2852039166"])(
+  "%j is no host, whatever is allowed",
+  (host) => {
+    expect(createHostCheck(["*"], [])(host)).toBe(false);
+  },
+);

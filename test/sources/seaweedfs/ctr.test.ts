@@ -106,3 +106,16 @@ describe("decryption", () => {
     );
   });
 });
+
+it("carries beyond 64 bits, as the one stream was written", async () => {
+  const edge = new Uint8Array(16).fill(1, 0, 8).fill(0xff, 8);
+  const sealed = encrypted(64, edge);
+  const imported = await importStreamKey(key);
+  for (const position of [0, 5, 16, 20]) {
+    const bytes = sealed.slice(position);
+    await decryptInPlace({ key: imported, iv: edge, position }, bytes);
+    expect(Array.from(bytes)).toEqual(
+      Array.from({ length: 64 - position }, (_, i) => i + position),
+    );
+  }
+});

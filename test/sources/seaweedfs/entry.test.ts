@@ -1,10 +1,16 @@
 /** Metadata that is malformed, odd, or too exact for doubles. */
 import { describe, expect, it } from "vitest";
 import { createPassHeaders } from "../../../src/sources/pass-headers.ts";
-import { parseEntry } from "../../../src/sources/seaweedfs/entry.ts";
+import { isRemoteOnly, parseEntry } from "../../../src/sources/seaweedfs/entry.ts";
 import { parseExactJson } from "../../../src/sources/seaweedfs/exact-json.ts";
-import { factsOf, seaweedfsPassHeaders } from "../../../src/sources/seaweedfs/facts.ts";
-import { pathOfKey } from "../../../src/sources/seaweedfs/name.ts";
+import {
+  checksumHeaders,
+  factsOf,
+  quoteTag,
+  seaweedfsPassHeaders,
+} from "../../../src/sources/seaweedfs/facts.ts";
+import { bucketOfPath, isHiddenPath, pathOfKey } from "../../../src/sources/seaweedfs/name.ts";
+import { encryptionOf } from "../../../src/sources/seaweedfs/sse/encryption.ts";
 
 const pass = createPassHeaders(seaweedfsPassHeaders);
 
@@ -212,5 +218,135 @@ describe("pathOfKey", () => {
     ["/r", "\ud800", undefined],
   ])("below %j, %j is %j", (root, key, path) => {
     expect(pathOfKey(root, key)).toBe(path);
+  });
+});
+
+describe("factsOf", () => {
+  it("tells nothing of the cluster's own, whatever the mount passes on", () => {
+    const kept = ["Seaweed-Owner", "x-seaweedfs-sse-s3-key", "xattr-user", "X-Own"];
+    const extended = Object.fromEntries(kept.map((name) => [name, btoa("secret")]));
+    const entry = parseEntry(entryText({ Extended: extended }));
+    const { headers } = factsOf(entry, "filer", createPassHeaders(["s*", "x*"]));
+    expect(headers).toEqual({ "x-own": "secret" });
+  });
+});
+
+it.each([
+  ["abc", '"abc"'],
+  ['"abc"', '"abc"'],
+  ["", undefined],
+  ["a b", undefined],
+  ["é", undefined],
+])("the tag %j goes out as %j", (tag, quoted) => {
+  expect(quoteTag(tag)).toBe(quoted);
+});
+
+describe("isHiddenPath", () => {
+  const rules = { root: "", bucketsFolder: "/buckets", s3Names: false };
+  it.each([
+    ["/etc", true],
+    ["/etc/iam/x", true],
+    ["/etcetera/x", false],
+    ["/topics/.system/log", true],
+    ["/topics/.systematic", false],
+    ["/buckets/.x/y", false],
+  ])("%s, of the filer's own paths: %s", (path, hidden) => {
+    expect(isHiddenPath(rules, path)).toBe(hidden);
+    expect(isHiddenPath({ ...rules, root: "/etc/iam" }, "/etc/iam/x")).toBe(false);
+  });
+
+  it.each([
+    ["/buckets/.x/y", true],
+    ["/buckets/b/.uploads/1", true],
+    ["/buckets/b/a/.uploads", false],
+    ["/buckets/b/.uploadsof", false],
+  ])("%s, of S3's keys: %s", (path, hidden) => {
+    expect(isHiddenPath({ ...rules, root: "/buckets", s3Names: true }, path)).toBe(hidden);
+  });
+});
+
+it("a path lies in a bucket where it goes on below one that can be", () => {
+  expect(bucketOfPath("/buckets", "/buckets/b/a/c")).toEqual({ bucket: "/buckets/b", key: "a/c" });
+  for (const path of ["/buckets/b", "/buckets/.b/c", "/bucketsof/b/c", "/b/c"])
+    expect(bucketOfPath("/buckets", path), path).toBeUndefined();
+});
+
+describe("checksumHeaders", () => {
+  it.each([
+    ["x-amz-checksum-crc32", "AAAA", { "x-amz-checksum-crc32": "AAAA" }],
+    ["X-Amz-Checksum-CRC32", "AAAA", { "x-amz-checksum-crc32": "AAAA" }],
+    ["content-length", "0", {}],
+    ["x-amz-checksum-a b", "AAAA", {}],
+    ["x-amz-checksum-crc32", "a\nb", {}],
+  ])("of %s %s", (algorithm, value, expected) => {
+    const kept = {
+      "x-seaweedfs-checksum-algorithm": btoa(algorithm),
+      "x-seaweedfs-checksum-value": btoa(value),
+    };
+    expect(checksumHeaders(parseEntry(entryText({ Extended: kept })))).toEqual(expected);
+  });
+});
+
+it("an entry ends so many seconds after it was made, or written where S3 lets it expire", () => {
+  const times = { Crtime: "2026-01-01T00:00:00Z", Mtime: "2026-01-02T00:00:00Z", TtlSec: 60 };
+  expect(parseEntry(entryText(times)).expires).toBe(Date.UTC(2026, 0, 1, 0, 1));
+  const byS3 = { ...times, Extended: { "X-Seaweedfs-Expires-S3": btoa("true") } };
+  expect(parseEntry(entryText(byS3)).expires).toBe(Date.UTC(2026, 0, 2, 0, 1));
+});
+
+it("an object of remote storage has the remote's tag, and one of no bytes is none", () => {
+  const remote = (remote_size: number) =>
+    parseEntry(entryText({ Remote: { remote_e_tag: "abc", remote_size } }));
+  expect(isRemoteOnly(remote(100))).toBe(true);
+  expect(factsOf(remote(100), "filer", pass).etag).toBe('"abc"');
+  expect(isRemoteOnly(remote(0))).toBe(false);
+});
+
+it("a type is told by the name where none is stored", () => {
+  const typeOf = (fields: object) =>
+    factsOf(parseEntry(entryText({ ...fields })), "filer", pass).headers["content-type"];
+  expect(typeOf({ FullPath: "/a.XML" })).toBe("text/xml; charset=utf-8");
+  expect(typeOf({ FullPath: "/a.png" })).toBe("image/png");
+  expect(typeOf({ FullPath: "/a.png", Mime: "x/y" })).toBe("x/y");
+});
+
+it("Go's zero time is no time", () => {
+  expect(parseEntry(entryText({ Mtime: "0001-01-01T00:00:00Z" })).modified).toBeUndefined();
+});
+
+describe("encryptionOf", () => {
+  it.each([
+    [[1, 2, 3], "sse-c"],
+    [[3, 2], "sse-kms"],
+    [[3, 3, 1, 2, 2], "sse-kms"],
+    [[3, 3, 2], "sse-s3"],
+    [[0, 0, 0, 3], "sse-s3"],
+    [[0], "none"],
+  ])("of chunks of types %j is %s, as the gateway decides it", (types, type) => {
+    const chunks = types.map((sse_type) => ({ file_id: "1,0100000001", sse_type }));
+    const entry = parseEntry(entryText({}, JSON.stringify(chunks)));
+    expect(encryptionOf(entry)).toEqual({ type, byEntry: type === "none" });
+  });
+
+  it.each([
+    [{ "X-Amz-Server-Side-Encryption-Customer-Algorithm": "AES256" }, "sse-c"],
+    [{ "x-seaweedfs-sse-c-iv": "iv" }, "sse-c"],
+    [{ "x-seaweedfs-sse-kms-key": "{}" }, "sse-kms"],
+    [{ "X-Amz-Server-Side-Encryption": "aws:kms" }, "sse-kms"],
+    [
+      {
+        "X-Amz-Server-Side-Encryption": "other",
+        "X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id": "key",
+      },
+      "sse-kms",
+    ],
+    [{ "x-seaweedfs-sse-s3-key": "{}" }, "sse-s3"],
+    [{ "X-Amz-Server-Side-Encryption": "AES256" }, "sse-s3"],
+    [{ "X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id": "key" }, "none"],
+    [{ "X-Amz-Server-Side-Encryption": "" }, "none"],
+  ])("of an entry with %j is %s", (kept, type) => {
+    const named = Object.entries(kept).map(([name, text]) => [name, btoa(text)]);
+    const entry = parseEntry(entryText({ Extended: Object.fromEntries(named) }));
+    expect(encryptionOf(entry)).toEqual({ type, byEntry: true });
   });
 });

@@ -84,3 +84,8 @@ describe("canonicalVolume", () => {
     expect(canonicalVolume(text)).toBeUndefined();
   });
 });
+
+it("the key 0 is written as a volume server reads it", () => {
+  const id = { volume: 1, key: 0n, cookie: 0x1234 };
+  expect(formatFileId(id)).toBe("1,00001234");
+});

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { Chunk } from "../../../src/sources/seaweedfs/chunk.ts";
 import { ChunkList } from "../../../src/sources/seaweedfs/chunk-list.ts";
 import { visibleIntervals } from "../../../src/sources/seaweedfs/intervals.ts";
-import { parseManifest } from "../../../src/sources/seaweedfs/manifest-blob.ts";
+import { checkSpan, parseManifest } from "../../../src/sources/seaweedfs/manifest-blob.ts";
 import { createTestDownload } from "../../support/permits.ts";
 import { encodeManifest, type ManifestChunk } from "../../support/seaweedfs/manifest-bytes.ts";
 
@@ -30,6 +30,28 @@ async function walk(windows: AsyncIterable<unknown>): Promise<void> {
   for await (const _ of windows);
 }
 
+describe("checkSpan", () => {
+  const span = { offset: 100, size: 50 };
+  const covers = (...ranges: readonly (readonly [number, number])[]) =>
+    checkSpan(
+      ranges.map(([offset, size]) => ({ offset, size }) as Chunk),
+      span,
+    );
+
+  it("takes a list of the manifest's span, in any order, and of a longer one", () => {
+    covers([100, 50]);
+    covers([120, 30], [100, 10]);
+    covers([100, 80]);
+  });
+
+  it.each([[[]], [[[100, 49]]], [[[101, 49]]], [[[99, 51]]], [[[0, 150]]]] as const)(
+    "refuses %j: chunks are lost, or are another's",
+    (ranges) => {
+      expect(() => covers(...ranges)).toThrow(expect.objectContaining({ kind: "protocol" }));
+    },
+  );
+});
+
 describe("parseManifest", () => {
   it("reads the model's round trip", () => {
     const chunks = parseManifest(Buffer.from(vector, "hex"));
@@ -49,6 +71,32 @@ describe("parseManifest", () => {
     const [chunk] = parseManifest(Buffer.concat([unknown, blob]));
     expect(chunk?.timestamp).toBe(timestamp);
     expect(chunk?.fid).toBe("1,fedcba987654321000000001");
+  });
+
+  it("keeps times before 1970", () => {
+    const [chunk] = parseManifest(encodeManifest([child(3, 10, { timestamp: -5n })]));
+    expect(chunk?.timestamp).toBe(-5n);
+  });
+
+  it("refuses a field of another type than it has", () => {
+    const fid = Buffer.from("1,0100000064");
+    const chunkOf = (...fields: readonly (number | Buffer)[]) => {
+      const message = Buffer.concat(fields.map((f) => (typeof f === "number" ? Buffer.of(f) : f)));
+      return Buffer.concat([Buffer.of(0x0a, message.length), message]);
+    };
+    const named = [0x0a, fid.length, fid] as const;
+    expect(parseManifest(chunkOf(...named, 0x18, 5))).toMatchObject([
+      { fid: "1,0100000064", size: 5 },
+    ]);
+    for (const blob of [
+      // The id as a number that would be its length; the size as bytes; and the cookie as a varint.
+      chunkOf(0x08, fid.length, fid, 0x18, 5),
+      chunkOf(...named, 0x1a, 1, 5),
+      // A field that nobody knows reaches out of its chunk.
+      Buffer.concat([chunkOf(0x7a, 3), Buffer.of(0x7a, 1, 1)]),
+      chunkOf(0x3a, 9, 0x08, 1, 0x10, 1, 0x18, 1, 2, 3, 4, 0x18, 5),
+    ])
+      expect(() => parseManifest(blob)).toThrow(expect.objectContaining({ kind: "protocol" }));
   });
 
   it("refuses every blob that is cut off", () => {

@@ -142,6 +142,21 @@ describe("records", () => {
   );
 });
 
+it("an encryption context is of texts", () => {
+  const text = (value: unknown) =>
+    JSON.stringify({
+      keyId: "k",
+      encryptedDataKey: "AAAA",
+      encryptionContext: { a: value },
+      iv: Buffer.alloc(16).toString("base64"),
+    });
+  expect(parseKmsRecord(text("1")).context).toEqual({ a: "1" });
+  for (const value of [1, {}, null])
+    expect(() => parseKmsRecord(text(value))).toThrow(
+      expect.objectContaining({ kind: "unsupported" }),
+    );
+});
+
 describe("key services", () => {
   let server: FakeServer;
   let reply: Reply;
@@ -216,6 +231,8 @@ describe("key services", () => {
     ["a short key", 200, { KeyId: "k1", Plaintext: "AAAA" }, "key-wrong"],
     ["an outage", 500, {}, "unavailable"],
     ["a wrong address", 404, {}, "denied"],
+    ["too many requests", 429, {}, "throttled"],
+    ["a timeout", 408, {}, "unavailable"],
     ["a key that is no text", 200, { KeyId: "k1", Plaintext: 12_345_678 }, "protocol"],
   ])("names %s of AWS KMS", async (_what, status, body, kind) => {
     reply = { status, body: JSON.stringify(body) };
@@ -224,6 +241,54 @@ describe("key services", () => {
       kind,
       message,
     });
+  });
+
+  it.each([
+    [400, "key-wrong"],
+    [403, "denied"],
+    [404, "denied"],
+    [503, "unavailable"],
+  ])("names a %i of a vault", async (status, kind) => {
+    reply = { status, body: "{}" };
+    const opening = kms().open(record("openbao", "k1"), download);
+    await expect(opening).rejects.toMatchObject({ kind, status });
+  });
+
+  it("asks again under another encryption context: it is the service that compares it", async () => {
+    reply = { status: 200, body: JSON.stringify({ KeyId: "k1", Plaintext: plaintext }) };
+    const sent: string[] = [];
+    const aws = { accessKeyId: "AKIA", secretAccessKey: "s", region: "r-1", endpoint: server.url };
+    const noted = (url: string, init: RequestInit) => {
+      if (typeof init.body === "string") sent.push(init.body);
+      return fetch(url, init);
+    };
+    const service = new Kms({ aws }, noted, Date.now);
+    for (const context of [{ a: "1" }, { a: "2" }, {}])
+      await service.open(record("aws", "k1", context), download);
+    expect(sent.map((body) => JSON.parse(body).EncryptionContext)).toEqual([
+      { a: "1" },
+      { a: "2" },
+      undefined,
+    ]);
+  });
+
+  it("asks again when what it knows is five minutes old", async () => {
+    reply = { status: 200, body: JSON.stringify({ data: { plaintext } }) };
+    let now = 0;
+    const vault = { address: server.url, token: "t" };
+    const service = new Kms({ vault }, fetchAny, () => now);
+    for (const at of [0, 299_999, 300_000]) {
+      now = at;
+      await service.open(record("openbao", "k1"), download);
+    }
+    expect(server.seen).toHaveLength(2);
+  });
+
+  it("goes to the region that the key's name names", async () => {
+    const keyId = "arn:aws-cn:kms:cn-north-1:111122223333:key/k1";
+    reply = { status: 200, body: JSON.stringify({ KeyId: keyId, Plaintext: plaintext }) };
+    await kms().open(record("aws", keyId), download);
+    expect(server.seen[0]?.headers.authorization).toContain("/cn-north-1/kms/");
   });
 
   it.each(["..", "."])("takes no key %j of OpenBao for a path of the service", async (key) => {
@@ -259,6 +324,7 @@ describe("key services", () => {
     expect(goJson({ a: "", 9: "y", 10: "x", 0: "z" })).toBe('{"0":"z","10":"x","9":"y","a":""}');
     // By their UTF-8: U+FFFF goes before what is beyond it.
     expect(goJson({ "\u{10000}": "b", "\uffff": "a" })).toBe('{"\uffff":"a","\u{10000}":"b"}');
+    expect(goJson({ a: "\u2028\u2029" })).toBe('{"a":"\\u2028\\u2029"}');
     expect(goJson({})).toBe("{}");
   });
 });
