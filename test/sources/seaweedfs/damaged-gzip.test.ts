@@ -51,7 +51,7 @@ function putDamaged(at: number): void {
   });
 }
 
-/** Of 300 ms: what Node's fetch cannot inflate stalls there, and on a busy machine a healthy answer may, too. */
+/** Of 600 ms: what Node's fetch cannot inflate stalls there, and on a busy machine a healthy answer may, too. */
 const attempts = { toRead: 5, toFail: 2 };
 
 function read(
@@ -69,7 +69,7 @@ function read(
   const memory = budget === undefined ? {} : { budget };
   return downloadKey(source, "o", {
     range,
-    limits: { attempts: allowed, stallMs: 300 },
+    limits: { attempts: allowed, stallMs: 600 },
     ...memory,
   });
 }
