@@ -27,6 +27,7 @@ export { defaultLimits } from "./readahead/limits.ts";
 export type { ObjectName, ReadaheadOptions } from "./readahead/object-stream.ts";
 export { readahead } from "./readahead/object-stream.ts";
 export type { Ask, Permits } from "./readahead/permits.ts";
+export { Reserve } from "./readahead/reserve.ts";
 export type {
   Answer,
   Body,

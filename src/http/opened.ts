@@ -41,7 +41,7 @@ function copyOf(object: OpenObject): OpenObject {
     verdict: object.verdict,
     rangeable: object.rangeable,
     s3Part: object.s3Part,
-    ...(object.reserveBytes && { reserveBytes: object.reserveBytes.bind(object) }),
+    ...(object.reserve && { reserve: object.reserve.bind(object) }),
     read: (piece, range, request) => object.read(piece, range, request),
     ...(object.pieces && { pieces: object.pieces.bind(object) }),
     ...(object.pieceCount && { pieceCount: object.pieceCount.bind(object) }),

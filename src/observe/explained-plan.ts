@@ -157,7 +157,7 @@ function endOf(
 }
 
 function held(object: OpenObject, layout: Layout, limits: Limits, windowBytes: number): number {
-  const reserve = object.reserveBytes?.(layout) ?? 0;
+  const reserve = object.reserve?.(layout)?.bytes ?? 0;
   // The head may always hold a small block beside the budget.
   return Math.min(limits.budgetBytes, windowBytes + reserve) + SMALL_BLOCK;
 }

@@ -11,6 +11,9 @@
 /** A lease without a sign of life for this long belongs to a killed request (a live one ticks every 30 s at most). */
 const LEASE_SILENCE_MS = 120_000;
 
+/** Who waits for a reserve asks again within this time. */
+const WAITING_MS = 1_000;
+
 /** What one download holds of the budget. All methods answer at once. */
 export interface Lease {
   /** Takes bytes, all or nothing, within the fair share. */
@@ -19,6 +22,8 @@ export interface Lease {
   borrow(bytes: number): boolean;
   /** Takes bytes beyond the fair share: for stores that must hold a whole chunk to answer at all. */
   reserve(bytes: number): boolean;
+  /** True while a download could not reserve what it needs. */
+  othersWait(): boolean;
   /** False when `bytes` can never be reserved. */
   couldReserve(bytes: number): boolean;
   give(bytes: number): void;
@@ -58,6 +63,8 @@ export class Budget implements Ceilings {
   readonly #leases = new Set<LeaseState>();
   #held = 0;
   #open = 0;
+  /** When a reserve was last asked for in vain. */
+  #refusedAt = -Infinity;
 
   /**
    * @param bytes Most bytes held at the same time; 0 or more
@@ -108,7 +115,12 @@ export class Budget implements Ceilings {
     return {
       take: (bytes) => takeUpTo(bytes, share()),
       borrow: (bytes) => this.#held + bytes <= most / 2 && takeUpTo(bytes, most),
-      reserve: (bytes) => takeUpTo(bytes, Infinity),
+      reserve: (bytes) => {
+        const taken = takeUpTo(bytes, Infinity);
+        if (!taken) this.#refusedAt = performance.now();
+        return taken;
+      },
+      othersWait: () => performance.now() - this.#refusedAt < WAITING_MS,
       couldReserve: (bytes) => bytes <= most,
       give: (bytes) => {
         if (!live()) return;

@@ -25,7 +25,7 @@ import { defaultLimits, type Limits, resolveLimits } from "./limits.ts";
 import { Pace } from "./pace.ts";
 import type { Ask, Permits } from "./permits.ts";
 import { Readahead } from "./readahead.ts";
-import { awaitReserve } from "./reserve.ts";
+import type { Reserve } from "./reserve.ts";
 import { SlowTail } from "./slow-tail.ts";
 
 /** Options of {@link createDownload}; every field is optional. */
@@ -95,6 +95,7 @@ class RunningDownload implements Download {
   readonly #onClientLeft = () => this.close("client-signal", this.#clientSignal?.reason);
   readonly #totals: RunningTotals = { ...noTotals };
   #settle: (totals: Totals) => void = () => {};
+  #reserve: Reserve | undefined;
   #readahead: Readahead | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #busyTimer = false;
@@ -138,7 +139,8 @@ class RunningDownload implements Download {
 
   async start(object: OpenObject, layout: Layout): Promise<ReadableStream<Uint8Array>> {
     try {
-      await awaitReserve(object.reserveBytes?.(layout) ?? 0, this.#lease, this.signal);
+      this.#reserve = object.reserve?.(layout);
+      await this.#reserve?.take(this.#lease, this.signal);
       this.signal.throwIfAborted();
       const readahead = new Readahead(this.#engine(object), layout);
       this.#readahead = readahead;
@@ -302,6 +304,8 @@ class RunningDownload implements Download {
     this.#lease.touch();
     this.#allowance.checkDeadlines(now);
     this.#readahead?.tick(now);
+    const overstay = this.#reserve?.overstay(this.#lease, this.#readahead?.idleMs(now) ?? 0);
+    if (overstay !== undefined) this.fail(overstay);
     this.#watch();
   }
 }

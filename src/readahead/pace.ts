@@ -58,6 +58,11 @@ export class Pace {
     return Math.min(LARGE_BLOCK, Math.max(1, blocks) * SMALL_BLOCK);
   }
 
+  /** When the client was last given something; before that, when the download began, ms. */
+  get idleSince(): number {
+    return this.#handedAt ?? this.#since;
+  }
+
   /** The client came for more. */
   pulled(now: number): void {
     if (this.#handedAt === undefined) return;

@@ -120,6 +120,11 @@ export class Readahead {
     this.#news.open();
   }
 
+  /** How long the client has taken nothing that it was given, ms. */
+  idleMs(now: number): number {
+    return this.#pulling ? 0 : now - this.#engine.pace.idleSince;
+  }
+
   tick(now: number): void {
     for (const entry of this.#queue) if (entry instanceof Part) entry.tick(now);
   }

@@ -1,6 +1,9 @@
 /**
  * The reserve of a download whose store must hold whole chunks to answer: taken before headers, kept to the end, so
  * that its head can always go on. Without it, downloads of ciphered chunks could all hold a part of what they need.
+ *
+ * A client that has stopped reading must not keep it from others for ever: four of them would close a mount. It is the one
+ * memory that others wait for; what else a download holds is read past by the free block of every head.
  */
 import { ReadaheadError } from "../errors.ts";
 import type { Lease } from "./budget.ts";
@@ -12,34 +15,55 @@ const RETRY_AFTER_MS = 5_000;
 const FIRST_WAIT_MS = 50;
 const LONGEST_WAIT_MS = 250;
 
-/**
- * Takes `bytes` of the budget, waiting on a timer of its own: never on another request's promise.
- *
- * @throws ReadaheadError `overloaded` with `retryAfterMs` after 60 s
- */
-export async function awaitReserve(
-  bytes: number,
-  lease: Lease,
-  signal: AbortSignal,
-): Promise<void> {
-  if (bytes === 0) return;
-  if (!lease.couldReserve(bytes)) {
-    throw new ReadaheadError(
-      "unsupported",
-      `A chunk needs ${bytes} bytes of memory, more than budget_bytes allows`,
-    );
+/** Memory of the budget that a download's head needs at one time. Sources that decode whole chunks make one a layout. */
+export class Reserve {
+  readonly bytes: number;
+
+  /** @param bytes More than 0 */
+  constructor(bytes: number) {
+    this.bytes = bytes;
   }
-  const since = performance.now();
-  let waitMs = FIRST_WAIT_MS;
-  while (!lease.reserve(bytes)) {
-    if (performance.now() - since > PATIENCE_MS) {
-      throw new ReadaheadError("overloaded", "No memory was free in time", {
-        retryAfterMs: RETRY_AFTER_MS,
-      });
+
+  /**
+   * Takes the bytes, waiting on a timer of its own: never on another request's promise.
+   *
+   * @throws ReadaheadError `overloaded` with `retryAfterMs` after 60 s; `unsupported` for more than the budget has
+   * @throws the signal's reason
+   */
+  async take(lease: Lease, signal: AbortSignal): Promise<void> {
+    const { bytes } = this;
+    if (!lease.couldReserve(bytes)) {
+      throw new ReadaheadError(
+        "unsupported",
+        `A chunk needs ${bytes} bytes of memory, more than budget_bytes allows`,
+      );
     }
-    lease.touch();
-    // Jitter: those who wait must not all come back in the same turn.
-    await delay(waitMs * (0.5 + Math.random()), signal);
-    waitMs = Math.min(LONGEST_WAIT_MS, waitMs * 1.5);
+    const since = performance.now();
+    let waitMs = FIRST_WAIT_MS;
+    while (!lease.reserve(bytes)) {
+      if (performance.now() - since > PATIENCE_MS) {
+        throw new ReadaheadError("overloaded", "No memory was free in time", {
+          retryAfterMs: RETRY_AFTER_MS,
+        });
+      }
+      lease.touch();
+      // Jitter: those who wait must not all come back in the same turn.
+      await delay(waitMs * (0.5 + Math.random()), signal);
+      waitMs = Math.min(LONGEST_WAIT_MS, waitMs * 1.5);
+    }
+  }
+
+  /**
+   * What ends a download that keeps the bytes from others: its client has taken nothing for a minute, and they wait.
+   *
+   * @param idleMs How long the client has taken nothing
+   */
+  overstay(lease: Lease, idleMs: number): ReadaheadError | undefined {
+    return idleMs < PATIENCE_MS || !lease.othersWait()
+      ? undefined
+      : new ReadaheadError(
+          "overloaded",
+          "Client took nothing for a minute while others waited for the memory that its download held",
+        );
   }
 }

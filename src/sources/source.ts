@@ -6,11 +6,13 @@
  * against what was asked. The engine decides when to ask, counts the bytes, cancels, and decides whether to ask
  * again; the source decides which replica is next. Every body handed over is read to its end or cancelled by the engine.
  */
+
 import type { ReadaheadError } from "../errors.ts";
 import type { ByteRange } from "../readahead/byte-range.ts";
 import type { Observe } from "../readahead/events.ts";
 import type { Layout } from "../readahead/layout.ts";
 import type { Permits } from "../readahead/permits.ts";
+import type { Reserve } from "../readahead/reserve.ts";
 
 /** A store that opens keys. One instance per mount and isolate; holds no I/O objects of any request. */
 export interface Source {
@@ -166,10 +168,10 @@ export interface OpenObject<P extends StoredPiece = StoredPiece> {
   /** S3 part asked for by number, as a range of the object. */
   readonly s3Part?: ByteRange | undefined;
   /**
-   * Largest `holdBytes` of any piece that the layout meets: taken before headers and kept to the end, so that the head can
-   * always go on.
+   * The largest `holdBytes` of any piece that the layout meets: taken before headers and kept to the end, so that the head
+   * can always go on. `undefined`: no piece is held whole.
    */
-  reserveBytes?(layout: Layout): number;
+  reserve?(layout: Layout): Reserve | undefined;
   /** The object's own stretches that meet `range`, in order, without gaps. Absent: the object is one piece. */
   pieces?(range: ByteRange, context: CallContext): AsyncIterable<P | KnownPiece>;
   /**

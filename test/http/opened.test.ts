@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { ReadaheadError } from "../../src/errors.ts";
 import { onTrial, withoutFirst } from "../../src/http/opened.ts";
+import { Reserve } from "../../src/readahead/reserve.ts";
 import type { Answer, OpenObject } from "../../src/sources/source.ts";
 
 /** An object with everything that one may have; its methods need it for `this`. */
@@ -17,8 +18,8 @@ class Whole implements OpenObject {
     this.first = { range: { start: 0, end: 5 }, replica: this.#name, body };
   }
 
-  reserveBytes(): number {
-    return this.#name.length;
+  reserve(): Reserve {
+    return new Reserve(this.#name.length);
   }
 
   async *pieces(range: { start: number; end: number }) {
@@ -50,7 +51,7 @@ describe.each([
       rangeable: true,
       s3Part: whole.s3Part,
     });
-    expect(object.reserveBytes?.([])).toBe(5);
+    expect(object.reserve?.([])?.bytes).toBe(5);
     expect(object.pieceCount?.(range)).toBe(5);
     expect(await object.refresh?.({ kind: "stored", range }, context)).toBe(true);
     expect(await object.pieces?.(range, context)[Symbol.asyncIterator]().next()).toMatchObject({

@@ -5,6 +5,7 @@ import { formatExplainPage } from "../../src/observe/explain-page.ts";
 import type { ByteRange } from "../../src/readahead/byte-range.ts";
 import { createDownload } from "../../src/readahead/download.ts";
 import type { Limits } from "../../src/readahead/limits.ts";
+import { Reserve } from "../../src/readahead/reserve.ts";
 import type { Facts, OpenObject, Source, StoredPiece } from "../../src/sources/source.ts";
 import { MiB } from "../support/units.ts";
 
@@ -35,7 +36,7 @@ function createStore({ size, pieceBytes, atomic, rangeable, reserveBytes, facts 
       ...facts,
     },
     ...(rangeable === undefined ? {} : { rangeable }),
-    ...(reserveBytes === undefined ? {} : { reserveBytes: () => reserveBytes }),
+    ...(reserveBytes === undefined ? {} : { reserve: () => new Reserve(reserveBytes) }),
     async read(_piece, range) {
       reads++;
       return answerOf(range);

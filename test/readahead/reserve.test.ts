@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Budget } from "../../src/readahead/budget.ts";
-import { awaitReserve } from "../../src/readahead/reserve.ts";
+import { Reserve } from "../../src/readahead/reserve.ts";
 import { checkLeaks } from "../support/leak-check.ts";
 
 beforeEach(() => void vi.useFakeTimers());
@@ -9,24 +9,18 @@ checkLeaks();
 
 const never = new AbortController().signal;
 
-describe("awaitReserve", () => {
-  it("of nothing takes nothing, whatever the budget", async () => {
-    const budget = new Budget(0, 10);
-    await awaitReserve(0, budget.lease(), never);
-    expect(budget.held).toBe(0);
-  });
-
+describe("Reserve", () => {
   it("takes the bytes at once where they are free, beyond the fair share", async () => {
     const budget = new Budget(1000, 10);
     budget.lease();
-    await awaitReserve(900, budget.lease(), never);
+    await new Reserve(900).take(budget.lease(), never);
     expect(budget.held).toBe(900);
     expect(vi.getTimerCount()).toBe(0);
   });
 
   it("refuses at once what can never be had", async () => {
     const budget = new Budget(1000, 10);
-    await expect(awaitReserve(1001, budget.lease(), never)).rejects.toMatchObject({
+    await expect(new Reserve(1001).take(budget.lease(), never)).rejects.toMatchObject({
       kind: "unsupported",
       message: expect.stringContaining("budget_bytes") as string,
     });
@@ -38,7 +32,7 @@ describe("awaitReserve", () => {
     const other = budget.lease();
     other.reserve(500);
     let taken = false;
-    const waiting = awaitReserve(600, budget.lease(), never).then(() => {
+    const waiting = new Reserve(600).take(budget.lease(), never).then(() => {
       taken = true;
     });
     await vi.advanceTimersByTimeAsync(10_000);
@@ -58,7 +52,7 @@ describe("awaitReserve", () => {
     budget.lease().reserve(1000);
     vi.advanceTimersByTime(100_000);
     const lease = budget.lease();
-    const waiting = awaitReserve(600, lease, never);
+    const waiting = new Reserve(600).take(lease, never);
     await vi.advanceTimersByTimeAsync(25_000);
     await waiting;
     expect(budget).toMatchObject({ held: 600, leases: 1 });
@@ -70,7 +64,7 @@ describe("awaitReserve", () => {
     await vi.advanceTimersByTimeAsync(90_000);
     const other = budget.lease();
     other.reserve(1000);
-    const waiting = awaitReserve(1, lease, never);
+    const waiting = new Reserve(1).take(lease, never);
     await vi.advanceTimersByTimeAsync(40_000);
     // Whoever finds no room reclaims the leases of the dead.
     expect(budget.lease().take(1)).toBe(false);
@@ -85,7 +79,7 @@ describe("awaitReserve", () => {
     const budget = new Budget(1000, 10);
     const other = budget.lease();
     other.reserve(1000);
-    const waiting = awaitReserve(1, budget.lease(), never);
+    const waiting = new Reserve(1).take(budget.lease(), never);
     const refused = expect(waiting).rejects.toMatchObject({
       kind: "overloaded",
       retryAfterMs: 5_000,
@@ -102,7 +96,7 @@ describe("awaitReserve", () => {
     const budget = new Budget(1000, 10);
     budget.lease().reserve(1000);
     const controller = new AbortController();
-    const waiting = awaitReserve(1, budget.lease(), controller.signal);
+    const waiting = new Reserve(1).take(budget.lease(), controller.signal);
     waiting.catch(() => undefined);
     await vi.advanceTimersByTimeAsync(100);
     const reason = new Error("The client has left");

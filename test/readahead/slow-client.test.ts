@@ -1,5 +1,7 @@
 /** Clients that take their bytes slowly, or pause: nobody's upstream is held, no byte is lost, no retry is spent. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { Budget } from "../../src/readahead/budget.ts";
+import type { ByteRange } from "../../src/readahead/byte-range.ts";
 import type { Limits } from "../../src/readahead/limits.ts";
 import { checkLeaks } from "../support/leak-check.ts";
 import { KiB, MiB } from "../support/units.ts";
@@ -323,3 +325,51 @@ describe("a store that goes silent", () => {
     expect(expectSettled(watched)).toMatchObject({ retries: 0, letGo: 0 });
   });
 });
+
+describe("the reserve of a download whose store holds whole chunks", () => {
+  const reserveBytes = 3 * MiB;
+  const pieces = (range: ByteRange) =>
+    [{ kind: "stored", range, atomic: true, holdBytes: reserveBytes }] as const;
+  const held = () => new MemoryStore({ size: MiB, known: true, pieces, reserveBytes });
+
+  it("is taken from a client that reads nothing for a minute, once another waits for it", async () => {
+    const budget = new Budget(4 * MiB, 96);
+    const idle = watchDownload({ budget });
+    const reader = (await idle.stream(held().source)).getReader();
+    await reader.read();
+    // A pause hurts nobody as long as nobody waits.
+    await vi.advanceTimersByTimeAsync(300_000);
+    expect(idle.ofType("closed")).toHaveLength(0);
+    const other = watchDownload({ budget });
+    const starting = other.stream(held().source);
+    await vi.advanceTimersByTimeAsync(31_000);
+    await expect(drain(reader)).rejects.toMatchObject({ kind: "overloaded" });
+    expectSettled(idle);
+    expect(await readRamp(await starting)).toBe(MiB);
+    expectSettled(other);
+  });
+
+  it("stays with a client that reads on, however slowly: the other is told to come back", async () => {
+    const budget = new Budget(4 * MiB, 96);
+    const slow = watchDownload({ budget });
+    const reader = (await slow.stream(held().source)).getReader();
+    await reader.read();
+    const other = watchDownload({ budget });
+    const refused = expect(other.stream(held().source)).rejects.toMatchObject({
+      kind: "overloaded",
+      retryAfterMs: 5_000,
+    });
+    for (let pauses = 0; pauses < 3; pauses += 1) {
+      await vi.advanceTimersByTimeAsync(30_000);
+      await reader.read();
+    }
+    await refused;
+    await drain(reader);
+    expectSettled(slow);
+    expectSettled(other);
+  });
+});
+
+async function drain(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
+  while (!(await reader.read()).done);
+}

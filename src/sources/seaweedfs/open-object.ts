@@ -1,10 +1,12 @@
 /**
  * One entry, open for reading: its stretches as pieces, chunk by chunk, and how each is read.
  */
+
 import { ReadaheadError } from "../../errors.ts";
 import type { ByteRange } from "../../readahead/byte-range.ts";
 import { intersect } from "../../readahead/byte-range.ts";
 import { isLiteral, type Layout } from "../../readahead/layout.ts";
+import { Reserve } from "../../readahead/reserve.ts";
 import type {
   Answer,
   CallContext,
@@ -147,7 +149,7 @@ class SeaweedfsObject implements OpenObject<SeaweedfsPiece> {
   }
 
   /** A large chunk outside of what is asked for is nobody's concern. */
-  reserveBytes(layout: Layout): number {
+  reserve(layout: Layout): Reserve | undefined {
     let hold = this.#manifestHold;
     for (const segment of layout) {
       if (isLiteral(segment)) continue;
@@ -156,7 +158,7 @@ class SeaweedfsObject implements OpenObject<SeaweedfsPiece> {
         if (meets && !chunk.manifest) hold = Math.max(hold, this.#holdOf(chunk) ?? 0);
       }
     }
-    return hold;
+    return hold === 0 ? undefined : new Reserve(hold);
   }
 
   async *pieces(

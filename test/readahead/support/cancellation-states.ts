@@ -1,7 +1,9 @@
 /** The states of the cancellation table, each with the way into it. */
+
 import { expect, vi } from "vitest";
 import type { EndedBy } from "../../../src/readahead/events.ts";
 import type { Limits } from "../../../src/readahead/limits.ts";
+import { Reserve } from "../../../src/readahead/reserve.ts";
 import { KiB } from "../../support/units.ts";
 import {
   begin,
@@ -199,7 +201,7 @@ export const states: readonly State[] = [
       scene.other = scene.watched.budget.lease();
       scene.other.reserve(OTHER_BYTES);
       const object = await scene.store.known(scene.watched);
-      const reserving = { ...object, reserveBytes: () => 3 * 1024 * KiB };
+      const reserving = { ...object, reserve: () => new Reserve(3 * 1024 * KiB) };
       keep(scene, scene.watched.start(reserving, [{ start: 0, end: SIZE }]));
       await settle();
       expect(vi.getTimerCount()).toBe(1);

@@ -3,9 +3,11 @@
  * so an object of any size costs nothing. Every answer can be held back, broken, cut or stalled by number. It records
  * what was asked in which order, keeps each request's signal, and counts open bodies. One block per pull.
  */
+
 import { ReadaheadError } from "../../../src/errors.ts";
 import type { ByteRange } from "../../../src/readahead/byte-range.ts";
 import type { Ask, Permits } from "../../../src/readahead/permits.ts";
+import { Reserve } from "../../../src/readahead/reserve.ts";
 import { delay } from "../../../src/readahead/retry.ts";
 import type {
   Answer,
@@ -119,7 +121,9 @@ export class MemoryStore {
       },
       ...(pieces && { pieces: (range: ByteRange) => inTurns(pieces(range)) }),
       ...(options.pieceCount && { pieceCount: options.pieceCount }),
-      ...(options.reserveBytes !== undefined && { reserveBytes: () => options.reserveBytes ?? 0 }),
+      ...(options.reserveBytes !== undefined && {
+        reserve: () => new Reserve(options.reserveBytes ?? 0),
+      }),
       ...(refresh && { refresh: (_: StoredPiece, context: CallContext) => this.#refresh(context) }),
       read: (_piece, range, request) => this.#read(range, "read", request.permits, request),
     };
