@@ -259,6 +259,42 @@ describe("createR2Source: client keys", () => {
 });
 
 describe("createR2Source: metadata and lists", () => {
+  it("go on behind a page with nothing on it, and never take one for the end", async () => {
+    const { bucket, download } = setup();
+    const asked: unknown[] = [];
+    const sourceOf = (cursors: readonly (string | undefined)[]) =>
+      createR2Source({
+        bucket: {
+          ...bucket,
+          list: async (options) => {
+            const cursor = cursors[asked.push(options) - 1];
+            if (asked.length > cursors.length) return bucket.list();
+            return {
+              objects: [],
+              delimitedPrefixes: [],
+              truncated: true,
+              ...(cursor && { cursor }),
+            };
+          },
+        },
+      });
+    const wish = { ...download, limit: 10, after: "a" };
+    const page = await sourceOf(["c1", "c2"]).list?.("", wish);
+    expect(page?.entries.map(({ key }) => key)).toEqual(["file"]);
+    expect(asked).toEqual([
+      { prefix: "", limit: 10, startAfter: "a" },
+      { prefix: "", limit: 10, cursor: "c1" },
+      { prefix: "", limit: 10, cursor: "c2" },
+    ]);
+    for (const cursors of [[undefined], ["c1", "c1"]]) {
+      asked.length = 0;
+      expect((await errorOf(Promise.resolve(sourceOf(cursors).list?.("", wish)))).kind).toBe(
+        "protocol",
+      );
+      expect(asked).toHaveLength(cursors.length);
+    }
+  });
+
   it("passes standard and custom metadata on", async () => {
     const { bucket, open } = setup();
     bucket.put("file", {

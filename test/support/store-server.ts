@@ -132,7 +132,7 @@ async function sendBody(
     exchange.wrote(bytes.length);
     // A client that has every byte may send its next request at once: it must not wait for a pause.
     if (position + perBlock >= limit) break;
-    if (!drained) await Promise.race([once(response, "drain"), once(response, "close")]);
+    if (!drained) await drainOrClose(response);
     await pause(everyMs, gone);
     if (gone.aborted) return;
   }
@@ -196,4 +196,14 @@ async function control(
   }
   response.writeHead(200, { "content-type": "application/json" });
   response.end(JSON.stringify({ ...space.stats(), seen: space.seen }));
+}
+
+async function drainOrClose(response: ServerResponse): Promise<void> {
+  const over = new AbortController();
+  const { signal } = over;
+  try {
+    await Promise.race([once(response, "drain", { signal }), once(response, "close", { signal })]);
+  } finally {
+    over.abort();
+  }
 }

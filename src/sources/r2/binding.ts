@@ -29,6 +29,7 @@ export interface R2GetRequest {
 export interface R2ListRequest {
   prefix?: string;
   startAfter?: string;
+  cursor?: string;
   delimiter?: string;
   limit?: number;
 }
@@ -67,6 +68,8 @@ export interface R2ObjectList {
   readonly objects: readonly R2ObjectHead[];
   readonly delimitedPrefixes: readonly string[];
   readonly truncated: boolean;
+  /** Where to go on, if truncated. */
+  readonly cursor?: string;
 }
 
 export function hasBody(object: R2ObjectHead | R2ObjectWithBody): object is R2ObjectWithBody {

@@ -1,15 +1,16 @@
 /** One page of an R2 bucket's keys. */
 
+import { ReadaheadError } from "../../errors.ts";
 import { orDisowned } from "../disown.ts";
 import { afterAll, compareUtf8 } from "../key-order.ts";
 import type { ListPage, ListRequest } from "../source.ts";
-import type { R2BucketBinding } from "./binding.ts";
+import type { R2BucketBinding, R2ObjectList } from "./binding.ts";
 import { r2Error, r2Replica } from "./errors.ts";
 
 /**
  * Lists by start key, not by cursor: a page can then be asked for by anyone who knows the last key of the page before.
  *
- * @throws ReadaheadError as R2's errors say
+ * @throws ReadaheadError as R2's errors say; `protocol` for an empty page that does not lead on
  */
 export async function listR2(
   bucket: R2BucketBinding,
@@ -17,23 +18,14 @@ export async function listR2(
   request: ListRequest,
 ): Promise<ListPage> {
   request.signal.throwIfAborted();
-  const page = await request.permits.request(
-    { replica: r2Replica, purpose: "list" },
-    async (signal) => {
-      const listing = bucket.list({
-        prefix,
-        limit: request.limit,
-        ...(request.after === undefined ? {} : { startAfter: request.after }),
-        ...(request.delimiter === undefined ? {} : { delimiter: request.delimiter }),
-      });
-      try {
-        return await orDisowned(listing, signal, () => undefined);
-      } catch (error) {
-        if (signal.aborted) throw signal.reason;
-        throw r2Error(error);
-      }
-    },
-  );
+  let page = await onePage(bucket, prefix, request);
+  // Truncated says whether there is more, not whether anything is here (R2's reference of list()).
+  while (page.truncated && page.objects.length + page.delimitedPrefixes.length === 0) {
+    const { cursor } = page;
+    if (cursor !== undefined) page = await onePage(bucket, prefix, request, cursor);
+    if (cursor === undefined || page.cursor === cursor)
+      throw new ReadaheadError("protocol", "R2 cut its list of keys short of the first one");
+  }
   const entries = page.objects.map((object) => ({
     key: object.key,
     size: object.size,
@@ -44,6 +36,30 @@ export async function listR2(
     ? nextStart(page.objects.at(-1)?.key, page.delimitedPrefixes.at(-1))
     : undefined;
   return { entries, prefixes: page.delimitedPrefixes, ...(next === undefined ? {} : { next }) };
+}
+
+function onePage(
+  bucket: R2BucketBinding,
+  prefix: string,
+  request: ListRequest,
+  cursor?: string,
+): Promise<R2ObjectList> {
+  const { after, limit, delimiter } = request;
+  return request.permits.request({ replica: r2Replica, purpose: "list" }, async (signal) => {
+    const listing = bucket.list({
+      prefix,
+      limit,
+      ...(after !== undefined && cursor === undefined && { startAfter: after }),
+      ...(cursor !== undefined && { cursor }),
+      ...(delimiter !== undefined && { delimiter }),
+    });
+    try {
+      return await orDisowned(listing, signal, () => undefined);
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      throw r2Error(error);
+    }
+  });
 }
 
 /**
