@@ -5,8 +5,9 @@
 
 import { ReadaheadError } from "../errors.ts";
 import type { OpenObject, OpenRequest, Source } from "../sources/source.ts";
+import { delay } from "./delay.ts";
 import type { Download } from "./download.ts";
-import { delay, isTransient, nextMove } from "./retry.ts";
+import { isTransient, nextMove } from "./retry.ts";
 
 /** What `open` needs beside the download's own context. */
 export type OpenWish = Omit<OpenRequest, "permits" | "signal" | "observe">;

@@ -12,10 +12,11 @@ import type { Answer, FirstAnswer, StoredPiece } from "../sources/source.ts";
 import { PutBack } from "./allowance.ts";
 import { Attempt, LetGo, type Room, type Sink } from "./attempt.ts";
 import { type ByteRange, byteLength } from "./byte-range.ts";
+import { delay } from "./delay.ts";
 import type { Engine } from "./engine.ts";
 import { PartBuffer } from "./part-buffer.ts";
 import { Outrun, Race, type RaceTrack } from "./race.ts";
-import { delay, isTransient, nextMove } from "./retry.ts";
+import { isTransient, nextMove } from "./retry.ts";
 import type { HeadProgress } from "./slow-tail.ts";
 import { absolve, isSuspect, suspect } from "./suspects.ts";
 

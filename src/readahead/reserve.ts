@@ -7,7 +7,7 @@
  */
 import { ReadaheadError } from "../errors.ts";
 import type { Lease } from "./budget.ts";
-import { delay } from "./retry.ts";
+import { delay } from "./delay.ts";
 
 /** How long a client waits for its turn before it is told to come back. */
 const PATIENCE_MS = 60_000;

@@ -1,5 +1,5 @@
 /**
- * Whether a part is asked again, when, and whom: pure, but for the random numbers of the jitter. And the pause itself.
+ * Whether a part is asked again, when, and whom. Pure, but for the random numbers of the jitter.
  *
  * Abort never gets here. Kinds that can pass by themselves are retried from the byte reached; another replica is asked
  * at once; when all failed, locations are looked up again once; then exponential back-off with full jitter.
@@ -87,20 +87,4 @@ function backoffMs(error: ReadaheadError, failures: number, random: number): num
   const asked = error.retryAfterMs ?? 0;
   if (asked <= RETRY_AFTER_CEILING_MS) return asked + jitter;
   return error.kind === "throttled" ? jitter : undefined;
-}
-
-/** Resolves after `ms`; rejects with the signal's reason as soon as it aborts. Leaves no timer and no listener. */
-export function delay(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const onAbort = () => {
-      clearTimeout(timer);
-      reject(signal.reason as Error);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener("abort", onAbort);
-      resolve();
-    }, ms);
-    signal.addEventListener("abort", onAbort, { once: true });
-  });
 }

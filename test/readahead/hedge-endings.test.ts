@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ReadaheadError } from "../../src/errors.ts";
 import type { ByteRange } from "../../src/readahead/byte-range.ts";
-import { delay } from "../../src/readahead/retry.ts";
+import { delay } from "../../src/readahead/delay.ts";
 import type { Answer, Source } from "../../src/sources/source.ts";
 import { checkLeaks } from "../support/leak-check.ts";
 import { KiB } from "../support/units.ts";

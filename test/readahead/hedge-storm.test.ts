@@ -1,7 +1,7 @@
 /** A head that stands still, and every request beside it, too: it is not asked for over and over. */
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { ByteRange } from "../../src/readahead/byte-range.ts";
-import { delay } from "../../src/readahead/retry.ts";
+import { delay } from "../../src/readahead/delay.ts";
 import type { Source } from "../../src/sources/source.ts";
 import { checkLeaks } from "../support/leak-check.ts";
 import { KiB } from "../support/units.ts";

@@ -2,8 +2,8 @@ import { getEventListeners } from "node:events";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Origin, startOrigin } from "../../scripts/origin.ts";
 import { emptySample, rampSample } from "../../scripts/samples.ts";
+import { delay } from "../../src/readahead/delay.ts";
 import { type ObjectName, readahead } from "../../src/readahead/object-stream.ts";
-import { delay } from "../../src/readahead/retry.ts";
 import { createHttpSource } from "../../src/sources/http.ts";
 import type { Source } from "../../src/sources/source.ts";
 

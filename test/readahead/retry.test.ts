@@ -1,8 +1,7 @@
-import { getEventListeners } from "node:events";
 import fc from "fast-check";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { type ErrorKind, ReadaheadError, type ReadaheadErrorOptions } from "../../src/errors.ts";
-import { delay, isTransient, nextMove, type Troubles } from "../../src/readahead/retry.ts";
+import { isTransient, nextMove, type Troubles } from "../../src/readahead/retry.ts";
 
 const fresh: Troubles = {
   failures: 1,
@@ -148,39 +147,5 @@ describe("isTransient", () => {
     const kinds = ["throttled", "unavailable", "truncated", "protocol"] as const;
     expect(kinds.every(isTransient)).toBe(true);
     expect((["not-found", "denied", "changed", "lost"] as const).some(isTransient)).toBe(false);
-  });
-});
-
-describe("delay", () => {
-  beforeEach(() => void vi.useFakeTimers());
-  afterEach(() => void vi.useRealTimers());
-
-  const listeners = (signal: AbortSignal) => getEventListeners(signal, "abort").length;
-
-  it("resolves after the time, and leaves neither timer nor listener", async () => {
-    const { signal } = new AbortController();
-    const waited = delay(1_000, signal);
-    expect(listeners(signal)).toBe(1);
-    vi.advanceTimersByTime(999);
-    expect(vi.getTimerCount()).toBe(1);
-    vi.advanceTimersByTime(1);
-    await expect(waited).resolves.toBeUndefined();
-    expect([vi.getTimerCount(), listeners(signal)]).toEqual([0, 0]);
-  });
-
-  it("rejects with the signal's own reason in the same turn, and leaves neither", async () => {
-    const controller = new AbortController();
-    const waited = delay(1_000, controller.signal);
-    const reason = new Error("The client has left");
-    controller.abort(reason);
-    expect([vi.getTimerCount(), listeners(controller.signal)]).toEqual([0, 0]);
-    await expect(waited).rejects.toBe(reason);
-  });
-
-  it("starts nothing when the signal was aborted before", async () => {
-    const reason = new Error("The client had left");
-    const signal = AbortSignal.abort(reason);
-    await expect(delay(1_000, signal)).rejects.toBe(reason);
-    expect([vi.getTimerCount(), listeners(signal)]).toEqual([0, 0]);
   });
 });

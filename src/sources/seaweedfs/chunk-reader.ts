@@ -1,8 +1,9 @@
 /** Reads chunks of one open object: asks a replica, checks what came, decodes it. Who is asked: replica-walk.ts. */
 import { ReadaheadError } from "../../errors.ts";
 import type { ByteRange } from "../../readahead/byte-range.ts";
+import { delay } from "../../readahead/delay.ts";
 import { free } from "../../readahead/part-buffer.ts";
-import { delay, nextMove } from "../../readahead/retry.ts";
+import { nextMove } from "../../readahead/retry.ts";
 import { absolve, isSuspect, suspect } from "../../readahead/suspects.ts";
 import type { Answer, ReadRequest, StoredPiece } from "../source.ts";
 import { discard } from "../upstream.ts";

@@ -6,9 +6,9 @@
 
 import { ReadaheadError } from "../../../src/errors.ts";
 import type { ByteRange } from "../../../src/readahead/byte-range.ts";
+import { delay } from "../../../src/readahead/delay.ts";
 import type { Ask, Permits } from "../../../src/readahead/permits.ts";
 import { Reserve } from "../../../src/readahead/reserve.ts";
-import { delay } from "../../../src/readahead/retry.ts";
 import type {
   Answer,
   CallContext,

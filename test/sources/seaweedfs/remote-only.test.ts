@@ -1,6 +1,6 @@
 /** Objects that lie in a mounted remote storage: only filers can fetch them, and may take a while. */
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { delay } from "../../../src/readahead/retry.ts";
+import { delay } from "../../../src/readahead/delay.ts";
 import { parseEntry } from "../../../src/sources/seaweedfs/entry.ts";
 import { etagOf } from "../../../src/sources/seaweedfs/facts.ts";
 import {
