@@ -250,7 +250,7 @@ function askedFor(exchange: Exchange, method: "GET" | "HEAD", key: string): Serv
   if (version !== undefined && mount.versions !== true && mount.passQuery !== true) {
     throw new ReadaheadError("unsupported", "This mount does not serve versions by their id");
   }
-  const wantsDownload = mount.download !== false && url.searchParams.has("download");
+  const wantsAttachment = mount.download !== false && url.searchParams.has("download");
   return {
     method,
     headers: request.headers,
@@ -259,7 +259,7 @@ function askedFor(exchange: Exchange, method: "GET" | "HEAD", key: string): Serv
     query: mount.passQuery === true ? queryToPass(url) : undefined,
     version: mount.versions === true ? version : undefined,
     clientKeys: clientKeysOf(request.headers),
-    download: wantsDownload ? (url.searchParams.get("download") ?? "") : undefined,
+    attachment: wantsAttachment ? (url.searchParams.get("download") ?? "") : undefined,
   };
 }
 

@@ -20,8 +20,8 @@ export interface HeaderContext {
   readonly acceptEncoding: string | null;
   /** Replaces the store's Cache-Control. */
   readonly cacheControl?: string | undefined;
-  /** Value of `?download`, "" without a name; `undefined`: not asked for. */
-  readonly download?: string | undefined;
+  /** Name to be saved under, "" for the key's own; `undefined`: not asked for. */
+  readonly attachment?: string | undefined;
   /** Exact bytes of the answer; `undefined` when unknown. */
   readonly length?: number | undefined;
   /** Content-Type of a multipart answer. */
@@ -51,8 +51,8 @@ export function objectHeaders(
     headers.set("content-range", formatContentRange(decision.range, facts.size));
   }
   if (context.length !== undefined) headers.set("content-length", String(context.length));
-  if (context.download !== undefined) {
-    headers.set("content-disposition", formatAttachment(context.download, context.key));
+  if (context.attachment !== undefined) {
+    headers.set("content-disposition", formatAttachment(context.attachment, context.key));
   }
   guardCoding(headers, context.multipartType ?? type, context.acceptEncoding);
   return headers;

@@ -38,8 +38,8 @@ export interface ServeRequest {
   readonly clientKeys?: ClientKeys | undefined;
   /** Whether the store should name checksums (S3). */
   readonly checksums?: boolean | undefined;
-  /** Value of `?download`; `undefined`: not asked for. */
-  readonly download?: string | undefined;
+  /** Name to be saved under, the value of `?download`; `undefined`: not asked for. */
+  readonly attachment?: string | undefined;
   /** Headers of a 200 or 206 in the place of the object's own (S3's `response-*`), by lower-case name. */
   readonly overrides?: Readonly<Record<string, string>> | undefined;
 }
@@ -221,7 +221,7 @@ async function answer(
       key: asked.key,
       acceptEncoding: clientAcceptEncoding(exchange.request),
       cacheControl: asked.overrides?.["cache-control"] ?? exchange.mount.cacheControl,
-      download: asked.download,
+      attachment: asked.attachment,
       length: Number.isFinite(length) ? length : undefined,
       multipartType,
     });

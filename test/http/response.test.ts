@@ -145,7 +145,7 @@ describe("objectHeaders", () => {
   });
 
   it("lets the mount overrule Cache-Control, and the client the disposition", () => {
-    const headers = headersOf({ facts }, {}, { cacheControl: "no-store", download: "" });
+    const headers = headersOf({ facts }, {}, { cacheControl: "no-store", attachment: "" });
     expect(headers["cache-control"]).toBe("no-store");
     expect(headers["content-disposition"]).toBe('attachment; filename="b.txt"');
   });
