@@ -3,7 +3,8 @@
  *
  * Prefixes are compared segment by segment and decoded, so that another spelling of a mount's path (`%73ecret`; RFC 3986
  * 6.2.2) is no way past it to a mount above. Neither is what only a store takes for a slash (`secret%2Fx`, `//secret/x`),
- * or takes off a segment (`secret;v=1/x`: path parameters, RFC 3986 3.3; Tomcat drops them).
+ * or takes off a segment (`secret;v=1/x`, `;v=1/secret/x`: path parameters, RFC 3986 3.3; Tomcat drops them, then joins
+ * slashes).
  */
 
 /** What routing needs of a mount. */
@@ -43,14 +44,8 @@ export function createRouter<M extends Routable>(
     const raw = pathname.split("/");
     const path = raw.map(decodeSegment);
     const found = find(path);
-    const taken = find(
-      path
-        .join("/")
-        .split(/[/\\]+/)
-        .map(withoutParameters),
-    );
-    if (taken !== undefined && taken.folders.length > (found?.folders.length ?? 0))
-      return undefined;
+    const depth = found?.folders.length ?? 0;
+    if (readings(raw).some((taken) => (find(taken)?.folders.length ?? 0) > depth)) return undefined;
     if (found !== undefined) {
       const { mount, folders } = found;
       return { mount, rawKey: raw.slice(folders.length).join("/") };
@@ -80,8 +75,16 @@ export function decodeSegment(segment: string): string {
   }
 }
 
-function withoutParameters(segment: string): string {
-  return segment.split(";", 1)[0] ?? "";
+/** What stores may take a path for: parameters end at a slash, for some before `%2F` is one, for others after. */
+function readings(raw: readonly string[]): string[][] {
+  const bare = raw.map((segment) => segment.split(";", 1)[0] ?? "");
+  return [raw, bare].map((segments) =>
+    segments
+      .map(decodeSegment)
+      .join("/")
+      .replace(/;[^/\\]*/g, "")
+      .split(/[/\\]+/),
+  );
 }
 
 function startsWith(path: readonly string[], folders: readonly string[]): boolean {

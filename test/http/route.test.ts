@@ -42,6 +42,12 @@ describe("createRouter", () => {
     "/a;x/b/y",
     "/a/b%3Bv=1/x",
     "/a/b;%2Fx/y",
+    "/a/;/b/x",
+    "/a/;v=1/b/x",
+    "/;v=1/a/b/x",
+    "/a/;x=%2Fy/b/z",
+    "/a/b;x=%2Fy/z",
+    "/a/;x%2F;y/b/z",
   ])("does not guess which mount %s belongs to, of which a store may have another idea", (path) => {
     expect(route(path)).toBeUndefined();
   });

@@ -103,6 +103,8 @@ describe("routing", () => {
       ["/open%2fprivate%2fx", 404],
       ["/open/private%5Cx", 404],
       ["/open/private;v=1/x", 404],
+      ["/open/;v=1/private/x", 404],
+      ["/open/;a=%2Fq/private/x", 404],
       ["/media/key", 403],
       ["/%6dedia/key", 403],
       ["/media%2Fkey", 403],
