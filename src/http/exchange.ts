@@ -13,6 +13,7 @@ import { type EndedBy, noTotals, type Observe, type Totals } from "../readahead/
 import type { Limits } from "../readahead/limits.ts";
 import type { Mount } from "./mount.ts";
 import type { Observation, Observer } from "./observer.ts";
+import { RequestRefusal } from "./problem.ts";
 import type { RecentFacts } from "./recent-facts.ts";
 
 /** What an exchange is made of. */
@@ -107,9 +108,14 @@ export class Exchange {
     this.#noted = noted;
   }
 
-  /** Keeps what the answer is refused for; counts where no download ended with an error. */
+  /**
+   * Keeps what the answer is refused for; counts where no download ended with an error. What is nobody's refusal (a fault
+   * of a mount's or a source's code) is logged, with or without an observer: the answer says that the log has it.
+   */
   noteRefusal(reason: unknown): void {
     this.#refusedFor = reason;
+    if (!(reason instanceof ReadaheadError || reason instanceof RequestRefusal) && !this.clientLeft)
+      console.error(`edge-readahead could not answer request ${this.id}`, reason);
   }
 
   /** Field value of Server-Timing, as far as known now. */

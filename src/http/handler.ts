@@ -215,9 +215,6 @@ async function within(
     response = withCors(exchange, await answer(exchange));
   } catch (error) {
     failure = error;
-    // The answer says that the log has it.
-    if (!(error instanceof ReadaheadError) && !exchange.clientLeft)
-      console.error(`edge-readahead could not answer request ${exchange.id}`, error);
     const refusal = exchange.clientLeft ? clientGone() : refused(exchange, refusalOf(error));
     response = withCors(exchange, refusal);
   }

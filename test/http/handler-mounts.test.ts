@@ -211,17 +211,21 @@ describe("pages and fronts", () => {
     log.mockRestore();
   });
 
-  it("logs what went wrong in a mount's own code: the answer says that the log has it", async () => {
-    const log = vi.spyOn(console, "error").mockImplementation(() => {});
-    const failure = new Error("broken check");
-    const authorise = () => Promise.reject(failure);
-    const { status, headers } = await harness.ask(harness.handlerFor({ authorise }), "/files/x");
-    expect(status).toBe(500);
-    expect(log.mock.calls).toEqual([
-      [expect.stringContaining(headers.get("x-request-id") ?? "?"), failure],
-    ]);
-    log.mockRestore();
-  });
+  it.each(["authorise", "source"] as const)(
+    "logs what went wrong in the code of a mount's %s, once: the answer says that the log has it",
+    async (where) => {
+      const log = vi.spyOn(console, "error").mockImplementation(() => {});
+      const failure = new TypeError("broken code");
+      const broken = () => Promise.reject(failure);
+      const mount = where === "source" ? { source: { open: broken } } : { authorise: broken };
+      const { status, headers } = await harness.ask(harness.handlerFor(mount), "/files/x");
+      expect(status).toBe(500);
+      expect(log.mock.calls).toEqual([
+        [expect.stringContaining(headers.get("x-request-id") ?? "?"), failure],
+      ]);
+      log.mockRestore();
+    },
+  );
 
   it("takes the ray id for the request's id where there is one", async () => {
     const { headers } = await harness.get({ "cf-ray": "8f0c1b2a3d4e5f60-FRA" });
