@@ -68,6 +68,8 @@ const isolateBudget = new Budget(defaultLimits.budgetBytes, defaultLimits.openUp
 
 /** With nothing open upstream, a download only has to show that it lives (leases silent for 120 s are reclaimed). */
 const IDLE_TICK_MS = 30_000;
+/** With a reserve, it must see soon that its client has stopped and others wait. */
+const RESERVE_TICK_MS = 5_000;
 const SHORTEST_TICK_MS = 10;
 const LONGEST_TICK_MS = 200;
 
@@ -293,7 +295,8 @@ class RunningDownload implements Download {
     const { holdMs, firstByteMs, stallMs } = this.#limits;
     const shortest = Math.min(holdMs, firstByteMs, stallMs) / 4;
     const tickMs = Math.min(LONGEST_TICK_MS, Math.max(SHORTEST_TICK_MS, shortest));
-    this.#timer = setTimeout(() => this.#tick(), busy ? tickMs : IDLE_TICK_MS);
+    const idleTickMs = this.#reserve === undefined ? IDLE_TICK_MS : RESERVE_TICK_MS;
+    this.#timer = setTimeout(() => this.#tick(), busy ? tickMs : idleTickMs);
     // Node: a stream that nobody reads on keeps no process alive.
     (this.#timer as { unref?: () => void }).unref?.();
   }

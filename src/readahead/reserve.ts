@@ -11,6 +11,8 @@ import { delay } from "./delay.ts";
 
 /** How long a client waits for its turn before it is told to come back. */
 const PATIENCE_MS = 60_000;
+/** How long one that has stopped reading keeps others out: shorter by more than a tick, so that whoever waits gets in. */
+const LONGEST_IDLE_MS = 50_000;
 const RETRY_AFTER_MS = 5_000;
 const FIRST_WAIT_MS = 50;
 const LONGEST_WAIT_MS = 250;
@@ -54,16 +56,16 @@ export class Reserve {
   }
 
   /**
-   * What ends a download that keeps the bytes from others: its client has taken nothing for a minute, and they wait.
+   * What ends a download that keeps the bytes from others: its client has taken nothing for 50 s, and they wait.
    *
    * @param idleMs How long the client has taken nothing
    */
   overstay(lease: Lease, idleMs: number): ReadaheadError | undefined {
-    return idleMs < PATIENCE_MS || !lease.othersWait()
+    return idleMs < LONGEST_IDLE_MS || !lease.othersWait()
       ? undefined
       : new ReadaheadError(
           "overloaded",
-          "Client took nothing for a minute while others waited for the memory that its download held",
+          "Client took nothing for 50 s while others waited for the memory that its download held",
         );
   }
 }

@@ -39,7 +39,7 @@ describe("Reserve", () => {
     expect(taken).toBe(false);
     expect(vi.getTimerCount()).toBe(1);
     other.release();
-    // The longest wait is a second, half of it more by jitter.
+    // The longest wait is 250 ms, half of it more by jitter.
     await vi.advanceTimersByTimeAsync(1_500);
     expect(taken).toBe(true);
     await waiting;

@@ -332,7 +332,26 @@ describe("the reserve of a download whose store holds whole chunks", () => {
     [{ kind: "stored", range, atomic: true, holdBytes: reserveBytes }] as const;
   const held = () => new MemoryStore({ size: MiB, known: true, pieces, reserveBytes });
 
-  it("is taken from a client that reads nothing for a minute, once another waits for it", async () => {
+  it.each([1, 10, 40])(
+    "is there in time for who asks %d s after its client has stopped reading",
+    async (seconds) => {
+      const budget = new Budget(4 * MiB, 96);
+      const idle = watchDownload({ budget });
+      const reader = (await idle.stream(held().source)).getReader();
+      await vi.advanceTimersByTimeAsync(12_000);
+      await reader.read();
+      await vi.advanceTimersByTimeAsync(seconds * 1_000);
+      const other = watchDownload({ budget });
+      const starting = other.stream(held().source);
+      await vi.advanceTimersByTimeAsync(59_000);
+      expect(await readRamp(await starting)).toBe(MiB);
+      await expect(drain(reader)).rejects.toMatchObject({ kind: "overloaded" });
+      expectSettled(idle);
+      expectSettled(other);
+    },
+  );
+
+  it("is taken from a client that reads nothing for long, once another waits for it", async () => {
     const budget = new Budget(4 * MiB, 96);
     const idle = watchDownload({ budget });
     const reader = (await idle.stream(held().source)).getReader();
@@ -342,7 +361,7 @@ describe("the reserve of a download whose store holds whole chunks", () => {
     expect(idle.ofType("closed")).toHaveLength(0);
     const other = watchDownload({ budget });
     const starting = other.stream(held().source);
-    await vi.advanceTimersByTimeAsync(31_000);
+    await vi.advanceTimersByTimeAsync(6_000);
     await expect(drain(reader)).rejects.toMatchObject({ kind: "overloaded" });
     expectSettled(idle);
     expect(await readRamp(await starting)).toBe(MiB);
