@@ -1,6 +1,6 @@
 /**
- * Reads summary records, and faults that kept one from being written, out of the Local Explorer of a running `wrangler dev`, by SQL: there is no tail protocol
- * locally. Read only.
+ * Reads summary records, and faults that kept one from being written, out of the Local Explorer of a running
+ * `wrangler dev`, by SQL: there is no tail protocol locally. Read only.
  *
  * The endpoint and the tables (`logs`: trace_id, seq, ts_ms, level, message as JSON text) are those of wrangler 4.155; the
  * address is not documented as stable, so a failure says what was asked. Can go when `wrangler tail` works locally.

@@ -77,7 +77,8 @@ const reservedQuery: readonly string[] = ["download", "explain"];
  * signal (in Workers that needs the flag `enable_request_signal`, or a compatibility date from 2026-11-17 on).
  * `waitUntil` gets one promise per request that reached a mount; it settles after the record was written.
  *
- * @throws RangeError for a limit, of the handler or of a mount, for prefixes, and for a `factsMs` that cannot be
+ * @throws RangeError for a limit, of the handler or of a mount, for prefixes (of fronts, too), and for a `factsMs` that
+ * cannot be
  * @throws TypeError for a mount's `cacheControl` or CORS header names that cannot stand in a header, and for CORS
  * origins that are neither `"*"` nor a list
  */
@@ -175,7 +176,7 @@ export function createHandler(options: HandlerOptions): Handler {
   };
 }
 
-/** Whose paths are: a mount's own, or a front's alone, where a store could otherwise take another spelling for it. */
+/** Every prefix that has an owner: a mount, or (without `mount`) a front, so that no mount above answers for it. */
 function placesOf(
   mounts: readonly Mount[],
   fronts: readonly Front[],

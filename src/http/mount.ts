@@ -77,8 +77,9 @@ export type Claim =
  */
 export interface Front {
   /**
-   * Path prefixes whose requests the front alone may answer: what is spelled, or could be taken by a store, as below one
-   * and was not claimed is nobody's (404). Default: none.
+   * Path prefixes that are the front's own; each begins and ends with a slash. A path below one, in whatever spelling a
+   * store may know it, that the front did not claim is 404, unless a mount of the handler has that prefix, too. Read once,
+   * by `createHandler`. Default: none.
    */
   readonly prefixes?: readonly string[] | undefined;
   claim(request: Request, url: URL): Claim | undefined;

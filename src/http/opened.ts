@@ -34,7 +34,10 @@ export function onTrial(object: OpenObject): OpenObject {
   };
 }
 
-/** Everything but `first`, and `locked`, which is thrown before. Methods are called on the original: it may be a class with private fields. */
+/**
+ * Everything but `first` and `locked` (an object with the latter is refused before it gets here). Methods are called on
+ * the original: it may be a class with private fields.
+ */
 function copyOf(object: OpenObject): OpenObject {
   return {
     facts: object.facts,

@@ -26,7 +26,7 @@ import { notModifiedHeaders, objectHeaders, objectType, respond } from "./respon
 /** What is asked for, once a front has read the request. */
 export interface ServeRequest {
   readonly method: "GET" | "HEAD";
-  /** Whether HEAD has ranges, too. RFC 9110 14.2 has none; S3 does, and AWS's CRT clients ask so for the end of an object. */
+  /** Whether Range counts for HEAD, too. Not in HTTP (RFC 9110 14.2); in S3, where AWS's CRT clients ask so. Default false. */
   readonly rangedHead?: boolean | undefined;
   /** Range and If-* are read from here. */
   readonly headers: Headers;
@@ -211,8 +211,8 @@ async function answer(
     const told = asTold(object, asked);
     const { layout, multipartType } = layOut(told, decision, asked.key);
     const length = layoutBytes(layout);
-    // A source may ask all the same; what it has just been told needs no trial. What it was told by us is not kept anew:
-    // a type that was changed beside the same bytes would never show while requests keep coming.
+    // A source may have asked although facts were known: what it was just told needs no trial. Facts that came from memory
+    // are not kept anew, or a type that was changed beside the same bytes would never show while requests keep coming.
     const fresh = known === undefined || object.first !== undefined;
     const source = fresh ? object : onTrial(object);
     const stream = await read(exchange, download, asked, source, decision, layout);

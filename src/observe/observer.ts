@@ -16,8 +16,9 @@ export interface ObserverOptions {
   /** `tracing` of `cloudflare:workers`. Without it there are no spans. */
   readonly tracing?: TracingLike | undefined;
   /**
-   * Takes the record of each request. Default: `console.log`, as an object, so that Workers Logs index its fields; consoles
-   * that print objects for the eye (Node, bare workerd) shorten it, and want `(record) => console.log(JSON.stringify(record))`.
+   * Takes the record of each request; a promise is not waited for. Default: `console.log` of the object, so that Workers Logs
+   * index its fields. Consoles that print objects for the eye (Node, bare workerd) shorten it: write
+   * `(record) => console.log(JSON.stringify(record))` there.
    */
   readonly write?: ((record: SummaryRecord) => unknown) | undefined;
   /** Analytics Engine dataset; takes one data point where a record is written. */

@@ -50,7 +50,7 @@ export interface SummaryRecord {
   readonly parts: number;
   readonly attempts: number;
   readonly retries: number;
-  /** Retries by the kind of failure before them. Absent where there were none. */
+  /** Retries of parts by the kind of failure before them; those of opening and listing are in `retries` alone. Absent: none. */
   readonly retriedFor?: Readonly<Record<string, number>>;
   readonly hedges: number;
   readonly letGo: number;

@@ -11,7 +11,7 @@
 /** A lease without a sign of life for this long belongs to a killed request (a live one ticks every 30 s at most). */
 const LEASE_SILENCE_MS = 120_000;
 
-/** Who waits for a reserve asks again within this time. */
+/** Whoever waits for a reserve asks again within this time (`reserve.ts`: 375 ms at most). */
 const WAITING_MS = 1_000;
 
 /** What one download holds of the budget. All methods answer at once. */
@@ -22,7 +22,7 @@ export interface Lease {
   borrow(bytes: number): boolean;
   /** Takes bytes beyond the fair share: for stores that must hold a whole chunk to answer at all. */
   reserve(bytes: number): boolean;
-  /** True while a download could not reserve what it needs. */
+  /** True when a `reserve()` of any download failed within the last second. */
   othersWait(): boolean;
   /** False when `bytes` can never be reserved. */
   couldReserve(bytes: number): boolean;

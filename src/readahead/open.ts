@@ -34,9 +34,9 @@ export function openObject(
 }
 
 /**
- * What `ask` brings; transient failures are tried again as of {@link openObject}.
+ * What `ask` brings; transient failures are tried again, as by {@link openObject}, and throw as there.
  *
- * @param ask Sends its requests in the download's context
+ * @param ask Called up to three times; sends its requests with the download's permits and signal
  */
 export async function patiently<T>(ask: () => Promise<T>, download: Download): Promise<T> {
   const { signal } = download;

@@ -58,7 +58,7 @@ export class Pace {
     return Math.min(LARGE_BLOCK, Math.max(1, blocks) * SMALL_BLOCK);
   }
 
-  /** When the client was last given something; before that, when the download began, ms. */
+  /** Time at which the client was last given bytes, ms; before the first, when the download began or was last measured. */
   get idleSince(): number {
     return this.#handedAt ?? this.#since;
   }

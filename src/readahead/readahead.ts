@@ -120,7 +120,7 @@ export class Readahead {
     this.#news.open();
   }
 
-  /** How long the client has taken nothing that it was given, ms. */
+  /** How long the client has not come for more, ms; 0 while it waits for us. */
   idleMs(now: number): number {
     return this.#pulling ? 0 : now - this.#engine.pace.idleSince;
   }

@@ -3,7 +3,7 @@
  * that its head can always go on. Without it, downloads of ciphered chunks could all hold a part of what they need.
  *
  * A client that has stopped reading must not keep it from others for ever: four of them would close a mount. It is the one
- * memory that others wait for; what else a download holds is read past by the free block of every head.
+ * memory that others wait for. Whatever else is held, every head goes on with its free block.
  */
 import { ReadaheadError } from "../errors.ts";
 import type { Lease } from "./budget.ts";
@@ -17,11 +17,15 @@ const RETRY_AFTER_MS = 5_000;
 const FIRST_WAIT_MS = 50;
 const LONGEST_WAIT_MS = 250;
 
-/** Memory of the budget that a download's head needs at one time. Sources that decode whole chunks make one a layout. */
+/**
+ * Memory that a download's head needs at one time. A source that holds whole chunks makes one for each layout
+ * (`OpenObject.reserve`); the download takes it before headers and gives it back when it closes.
+ */
 export class Reserve {
+  /** Of the budget. */
   readonly bytes: number;
 
-  /** @param bytes More than 0 */
+  /** @param bytes More than 0; more than the budget has is refused by {@link take} */
   constructor(bytes: number) {
     this.bytes = bytes;
   }

@@ -87,8 +87,8 @@ interface Opened {
 /**
  * Makes a source of an HTTP origin. Sends nothing until something is opened.
  *
- * @throws TypeError for a URL that is not http or https or carries a password or a fragment, for a binding that is none, and
- * for headers that cannot be sent, or passed on
+ * @throws TypeError for a URL that is not http or https or carries a password or a fragment, for a `via` without a `fetch()`,
+ * and for headers that cannot be sent, or passed on
  * @example
  * const source = createHttpSource({ url: "https://origin.example/data/" });
  */

@@ -21,7 +21,8 @@ export function parseBaseUrl(text: string | URL): URL {
  * @param spelled The key as the client spelled it; kept, so that `%2F` inside a segment stays what it is. Ignored where
  * it does not decode to `key`: what was checked is what is asked for
  * @param query Added to the base's own query, with or without `?`
- * @throws ReadaheadError `not-found` for a key that would leave the base (`.` and `..` segments, however spelled, and with parameters behind them)
+ * @throws ReadaheadError `not-found` for a key that would leave the base (`.` and `..` segments, however spelled, path
+ * parameters behind them or none)
  */
 export function objectUrl(base: URL, key: string, spelled?: string, query?: string): URL {
   const path =

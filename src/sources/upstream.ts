@@ -157,7 +157,7 @@ export function bodyOf(response: Response): ReadableStream<Uint8Array> | Uint8Ar
 /**
  * How a source sends its requests: through the binding where there is one.
  *
- * @throws TypeError for a binding that is none
+ * @throws TypeError for a `via` without a `fetch()`
  */
 export function fetchThrough(
   via: Fetcher | undefined,

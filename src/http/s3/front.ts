@@ -79,7 +79,7 @@ class S3Front implements Front {
     const named = this.#buckets.find(({ bucket }) => bucket === target.mount?.bucket);
     const place = this.#place(url.pathname)?.mount;
     const elsewhere = place !== undefined && place.bucket === undefined;
-    // However it is spelled, and whichever way the bucket was named: as among plain mounts, the longest prefix wins.
+    // Whichever way the bucket was named, and however the path is spelled: the longest prefix wins, as among plain mounts.
     const whose = this.#place(`/${target.bucket}/${target.rawKey}`)?.mount;
     // A host's first label counts only where no path does, and for nobody who did not sign: the Worker's own host may
     // begin with a bucket's name.

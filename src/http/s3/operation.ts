@@ -64,7 +64,7 @@ export function readOperation(
     );
   const names = [...query.keys()].filter((name) => !everywhere.has(name.toLowerCase()));
   const seen = new Set<string>();
-  const twice = names.find((name) => seen.size === seen.add(name).size);
+  const twice = names.find((name) => seen.has(name) || !seen.add(name));
   if (twice !== undefined)
     throw new S3Refusal("InvalidArgument", "A query parameter is there twice.", {
       ArgumentName: twice,

@@ -8,7 +8,8 @@ import type { R2BucketBinding, R2ObjectList } from "./binding.ts";
 import { r2Error, r2Replica } from "./errors.ts";
 
 /**
- * Lists by start key, not by cursor: a page can then be asked for by anyone who knows the last key of the page before.
+ * Lists by start key, so that a page can be asked for by anyone who knows the last key of the page before. R2's cursor is
+ * used only to get past empty pages, within one call.
  *
  * @throws ReadaheadError as R2's errors say; `protocol` for an empty page that does not lead on
  */

@@ -6,9 +6,9 @@ import type { Facts } from "../source.ts";
 import type { R2ObjectHead } from "./binding.ts";
 
 /**
- * The object as the one part that S3 takes one for that was not uploaded in parts. So is one that was (its tag ends with
- * their number), because a binding does not say where they lie: transfer managers ask for part 1 first, and are told that it
- * is all there is.
+ * The whole object as part 1, which is what S3 says of an object that was not uploaded in parts. It is said of one that was
+ * (its tag ends with their number), too, because a binding does not tell where they lie: transfer managers ask for part 1
+ * first, and learn that it is all there is.
  *
  * @throws ReadaheadError `unsatisfiable` for a part past the first; `unsupported` for such a part of an object uploaded in parts
  */

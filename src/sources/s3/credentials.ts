@@ -9,8 +9,8 @@ export interface S3Credentials {
 }
 
 /**
- * Reads the text of a secret binding, without blanks around it; neither access key ids nor
- * secret keys contain a colon, session tokens might.
+ * Reads the text of a secret binding, from which blanks at its ends were taken (`config/env.ts`). Neither access key ids
+ * nor secret keys contain a colon, session tokens might.
  *
  * @returns `undefined` when a part is missing; the text itself belongs in no message
  */

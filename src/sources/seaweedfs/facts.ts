@@ -89,8 +89,8 @@ export function etagOf(entry: Entry, style: EtagStyle): string | undefined {
 }
 
 /**
- * Whether a copy of a remote object is still that: the gateway keeps the remote's tag then (4.53, objectETag), so that an
- * object does not change its tag by being read for the first time.
+ * Whether the filer's copy of a remote object still has the remote's bytes. The gateway keeps the remote's tag then (4.53,
+ * objectETag), so that an object's tag does not change when it is read for the first time.
  */
 function isUnchanged({ chunks, content, size }: Entry, remote: RemoteEntry): boolean {
   const bare = chunks.length === 0 && (content?.byteLength ?? 0) === 0;

@@ -34,7 +34,7 @@ export function s3PartOf(entry: Entry, number: number): S3Part {
 
 interface Boundary {
   readonly number: number;
-  /** `undefined` where the record names chunks that there are none of. */
+  /** `undefined` where the record names chunks that the object does not have. */
   readonly range: ByteRange | undefined;
 }
 
