@@ -41,6 +41,8 @@ export interface Lease {
 
 interface LeaseState {
   held: number;
+  /** Something was reserved: the room kept for reserves is its own. */
+  reserved: boolean;
   open: number;
   touched: number;
 }
@@ -63,6 +65,11 @@ export class Budget implements Ceilings {
   readonly #leases = new Set<LeaseState>();
   #held = 0;
   #open = 0;
+  /**
+   * The largest reserve that was ever asked for: room for it is left by downloads that need none, whose read-ahead would
+   * else keep it out for as long as their clients pause.
+   */
+  #kept = 0;
   /** When a reserve was last asked for in vain. */
   #refusedAt = -Infinity;
 
@@ -96,12 +103,17 @@ export class Budget implements Ceilings {
   lease(ceilings: Ceilings = this): Lease {
     const most = ceilings.bytes;
     const mostOpen = ceilings.openUpstreams;
-    const state: LeaseState = { held: 0, open: 0, touched: performance.now() };
+    const state: LeaseState = {
+      held: 0,
+      reserved: false,
+      open: 0,
+      touched: performance.now(),
+    };
     this.#leases.add(state);
     const live = () => this.#leases.has(state);
-    const takeUpTo = (bytes: number, ceiling: number): boolean => {
-      if (this.#held + bytes > most) this.#reclaim();
-      if (!live() || this.#held + bytes > most || state.held + bytes > ceiling) return false;
+    const takeUpTo = (bytes: number, ceiling: number, kept = 0): boolean => {
+      if (this.#held + bytes > most - kept) this.#reclaim();
+      if (!live() || this.#held + bytes > most - kept || state.held + bytes > ceiling) return false;
       state.held += bytes;
       this.#held += bytes;
       return true;
@@ -113,10 +125,14 @@ export class Budget implements Ceilings {
       this.#open += open;
     };
     return {
-      take: (bytes) => takeUpTo(bytes, share()),
+      // What no half of this ceiling could hold is no concern of it.
+      take: (bytes) =>
+        takeUpTo(bytes, share(), state.reserved || this.#kept > most / 2 ? 0 : this.#kept),
       borrow: (bytes) => this.#held + bytes <= most / 2 && takeUpTo(bytes, most),
       reserve: (bytes) => {
+        this.#kept = Math.max(this.#kept, bytes);
         const taken = takeUpTo(bytes, Infinity);
+        state.reserved ||= taken;
         if (!taken) this.#refusedAt = performance.now();
         return taken;
       },

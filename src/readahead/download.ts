@@ -25,7 +25,6 @@ import { defaultLimits, type Limits, resolveLimits } from "./limits.ts";
 import { Pace } from "./pace.ts";
 import type { Ask, Permits } from "./permits.ts";
 import { Readahead } from "./readahead.ts";
-import type { Reserve } from "./reserve.ts";
 import { SlowTail } from "./slow-tail.ts";
 
 /** Options of {@link createDownload}; every field is optional. */
@@ -66,10 +65,10 @@ export interface Download extends CallContext {
 /** Shared by all downloads of the isolate that bring no budget of their own. */
 const isolateBudget = new Budget(defaultLimits.budgetBytes, defaultLimits.openUpstreams);
 
-/** With nothing open upstream, a download only has to show that it lives (leases silent for 120 s are reclaimed). */
-const IDLE_TICK_MS = 30_000;
-/** With a reserve, it must see soon that its client has stopped and others wait. */
-const RESERVE_TICK_MS = 5_000;
+/** With nothing open upstream, a download shows that it lives, and sees whether others wait for what its client does not take. */
+const IDLE_TICK_MS = 5_000;
+/** How long a client that takes nothing keeps memory from a reserve: less than who waits for it does, by more than a tick. */
+const LONGEST_IDLE_MS = 50_000;
 const SHORTEST_TICK_MS = 10;
 const LONGEST_TICK_MS = 200;
 
@@ -97,7 +96,6 @@ class RunningDownload implements Download {
   readonly #onClientLeft = () => this.close("client-signal", this.#clientSignal?.reason);
   readonly #totals: RunningTotals = { ...noTotals };
   #settle: (totals: Totals) => void = () => {};
-  #reserve: Reserve | undefined;
   #readahead: Readahead | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #busyTimer = false;
@@ -141,8 +139,7 @@ class RunningDownload implements Download {
 
   async start(object: OpenObject, layout: Layout): Promise<ReadableStream<Uint8Array>> {
     try {
-      this.#reserve = object.reserve?.(layout);
-      await this.#reserve?.take(this.#lease, this.signal);
+      await object.reserve?.(layout)?.take(this.#lease, this.signal);
       this.signal.throwIfAborted();
       const readahead = new Readahead(this.#engine(object), layout);
       this.#readahead = readahead;
@@ -295,8 +292,7 @@ class RunningDownload implements Download {
     const { holdMs, firstByteMs, stallMs } = this.#limits;
     const shortest = Math.min(holdMs, firstByteMs, stallMs) / 4;
     const tickMs = Math.min(LONGEST_TICK_MS, Math.max(SHORTEST_TICK_MS, shortest));
-    const idleTickMs = this.#reserve === undefined ? IDLE_TICK_MS : RESERVE_TICK_MS;
-    this.#timer = setTimeout(() => this.#tick(), busy ? tickMs : idleTickMs);
+    this.#timer = setTimeout(() => this.#tick(), busy ? tickMs : IDLE_TICK_MS);
     // Node: a stream that nobody reads on keeps no process alive.
     (this.#timer as { unref?: () => void }).unref?.();
   }
@@ -307,8 +303,9 @@ class RunningDownload implements Download {
     this.#lease.touch();
     this.#allowance.checkDeadlines(now);
     this.#readahead?.tick(now);
-    const overstay = this.#reserve?.overstay(this.#lease, this.#readahead?.idleMs(now) ?? 0);
-    if (overstay !== undefined) this.fail(overstay);
+    const idleMs = this.#readahead?.idleMs(now) ?? 0;
+    if (idleMs > LONGEST_IDLE_MS && this.#lease.othersWait())
+      this.fail(new ReadaheadError("overloaded", "Client took nothing while others waited"));
     this.#watch();
   }
 }

@@ -2,8 +2,9 @@
  * The reserve of a download whose store must hold whole chunks to answer: taken before headers, kept to the end, so
  * that its head can always go on. Without it, downloads of ciphered chunks could all hold a part of what they need.
  *
- * A client that has stopped reading must not keep it from others for ever: four of them would close a mount. It is the one
- * memory that others wait for. Whatever else is held, every head goes on with its free block.
+ * It is the one memory that others wait for: everything else goes on with the free block of its head. So a client that has
+ * stopped reading must not hold what a reserve needs for ever: while one waits, idle downloads end (`download.ts`), and
+ * downloads without a reserve leave room for one (`budget.ts`).
  */
 import { ReadaheadError } from "../errors.ts";
 import type { Lease } from "./budget.ts";
@@ -11,8 +12,6 @@ import { delay } from "./delay.ts";
 
 /** How long a client waits for its turn before it is told to come back. */
 const PATIENCE_MS = 60_000;
-/** How long one that has stopped reading keeps others out: shorter by more than a tick, so that whoever waits gets in. */
-const LONGEST_IDLE_MS = 50_000;
 const RETRY_AFTER_MS = 5_000;
 const FIRST_WAIT_MS = 50;
 const LONGEST_WAIT_MS = 250;
@@ -57,19 +56,5 @@ export class Reserve {
       await delay(waitMs * (0.5 + Math.random()), signal);
       waitMs = Math.min(LONGEST_WAIT_MS, waitMs * 1.5);
     }
-  }
-
-  /**
-   * What ends a download that keeps the bytes from others: its client has taken nothing for 50 s, and they wait.
-   *
-   * @param idleMs How long the client has taken nothing
-   */
-  overstay(lease: Lease, idleMs: number): ReadaheadError | undefined {
-    return idleMs < LONGEST_IDLE_MS || !lease.othersWait()
-      ? undefined
-      : new ReadaheadError(
-          "overloaded",
-          "Client took nothing for 50 s while others waited for the memory that its download held",
-        );
   }
 }

@@ -72,6 +72,25 @@ describe("a lease", () => {
     expect(leases[1]?.borrow(200)).toBe(true);
   });
 
+  it("leaves room for the largest reserve asked for, but by those who hold one, or could never", () => {
+    const budget = new Budget(1000, 10);
+    const [plain, small] = [budget.lease(), budget.lease({ bytes: 600, openUpstreams: 10 })];
+    expect(plain.take(500)).toBe(true);
+    plain.give(500);
+    const first = budget.lease();
+    first.reserve(400);
+    first.release();
+    // Half of 1,000 is the share of two, and 600 are left to both.
+    expect(plain.take(500)).toBe(true);
+    expect(plain.take(1)).toBe(false);
+    expect(small.take(100)).toBe(true);
+    const second = budget.lease();
+    expect(second.reserve(400)).toBe(true);
+    small.release();
+    plain.release();
+    expect(second.take(600)).toBe(true);
+  });
+
   it("reserves beyond the share, never beyond the budget", () => {
     const budget = new Budget(1000, 10);
     const [one, two] = [budget.lease(), budget.lease()];

@@ -368,6 +368,35 @@ describe("the reserve of a download whose store holds whole chunks", () => {
     expectSettled(other);
   });
 
+  it("is kept out neither by a plain download whose client pauses nor by the next one", async () => {
+    const budget = new Budget(8 * MiB, 96);
+    const pause = async () => {
+      const plain = watchDownload({ budget });
+      const store = new MemoryStore({ size: 64 * MiB, known: true });
+      const reader = (await plain.stream(store.source)).getReader();
+      for (let read = 0; read < 32 * MiB; ) {
+        read += (await reader.read()).value?.byteLength ?? Infinity;
+        await vi.advanceTimersByTimeAsync(2);
+      }
+      await vi.advanceTimersByTimeAsync(1_000);
+      return { plain, reader };
+    };
+    const first = await pause();
+    expect(budget.held).toBeGreaterThan(8 * MiB - reserveBytes);
+    const other = watchDownload({ budget });
+    const starting = other.stream(held().source);
+    await vi.advanceTimersByTimeAsync(59_000);
+    expect(await readRamp(await starting)).toBe(MiB);
+    await expect(drain(first.reader)).rejects.toMatchObject({ kind: "overloaded" });
+    expectSettled(first.plain);
+    expectSettled(other);
+    const next = await pause();
+    expect(budget.held).toBeGreaterThan(MiB);
+    expect(budget.held).toBeLessThanOrEqual(8 * MiB - reserveBytes);
+    await next.reader.cancel();
+    expectSettled(next.plain);
+  });
+
   it("stays with a client that reads on, however slowly: the other is told to come back", async () => {
     const budget = new Budget(4 * MiB, 96);
     const slow = watchDownload({ budget });
