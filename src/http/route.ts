@@ -24,8 +24,8 @@ export interface Route<M> {
  * Orders mounts once and answers paths.
  *
  * @param mounts Their prefixes are compared as they stand in a URL, whichever way they are percent-encoded
- * @returns For `/files` where `/files/` is mounted and no other mount has that path: the route with an empty key. None
- * for a path that a store may take for one of a mount below the one that it spells
+ * @returns For `/files` where `/files/` is mounted: the route with an empty key, whatever mount is above: an origin would
+ * redirect to the folder. None for a path that a store may take for one of a mount below the one that it spells
  * @throws RangeError for a prefix that does not begin and end with a slash, and for one that two mounts have
  */
 export function createRouter<M extends Routable>(
@@ -39,21 +39,16 @@ export function createRouter<M extends Routable>(
     throw new RangeError("Two mounts have the same prefix");
   const deepestFirst = places.toSorted((a, b) => b.folders.length - a.folders.length);
   const find = (path: readonly string[]) =>
-    deepestFirst.find(({ folders }) => path.length > folders.length && startsWith(path, folders));
+    deepestFirst.find(({ folders }) => startsWith(path, folders));
   return (pathname) => {
     const raw = pathname.split("/");
     const path = raw.map(decodeSegment);
     const found = find(path);
     const depth = found?.folders.length ?? 0;
     if (readings(raw).some((taken) => (find(taken)?.folders.length ?? 0) > depth)) return undefined;
-    if (found !== undefined) {
-      const { mount, folders } = found;
-      return { mount, rawKey: raw.slice(folders.length).join("/") };
-    }
-    const folder = places.find(
-      ({ folders }) => path.length === folders.length && startsWith(path, folders),
-    );
-    return folder && { mount: folder.mount, rawKey: "" };
+    if (found === undefined) return undefined;
+    const { mount, folders } = found;
+    return { mount, rawKey: raw.slice(folders.length).join("/") };
   };
 }
 

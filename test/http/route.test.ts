@@ -14,8 +14,9 @@ describe("createRouter", () => {
     ["/a/x", "/a/", "x"],
     ["/a/b/x", "/a/b/", "x"],
     ["/a/bc", "/a/", "bc"],
-    ["/a/b", "/a/", "b"],
-    ["/a", "/", "a"],
+    ["/a/b", "/a/b/", ""],
+    ["/a", "/a/", ""],
+    ["/%61/b", "/a/b/", ""],
     ["/a/", "/a/", ""],
     ["/ab", "/", "ab"],
     ["/", "/", ""],
@@ -48,6 +49,9 @@ describe("createRouter", () => {
     "/a/;x=%2Fy/b/z",
     "/a/b;x=%2Fy/z",
     "/a/;x%2F;y/b/z",
+    "/a/b;",
+    "/a/b;v=1",
+    "/a/b%2F",
   ])("does not guess which mount %s belongs to, of which a store may have another idea", (path) => {
     expect(route(path)).toBeUndefined();
   });
@@ -59,7 +63,7 @@ describe("createRouter", () => {
     expect(few("/ab/x")).toBeUndefined();
   });
 
-  it("takes a prefix without its slash where no other mount has the path", () => {
+  it("takes a prefix without its slash for the mount's own path", () => {
     const prefix = "/a/b/";
     const few = createRouter([{ prefix }, { prefix: "/c/" }]);
     expect(few("/a/b")).toEqual({ mount: { prefix }, rawKey: "" });
