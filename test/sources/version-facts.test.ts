@@ -21,8 +21,8 @@ it("a date is no version without a size", () => {
   });
 });
 
-it("an entity tag of nothing is none", () => {
-  const headers = new Headers({ etag: "" });
+it.each(["", "0x8D193DF6FABC5262", '"a', 'w/"a"', '"a"b"'])("%j is no entity tag", (etag) => {
+  const headers = new Headers({ etag });
   expect(versionFacts(headers, 1, "single-stream", 0)).toEqual({
     unversioned: "no entity tag and no modification date",
   });
