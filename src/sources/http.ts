@@ -275,14 +275,16 @@ class HttpSource implements Source {
   }
 
   #object(opened: Opened): OpenObject {
+    let redirected = false;
     return {
       facts: opened.facts,
       read: (_piece: StoredPiece, range, request) => this.#read(opened, range, request),
       // Where a redirect led may have expired; the way there starts again at the object's own URL.
       refresh: async () => {
-        const moved = opened.address.href !== opened.base.href;
+        // Of several parts that find it so, the first starts it.
+        redirected ||= opened.address.href !== opened.base.href;
         opened.address = opened.base;
-        return moved;
+        return redirected;
       },
     };
   }
@@ -290,12 +292,14 @@ class HttpSource implements Source {
   async #read(opened: Opened, range: ByteRange, context: CallContext): Promise<Answer> {
     context.signal.throwIfAborted();
     const headers = { range: rangeHeader(range), ...pinHeaders(opened.facts) };
-    const answer = await this.#send(opened.address, "GET", headers, context, "read");
+    const { address } = opened;
+    const answer = await this.#send(address, "GET", headers, context, "read");
     const { replica } = answer.address;
     discardOnThrow(answer.response, () =>
       verifyAnswer({ want: range, known: opened.facts, replica }, answer.response),
     );
-    opened.address = answer.address;
+    // Unless it was found expired meanwhile.
+    if (opened.address === address) opened.address = answer.address;
     return { body: bodyOf(answer.response), replica };
   }
 

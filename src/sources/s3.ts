@@ -296,12 +296,14 @@ class S3Source implements Source {
   }
 
   #object(target: S3Target, facts: Facts): OpenObject {
+    let reused = false;
     return {
       facts,
       read: (_piece, range, request) => this.#read(target, facts, range, request),
-      // A signature can only be the trouble when it was made for an earlier request.
+      // A signature can only be the trouble when it was made for an earlier request; of several parts that are refused, the
+      // first finds it.
       refresh: async () => {
-        const reused = target.signed !== undefined && this.#now() - target.signed.signedAt > 1000;
+        reused ||= target.signed !== undefined && this.#now() - target.signed.signedAt > 1000;
         target.signed = undefined;
         return reused;
       },

@@ -157,6 +157,24 @@ describe("createHttpSource: redirects", () => {
     await opening.then(({ first }) => discardBody(first?.body)).catch(() => undefined);
   });
 
+  it("start again for every part whose link has expired, and no late answer brings an old one back", async () => {
+    const { space, download, open, read } = setup(leaks);
+    space.store("moved", plain);
+    space.always("file", elsewhere("/moved"));
+    const object = await open({ start: 0, end: 10 });
+    await discardBody(object.first?.body);
+    const piece = { kind: "stored", range: { start: 0, end: size } } as const;
+    // One part reads on by the old link while two others are refused.
+    const late = read(object, 0, 10);
+    expect(await object.refresh?.(piece, download)).toBe(true);
+    expect(await object.refresh?.(piece, download)).toBe(true);
+    await late;
+    await read(object, 10, 20);
+    await read(object, 20, 30);
+    const keys = space.seen.map(({ key }) => key);
+    expect(keys).toEqual(["file", "moved", "moved", "file", "moved", "moved"]);
+  });
+
   it("are all that a refresh can undo", async () => {
     const { download, open } = setup(leaks);
     const object = await open("facts");
