@@ -65,10 +65,13 @@ export interface Download extends CallContext {
 /** Shared by all downloads of the isolate that bring no budget of their own. */
 const isolateBudget = new Budget(defaultLimits.budgetBytes, defaultLimits.openUpstreams);
 
-/** With nothing open upstream, a download shows that it lives, and sees whether others wait for what its client does not take. */
-const IDLE_TICK_MS = 5_000;
-/** How long a client that takes nothing keeps memory from a reserve: less than who waits for it does, by more than a tick. */
-const LONGEST_IDLE_MS = 50_000;
+/** With nothing open upstream, a download only has to show that it lives (leases silent for 120 s are reclaimed). */
+const IDLE_TICK_MS = 30_000;
+/**
+ * How long a client that comes for nothing may keep memory from a reserve that is waited for. Kernels between take up to
+ * 8 MiB at a gulp, which lasts a client of 40 KB/s for 210 s: it must not be taken for one that has stopped.
+ */
+const LONGEST_IDLE_MS = 240_000;
 const SHORTEST_TICK_MS = 10;
 const LONGEST_TICK_MS = 200;
 
