@@ -213,7 +213,9 @@ function signedValue(name: string, parts: SignedParts): string | null {
   // Cloudflare rewrites Accept-Encoding on its way in and keeps the client's words in request.cf; SDKs for Go sign it.
   if (name === "accept-encoding" && parts.clientAcceptEncoding !== undefined)
     return parts.clientAcceptEncoding;
-  return parts.headers.get(name);
+  const value = parts.headers.get(name);
+  // AWS's CRT clients sign the length of no body; proxies (Go's, wrangler's) drop it. No body is read here.
+  return value === null && name === "content-length" ? "0" : value;
 }
 
 /** Every `x-amz-*` header steers the answer: one that is not signed was perhaps not the client's. */

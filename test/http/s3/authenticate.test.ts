@@ -377,6 +377,18 @@ describe("a signed request", () => {
     }
   });
 
+  it("counts the length of no body as 0 where a proxy has dropped the header", async () => {
+    const endpoint = createEndpoint();
+    endpoint.fake.space.store("key", { content: { kind: "ramp" }, size: 10 });
+    const sent = await signed("/media/key", { headers: { "content-length": "0" } });
+    const headers = new Headers(sent.headers);
+    expect(headers.get("authorization")).toContain("content-length");
+    headers.delete("content-length");
+    expect((await endpoint.fetch(new Request(sent.url, { headers }))).status).toBe(200);
+    headers.set("content-length", "1");
+    expect((await endpoint.fetch(new Request(sent.url, { headers }))).status).toBe(403);
+  });
+
   it("counts the client's Accept-Encoding where the edge replaced the header", async () => {
     const endpoint = createEndpoint();
     endpoint.fake.space.store("key", { content: { kind: "ramp" }, size: 10 });
