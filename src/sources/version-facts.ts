@@ -25,8 +25,8 @@ export function versionFacts(
   now: number,
 ): VersionFacts {
   const given = headers.get("etag") ?? "";
-  // Any other text is no entity-tag (RFC 9110 8.8.3): clients would send it back, and it could match nothing.
-  const etag = /^(W\/)?"[^"]*"$/.test(given) ? given : undefined;
+  // Text without quotes is no entity-tag (RFC 9110 8.8.3): clients would send it back, and it could match nothing.
+  const etag = /^(W\/)?".*"$/.test(given) ? given : undefined;
   const modifiedText = headers.get("last-modified") ?? undefined;
   const lastModified = parseHttpDate(modifiedText);
   const named = { etag, lastModified };
