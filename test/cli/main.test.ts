@@ -82,7 +82,7 @@ describe("edge-readahead", () => {
     const waiting = await mkdtemp(join(tmpdir(), "edge-readahead-cli-"));
     await writeFile(
       join(waiting, "npx"),
-      `#!/bin/sh\necho $$ > "${pid}"\ncat "${folder}/item.json" "${folder}/item.json"\nexec sleep 600\n`,
+      `#!/bin/sh\necho $$ > "${pid}"\nwhile cat "${folder}/item.json"; do sleep 0.1; done\n`,
     );
     await chmod(join(waiting, "npx"), 0o755);
     const command = `"${process.execPath}" "${main}" tail my-worker --all | head -c 1`;

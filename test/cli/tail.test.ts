@@ -68,9 +68,11 @@ describe("tail", () => {
     expect(err).toBe("3 downloads\n");
   });
 
-  it("finds a download by its cf-ray header, data centre and all", async () => {
-    const ray = { ...fast, request: "8f1c2d3e4f5a6b7c" };
-    const { out } = await run(["--request", "8f1c2d3e4f5a6b7c-FRA"], [JSON.stringify(ray)]);
+  it.each([
+    ["8f1c2d3e4f5a6b7c", "8f1c2d3e4f5a6b7c-FRA"],
+    ["8f1c2d3e4f5a6b7c-FRA", "8f1c2d3e4f5a6b7c"],
+  ])("finds the download %s by %s: with its data centre or without", async (request, asked) => {
+    const { out } = await run(["--request", asked], [JSON.stringify({ ...fast, request })]);
     expect(out).toContain("part  from");
   });
 

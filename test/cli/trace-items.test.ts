@@ -91,6 +91,13 @@ describe("parseTold", () => {
     ]);
   });
 
+  it.each([["Not edge-readahead is not configured:"], ["edge-readahead-2 is up"]])(
+    "takes no log of another's for one: %j",
+    (message) => {
+      expect(parseTold(tailItem([[message]]))).toEqual([{ kind: "other" }]);
+    },
+  );
+
   it("tells that the tail leaves records out", () => {
     const event = { type: "overload", message: "Tail is currently in sampling mode" };
     expect(parseTold(tailItem([], { event, outcome: "unknown" }))).toMatchObject([
@@ -110,6 +117,7 @@ describe("parseTold", () => {
     expect(parseTold({ ...record, added: { later: true } })).toMatchObject([
       { kind: "download", record },
     ]);
+    expect(parseTold({ ...record, retriedFor: "later" })).toMatchObject([{ kind: "download" }]);
     const { slowest: _slowest, timeline: _timeline, hedges: _hedges, ...fewer } = record;
     expect(parseTold(fewer)).toMatchObject([
       { kind: "download", record: { hedges: 0, slowest: null } },

@@ -193,6 +193,13 @@ describe("pages and fronts", () => {
     expect(seen).toEqual([3]);
   });
 
+  it("keeps a path that a front and a mount have for the mount, where the front does not claim it", async () => {
+    const front = { prefixes: ["/files/", "/alone/"], claim: () => undefined };
+    const handle = harness.handlerFor({}, { fronts: [front, front] });
+    expect((await harness.ask(handle, "/%66iles/film.mp4")).status).toBe(200);
+    expect((await harness.ask(handle, "/alone/film.mp4")).status).toBe(404);
+  });
+
   it("answers and logs where a front fails before a mount is reached", async () => {
     const log = vi.spyOn(console, "error").mockImplementation(() => {});
     const front = {
@@ -226,6 +233,20 @@ describe("pages and fronts", () => {
       log.mockRestore();
     },
   );
+
+  it("logs nothing of what goes wrong for a client that has left", async () => {
+    const log = vi.spyOn(console, "error").mockImplementation(() => {});
+    const client = new AbortController();
+    const authorise = () => {
+      client.abort();
+      return Promise.reject(new Error("broken check"));
+    };
+    const handle = harness.handlerFor({ authorise });
+    await harness.ask(handle, "/files/x", { signal: client.signal });
+    expect(harness.finishes[0]).toMatchObject({ status: null });
+    expect(log).not.toHaveBeenCalled();
+    log.mockRestore();
+  });
 
   it("takes the ray id for the request's id where there is one", async () => {
     const { headers } = await harness.get({ "cf-ray": "8f0c1b2a3d4e5f60-FRA" });

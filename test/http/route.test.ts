@@ -56,6 +56,13 @@ describe("createRouter", () => {
     expect(route(path)).toBeUndefined();
   });
 
+  it("takes a parameter in a prefix for a part of it", () => {
+    const few = createRouter(["/", "/a/", "/a;v=1/"].map((prefix) => ({ prefix })));
+    for (const path of ["/a;v=1/x", "/a%3Bv=1/x"])
+      expect(few(path)).toEqual({ mount: { prefix: "/a;v=1/" }, rawKey: "x" });
+    expect(few("/a;v=2/x")).toBeUndefined();
+  });
+
   it("knows no mount for other paths", () => {
     const few = createRouter([{ prefix: "/a/" }]);
     expect(few("/")).toBeUndefined();

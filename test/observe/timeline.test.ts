@@ -196,6 +196,22 @@ describe("createTimeline", () => {
       again: [],
     });
     expect(timeline.firstByteMs()).toBe(45);
+    expect(timeline.retriedFor()).toBeUndefined();
+  });
+
+  it("counts retries by the kind of failure", () => {
+    const { timeline } = timelineOf({ parts: 4, failures: (part) => (part < 2 ? 1 : 0) });
+    const retry = { type: "retry", at: 1, part: 3, delayMs: 0, from: 0 } as const;
+    timeline.onEvent({ ...retry, kind: "truncated" });
+    expect(timeline.retriedFor()).toEqual({ unavailable: 2, truncated: 1 });
+  });
+
+  it("is there as soon as a store was asked, and not before", () => {
+    const timeline = createTimeline(0, createReplicaLabels(false));
+    expect(timeline.snapshot(9)).toBeNull();
+    timeline.onEvent({ type: "lookup-requested", at: 5, id: 0, purpose: "open", replica: "a" });
+    expect(timeline.snapshot(9)).toMatchObject({ of: 0, lookups: [["open", 5, null]] });
+    expect(timeline.snapshot(0)).toBeNull();
   });
 
   it("holds a bounded number of rows however long the download is", () => {

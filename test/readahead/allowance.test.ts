@@ -178,6 +178,18 @@ describe("an urgent request", () => {
     expect(allowance.unanswered).toBe(0);
   });
 
+  it("takes the place of the youngest, whichever was asked last", async () => {
+    const { allowance } = createAllowance({ unanswered: 3 });
+    const [five, seven, six] = [ask(allowance, 5), ask(allowance, 7), ask(allowance, 6)];
+    const head = ask(allowance, 0, { urgent: true });
+    await expect(seven.done).rejects.toBeInstanceOf(PutBack);
+    await settle();
+    expect(head.sent).toBe(true);
+    expect([five.signal?.aborted, six.signal?.aborted]).toEqual([false, false]);
+    for (const request of [five, six, head]) request.answer();
+    await settle();
+  });
+
   it("disturbs nobody while the place of another is about to be free", async () => {
     const { allowance } = createAllowance();
     const [leaving, younger] = [ask(allowance, 3), ask(allowance, 7)];

@@ -102,6 +102,21 @@ describe("a lease", () => {
     expect(budget.held).toBe(1000);
   });
 
+  it("says that others wait for a second after one could not reserve, and at no other time", () => {
+    const budget = new Budget(1000, 10);
+    const [one, two] = [budget.lease(), budget.lease()];
+    expect(one.othersWait()).toBe(false);
+    expect(one.reserve(900)).toBe(true);
+    expect(two.take(200)).toBe(false);
+    expect(one.othersWait()).toBe(false);
+    expect(two.reserve(200)).toBe(false);
+    expect(one.othersWait()).toBe(true);
+    vi.advanceTimersByTime(999);
+    expect(one.othersWait()).toBe(true);
+    vi.advanceTimersByTime(1);
+    expect(one.othersWait()).toBe(false);
+  });
+
   it("gives everything back at once, once", () => {
     const budget = new Budget(1000, 10);
     const [one, two] = [budget.lease(), budget.lease()];

@@ -74,6 +74,45 @@ it("known facts: a start whose download is closed a microtask later settles", as
   expectSettled(watched);
 });
 
+it.each([
+  ["nothing", undefined, "stream-cancel"],
+  ["a text", "enough", "stream-cancel"],
+  ["an abort of the reader's own", new DOMException("enough", "AbortError"), "stream-cancel"],
+  ["a failed write", new TypeError("Connection lost"), "write-failed"],
+])("a stream that is cancelled with %s says who ended it", async (_what, reason, endedBy) => {
+  const watched = watchDownload();
+  const object: OpenObject = {
+    facts: { size: 10, pin: { by: "etag", value: '"a"' }, headers: {} },
+    read: (_piece, range, { permits }) =>
+      permits.request({ replica: "r", purpose: "read" }, async () => ({
+        replica: "r",
+        body: new Uint8Array(range.end - range.start),
+      })),
+  };
+  const stream = await watched.start(object, [{ start: 0, end: 10 }]);
+  await stream.cancel(reason);
+  expect(closedEvent(watched).endedBy).toBe(endedBy);
+  expectSettled(watched);
+});
+
+it("a start that is given up rejects with why, whatever its source makes of that", async () => {
+  const watched = watchDownload();
+  const object: OpenObject = {
+    facts: { size: 10, pin: { by: "etag", value: '"a"' }, headers: {} },
+    read: () => Promise.reject(new Error("Not asked")),
+    // oxlint-disable-next-line require-yield -- it never finds a piece
+    pieces: async function* (_range, { signal }) {
+      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      throw new Error("Aborted");
+    },
+  };
+  const starting = watched.start(object, [{ start: 0, end: 10 }]);
+  await turns(1);
+  watched.download.close("client-signal", new Error("left"));
+  await expect(starting).rejects.toThrow("left");
+  expectSettled(watched);
+});
+
 it("`closed` is the last event, also where a lookup comes back later", async () => {
   let lookedUp: (changed: boolean) => void = () => {};
   const source: Source = {

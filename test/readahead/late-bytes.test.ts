@@ -44,6 +44,25 @@ describe("a store that slows down and goes on", () => {
   });
 });
 
+describe("memory for a block that did not come", () => {
+  it.each([
+    ["breaks", { kind: "reset", after: 100 * KiB }],
+    ["ends early", { kind: "short", bytes: 50 * KiB }],
+    ["stalls", { kind: "stall", after: 100 * KiB }],
+  ] as const)("is free again at once where a body %s", async (_how, fault) => {
+    const store = new MemoryStore({ size: MiB, known: true, faults: [{ at: 0, fault }] });
+    const watched = watchDownload({ limits: { partBytes: 512 * KiB, stallMs: 500 } });
+    const reader = (await watched.stream(store.source)).getReader();
+    await vi.advanceTimersByTimeAsync(5_000);
+    const { value } = await reader.read();
+    await vi.advanceTimersByTimeAsync(5_000);
+    // Blocks may be a byte larger than what is in them.
+    expect(watched.budget.held - MiB + (value?.byteLength ?? 0)).toBeLessThan(KiB);
+    while (!(await reader.read()).done);
+    expect(expectSettled(watched).retries).toBe(1);
+  });
+});
+
 describe("a body whose end does not come", () => {
   it("is given up when every byte is here", async () => {
     const faults = [{ at: 0, fault: { kind: "stall", after: 60_000 } as const }];
@@ -71,4 +90,16 @@ describe("a body whose end does not come", () => {
     for (const { range } of store.reads) expect(range.end).toBeGreaterThan(range.start);
     expect(expectSettled(watched).hedges).toBe(0);
   });
+});
+
+it("a body of unknown length that may end in the text of an error is handed on to its end", async () => {
+  const store = new MemoryStore({
+    size: 100_000,
+    facts: { size: undefined },
+    suspectTailBytes: 64,
+  });
+  const watched = watchDownload();
+  const stream = await watched.stream(store.source);
+  expect(await passTime(readRamp(stream))).toBe(100_000);
+  expectSettled(watched);
 });

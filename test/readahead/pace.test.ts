@@ -168,3 +168,17 @@ describe("Pace.sliceBytes", () => {
     expect(pace.sliceBytes).toBe(LARGE_BLOCK);
   });
 });
+
+describe("Pace.idleSince", () => {
+  it("is the time of the last bytes, before them that of the beginning", () => {
+    const pace = new Pace(800, 100);
+    expect(pace.idleSince).toBe(100);
+    pace.handed(64 * KiB, 500);
+    pace.pulled(600);
+    expect(pace.idleSince).toBe(500);
+    pace.handed(64 * KiB, 20_000);
+    pace.pulled(70_000);
+    pace.pulled(80_000);
+    expect(pace.idleSince).toBe(20_000);
+  });
+});

@@ -108,6 +108,7 @@ describe("partEnd", () => {
   it("fits the memory there is when it goes alone, so that its connection is free soon", () => {
     expect(size({ shareBytes: 1.5 * MiB, askAheadBytes: 4 * MiB })).toBe(1.25 * MiB);
     expect(size({ shareBytes: 300 * KiB, askAheadBytes: 4 * MiB })).toBe(256 * KiB);
+    expect(size({ shareBytes: 1.5 * MiB, askAheadBytes: MiB })).toBe(MiB);
   });
 
   it("is all that may be asked for where there is no memory to read ahead", () => {
@@ -216,6 +217,11 @@ describe("assertAffordable", () => {
     expect(() => assertAffordable(1, 0, 100, 100)).not.toThrow();
     expect(() => assertAffordable(1, 0, 100, 101)).toThrow(ReadaheadError);
     expect(() => assertAffordable(2, 1, 0, Infinity)).toThrow(ReadaheadError);
+  });
+
+  it("counts the request that came with the open, once it is spent, as one of those there are", () => {
+    expect(() => assertAffordable(9, 9, 1, 100)).not.toThrow();
+    expect(() => assertAffordable(9, 9, 0, 100)).toThrow(ReadaheadError);
   });
 
   it("says how many are needed and how many there are", () => {

@@ -401,6 +401,36 @@ describe("the reserve of a download whose store holds whole chunks", () => {
     expectSettled(slow);
     expectSettled(other);
   });
+
+  it("stays with a client that waits for its store, however long", async () => {
+    const budget = new Budget(4 * MiB, 96);
+    const half = MiB / 2;
+    const halves = () =>
+      [0, half].map((start) => {
+        const range = { start, end: start + half };
+        return { kind: "stored", range, atomic: true, holdBytes: reserveBytes } as const;
+      });
+    const store = new MemoryStore({
+      size: MiB,
+      known: true,
+      manual: true,
+      pieces: halves,
+      reserveBytes,
+    });
+    store.answer(0);
+    const waiting = watchDownload({ budget, limits: { firstByteMs: 600_000 } });
+    const reading = readRamp(await waiting.stream(store.source));
+    const other = watchDownload({ budget });
+    const refused = expect(other.stream(held().source)).rejects.toMatchObject({
+      kind: "overloaded",
+    });
+    await vi.advanceTimersByTimeAsync(90_000);
+    await refused;
+    store.answer(1);
+    expect(await reading).toBe(MiB);
+    expectSettled(waiting);
+    expectSettled(other);
+  });
 });
 
 async function drain(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {

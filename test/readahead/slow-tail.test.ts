@@ -28,11 +28,32 @@ describe("SlowTail", () => {
     const tail = new SlowTail();
     for (let part = 0; part < 3; part += 1) tail.completed(MiB, 100);
     expect(tail.raceIn(stalled, SENT, 5_000)).toBeUndefined();
+    tail.completed(MiB, 100);
+    expect(tail.raceIn(stalled, SENT, 5_000)).toBe(0);
+  });
+
+  it("takes for normal what half of the parts are, not the best or worst of them", () => {
+    const tail = new SlowTail();
+    for (const ms of [400, 40, 400, 400, 4_000]) tail.completed(MiB, ms);
+    expect(tail.raceIn(stalled, SENT, 100)).toBe(150);
+  });
+
+  it("learns from parts that were there at once", () => {
+    const tail = new SlowTail();
+    for (let part = 0; part < 4; part += 1) tail.completed(1_000, 0);
+    const normal = { ...stalled, answeredAt: 0, lastByteAt: 59, bytes: 54_000 };
+    expect(tail.raceIn(normal, SENT, 60)).toBe(49);
+  });
+
+  it("leaves a head alone whose answer came just now", () => {
+    const answered = { ...stalled, lastByteAt: undefined, bytes: 0 };
+    expect(learned().raceIn(answered, SENT, 10)).toBe(45);
   });
 
   it("races a head that has been silent for half of a normal part's time", () => {
     expect(learned().raceIn(stalled, SENT, 90)).toBe(10);
     expect(learned().raceIn(stalled, SENT, 100)).toBe(0);
+    expect(learned().raceIn(stalled, SENT, 120)).toBe(0);
   });
 
   it("takes no silence of less than 50 ms for anything, however fast parts are", () => {

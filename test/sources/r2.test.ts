@@ -331,4 +331,24 @@ describe("createR2Source: metadata and lists", () => {
     } while (after !== undefined && seen.length < 20);
     expect(seen).toEqual(["a/", "b", "c/", "d", "file"]);
   });
+
+  it("goes on after whatever stands last on a page, key or rolled-up prefix", async () => {
+    const { bucket, source, download } = setup();
+    for (const key of ["a/1", "b", "c/1", "d"]) bucket.put(key, { bytes: new Uint8Array(1) });
+    const wish = { ...download, delimiter: "/" };
+    expect((await source.list?.("", { ...wish, limit: 2 }))?.next).toBe("b");
+    const page = await source.list?.("", { ...wish, limit: 3 });
+    expect(page?.prefixes).toEqual(["a/", "c/"]);
+    expect(page?.next?.startsWith("c/")).toBe(true);
+  });
+
+  it("tells when a key was uploaded to the second, as its headers do", async () => {
+    const { bucket, download } = setup();
+    const late = { ...bucket, list: async () => ({ ...(await bucket.list()), objects: [object] }) };
+    const [first] = (await bucket.list()).objects;
+    if (first === undefined) throw new Error("Nothing is listed");
+    const object = { ...first, uploaded: new Date(Date.UTC(2026, 0, 1, 0, 0, 0, 999)) };
+    const page = await createR2Source({ bucket: late }).list?.("", { ...download, limit: 1 });
+    expect(page?.entries[0]?.lastModified).toBe(Date.UTC(2026, 0, 1));
+  });
 });

@@ -181,6 +181,21 @@ describe("routing", () => {
     expect(endpoint.fake.seen).toHaveLength(0);
   });
 
+  it("leaves nothing of a bucket's own host to a mount above the bucket", async () => {
+    const source = createHttpSource({
+      url: "https://origin.example/",
+      fetch: async (url) => new Response(url),
+    });
+    const plain = [
+      { name: "inner", prefix: "/media/inner/", source },
+      { name: "above", prefix: "/", source },
+    ];
+    const endpoint = setUp({ plain, hosts: ["films.example"] });
+    const url = "https://films.example/inner/x";
+    expect((await endpoint.ask(url)).status).toBe(404);
+    expect((await endpoint.fetch(new Request(url))).status).toBe(403);
+  });
+
   it("leaves a host that begins with a bucket's name to everything else", async () => {
     const endpoint = setUp();
     const host = "https://open.example";

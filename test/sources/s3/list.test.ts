@@ -68,6 +68,17 @@ describe("list", () => {
     });
   });
 
+  it("goes on behind a page whose keys all stand beside the prefix", async () => {
+    const page =
+      "<ListBucketResult><IsTruncated>true</IsTruncated><Contents><Key>e</Key><Size>1</Size></Contents></ListBucketResult>";
+    const { made, download } = setUp({}, { fetch: async () => new Response(page) });
+    expect(await made.list?.("d/", { ...download, limit: 1 })).toEqual({
+      entries: [],
+      prefixes: [],
+      next: "e",
+    });
+  });
+
   it("goes on behind whichever comes last, a key or a folder", async () => {
     const text =
       "<ListBucketResult><IsTruncated>true</IsTruncated><Contents><Key>z</Key><Size>1</Size></Contents>" +

@@ -248,6 +248,24 @@ it("a store that ignores Range gives one stream, tied to nothing", async () => {
   expect(object.first?.range).toEqual({ start: 0, end: 10 });
 });
 
+it("an answer without a validator is tied to nothing, but for the version that was asked for", async () => {
+  const { open } = over(
+    () =>
+      new Response(null, {
+        headers: { "content-length": "10", "x-amz-version-id": "v of a store" },
+      }),
+  );
+  const { facts } = await open("facts");
+  expect(facts).toMatchObject({
+    versionId: "v of a store",
+    unversioned: "no entity tag and no modification date",
+  });
+  expect(facts.pin).toBeUndefined();
+  const asked = (await open("facts", { version: "v" })).facts;
+  expect(asked.pin).toEqual({ by: "version-id", value: "v" });
+  expect(asked.unversioned).toBeUndefined();
+});
+
 describe("an object that is stored encoded", () => {
   const encoded = () =>
     new Response(null, { headers: { "content-length": "10", "content-encoding": "gzip" } });

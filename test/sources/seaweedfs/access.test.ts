@@ -216,6 +216,38 @@ describe("addresses", () => {
     expect(asked).toContain("inside:1");
   });
 
+  it("are believed for their time, and looked up again after it", async () => {
+    let now = Date.now();
+    const source = sourceOf({ lookupTtlMs: 60_000, now: () => now });
+    const lookups = () => cluster.masters[0]?.seen.length ?? 0;
+    await expectReadable(source);
+    const first = lookups();
+    now += 59_999;
+    await expectReadable(source);
+    expect(lookups()).toBe(first);
+    now += 1;
+    await expectReadable(source);
+    expect(lookups()).toBe(2 * first);
+  });
+
+  it("that come with a token which nobody asked for are read without: it is for one file id", async () => {
+    const sent: unknown[] = [];
+    const source = sourceOf({
+      fetch: async (url, init) => {
+        const answer = await fetch(url, init);
+        if (url.includes("/dir/lookup"))
+          return new Response(answer.body, {
+            headers: { authorization: "Bearer of-another-file" },
+          });
+        sent.push(init.headers["authorization"]);
+        return answer;
+      },
+    });
+    await expectReadable(source);
+    expect(sent.length).toBeGreaterThan(1);
+    expect(sent.every((authorization) => authorization === undefined)).toBe(true);
+  });
+
   it("that asked another server are read, and looked up again afterwards", async () => {
     const source = sourceOf();
     for (const server of cluster.volumes)

@@ -35,6 +35,12 @@ describe("a key with a backslash", () => {
     expect(await readKey(sourceOf(), "win\\file")).toHaveLength(20);
     expect(await readKey(sourceOf(), "win/file")).toHaveLength(10);
   });
+
+  it("is not looked for elsewhere where it is there and may not be read", async () => {
+    putObject(cluster, `${bucket}/win\\file`, { size: 20, sse: "sse-c" });
+    putObject(cluster, `${bucket}/win/file`, { size: 10 });
+    await expect(readKey(sourceOf(), "win\\file")).rejects.toMatchObject({ kind: "key-missing" });
+  });
 });
 
 describe("a folder that was put as a key", () => {
@@ -68,6 +74,14 @@ describe("a mount of the filer's root", () => {
     putObject(cluster, `${bucket}/a/below`, { size: 10 });
     cluster.entries.set(`${bucket}/a`, { metadata: directoryJson(`${bucket}/a`) });
     expect(await readKey(sourceOf({ root: "" }), "buckets/b/a")).toHaveLength(900);
+  });
+
+  it("takes a delete marker for nothing", async () => {
+    putBucket(cluster, { "Seaweed-X-Amz-Versioning": "Suspended" });
+    const extended = { "Seaweed-X-Amz-Delete-Marker": "true" };
+    putObject(cluster, `${bucket}/a`, { size: 0, extended });
+    const reading = readKey(sourceOf({ root: "" }), "buckets/b/a");
+    await expect(reading).rejects.toMatchObject({ kind: "not-found" });
   });
 });
 

@@ -88,7 +88,10 @@ function putPlain(path: string): void {
   cluster.entries.set(path, { metadata: entryJson(path, 3, []) });
 }
 
-function putVersioned(path: string, state: "live" | "deleted" | "suspended" | "old"): void {
+function putVersioned(
+  path: string,
+  state: "live" | "deleted" | "suspended" | "old" | "untagged",
+): void {
   const folder = `${path}.versions`;
   const file = "v_671568c5cd3de94dc4736a4afb635c36";
   const name = (what: string) => `Seaweed-X-Amz-Latest-Version-${what}`;
@@ -103,6 +106,7 @@ function putVersioned(path: string, state: "live" | "deleted" | "suspended" | "o
     deleted: { ...pointer, [name("Is-Delete-Marker")]: "true" },
     suspended: { "Seaweed-X-Amz-Null-Version-Is-Latest": "true" },
     old: { [name("File-Name")]: file },
+    untagged: { ...pointer, [name("ETag")]: "" },
   }[state];
   cluster.entries.set(folder, { metadata: directoryJson(folder, { extended }) });
   cluster.entries.set(`${folder}/${file}`, { metadata: entryJson(`${folder}/${file}`, 3, []) });
@@ -208,6 +212,7 @@ describe("a page of keys", () => {
     putBucket("/buckets/v", "Enabled");
     putVersioned("/buckets/v/k", "live");
     putVersioned("/buckets/v/old", "old");
+    putVersioned("/buckets/v/untagged", "untagged");
     const page = await sourceOf({ root: "/buckets" }).list?.("v/", {
       ...createTestDownload(),
       limit: 10,
@@ -219,6 +224,9 @@ describe("a page of keys", () => {
       lastModified: 1_795_413_677_000,
     });
     expect(page?.entries[1]).toMatchObject({ key: "v/old", size: 3 });
+    const { etag } = page?.entries[1] ?? {};
+    expect(etag).toBeDefined();
+    expect(page?.entries[2]).toMatchObject({ key: "v/untagged", size: 3, etag });
   });
 
   it("finds a key's versions though thousands of names lie between", async () => {
@@ -301,6 +309,13 @@ describe("the cost of a page", () => {
     const told = await listAll(sourceOf({ root: "/m" }), "", { after: "-".repeat(6000) });
     expect(told.keys).toEqual(keys.toSorted(bytewise));
     expect(told.questions).toBeLessThanOrEqual(42);
+  });
+
+  it("gets on also where finding its start costs more than a page may", async () => {
+    const deep = "d/".repeat(60);
+    for (const name of ["a", "b"]) putPlain(`/m/${deep}${name}`);
+    const told = await listAll(sourceOf({ root: "/m" }), "", { after: `${deep}a` });
+    expect(told.keys).toEqual([`${deep}b`]);
   });
 
   it("asks for a bucket once, however deep the prefix, also where there is none", async () => {

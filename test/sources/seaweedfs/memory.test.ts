@@ -58,6 +58,30 @@ describe("verify = true", () => {
   });
 });
 
+it("is reserved for the chunks that an answer meets, and not at all where none is held whole", async () => {
+  const size = 2 * MiB + 1000;
+  putObject(cluster, "/ciphered", { size, chunkBytes: 2 * MiB, form: "cipher" });
+  putObject(cluster, "/plain", { size });
+  const reserved = async (key: string, start: number, end: number) => {
+    const object = await sourceOf().open(key, { ...createTestDownload(), want: { start, end } });
+    return object.reserve?.([new Uint8Array(3), { start, end }])?.bytes;
+  };
+  expect(await reserved("ciphered", 0, size)).toBe(4 * MiB);
+  expect(await reserved("ciphered", 2 * MiB - 1, 2 * MiB)).toBe(4 * MiB);
+  expect(await reserved("ciphered", 2 * MiB, size)).toBe(2000);
+  expect(await reserved("plain", 0, size)).toBeUndefined();
+});
+
+it("is told of a ciphered chunk however little of it is wanted: it is read whole, once", async () => {
+  putObject(cluster, "/o", { size: 1000, form: "cipher" });
+  const download = createTestDownload();
+  const object = await sourceOf().open("o", { ...download, want: { start: 10, end: 20 } });
+  const pieces = [];
+  for await (const piece of object.pieces?.({ start: 10, end: 20 }, download) ?? [])
+    pieces.push(piece);
+  expect(pieces).toMatchObject([{ kind: "stored", atomic: true, holdBytes: 2000 }]);
+});
+
 describe("chunks under manifests", () => {
   it("that are verified are reserved for", async () => {
     const size = 3 * MiB;
@@ -109,6 +133,18 @@ describe("chunks under manifests", () => {
       await Promise.all(waiting);
     }
     expect(budget.reserved).toEqual([2 * MiB, 2 * MiB]);
+  });
+
+  it("are reserved for whatever was opened before, and in a suffix longer than the object", async () => {
+    const size = 3 * MiB;
+    putObject(cluster, "/o", { size, foldEvery: 3, form: "cipher" });
+    const source = sourceOf();
+    for (const want of [{ start: 0 }, { suffix: 2 * size }]) {
+      const download = createTestDownload();
+      await source.open("o", { ...download, want: "facts" });
+      const object = await source.open("o", { ...download, want });
+      expect(object.reserve?.([{ start: 0, end: size }])?.bytes).toBe(2 * MiB);
+    }
   });
 
   it("cost nothing where only facts are wanted", async () => {

@@ -64,6 +64,22 @@ it("is waited for while a filer fetches it, whatever other filers there are", as
 }, 20_000);
 
 it.each([
+  ["a shorter range", `bytes 0-9/${size}`, "protocol"],
+  ["another range", `bytes 1-${size}/${size + 1}`, "changed"],
+  ["another size", `bytes 0-${size - 1}/${size + 1}`, "changed"],
+  ["a size that is not told", `bytes 0-${size - 1}/*`, "changed"],
+  ["no range", "", "changed"],
+])("is refused where a filer answers %s", async (_what, contentRange, kind) => {
+  const headers = { "Content-Range": contentRange };
+  for (const filer of cluster.filers)
+    filer.fault = (seen) =>
+      seen.target === "/o"
+        ? { do: "reply", reply: { status: 206, headers, body: content } }
+        : undefined;
+  await expect(downloadKey(sourceOf(), "o")).rejects.toMatchObject({ kind });
+});
+
+it.each([
   ["not fetched yet", {}, {}, '"046b-3"'],
   [
     "fetched by the filer",
@@ -79,6 +95,18 @@ it.each([
     { last_local_sync_ts_ns: 1 },
     '"83f68e3a"',
   ],
+  [
+    "fetched from a storage without tags",
+    { chunked: true },
+    { last_local_sync_ts_ns: 1, remote_e_tag: "" },
+    '"83f68e3a"',
+  ],
+  [
+    "written over by a small one",
+    { Content: btoa("0123456789"), Md5: "eB5eJF1ptWaXm4bijSPyxw==" },
+    {},
+    '"781e5e245d69b566979b86e28d23f2c7"',
+  ],
 ])(
   "has the remote's tag for S3 clients as long as its bytes are the remote's: %s",
   (_name, more, synced, tag) => {
@@ -89,3 +117,11 @@ it.each([
     expect(etagOf(parseEntry(text), "s3")).toBe(tag);
   },
 );
+
+it("has a tag of its own for clients of the filer once that has fetched it", () => {
+  const chunks = [{ file_id: "1,145485cb8e", size: 10, e_tag: "g/aOOg==", modified_ts_ns: 1 }];
+  const Remote = { remote_e_tag: "t", remote_size: 10, last_local_sync_ts_ns: 1 };
+  const fields = { FullPath: "/o", FileSize: 10, Remote };
+  expect(etagOf(parseEntry(JSON.stringify(fields)), "filer")).toBe('"t"');
+  expect(etagOf(parseEntry(JSON.stringify({ ...fields, chunks })), "filer")).toBe('"83f68e3a"');
+});

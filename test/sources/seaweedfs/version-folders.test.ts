@@ -89,7 +89,8 @@ describe("a folder of versions whose pointer leads nowhere", () => {
     putObject(cluster, "/private/secret.txt", { size: 11 });
     putDirectory(folder);
     const extended = { "Seaweed-X-Amz-Version-Id": "6".repeat(32) };
-    for (const path of ["/private/secret.txt", "/private/v_6", `${folder}/v_6/../../../v_6`]) {
+    const elsewhere = ["/private/secret.txt", "/private/v_6", "/private/y.versions/v_6"];
+    for (const path of [...elsewhere, `${folder}/v_6/../../../v_6`]) {
       const listing = JSON.stringify({
         Entries: [JSON.parse(entryJson(path, 11, [], { extended }))],
       });
@@ -130,6 +131,34 @@ describe("a folder of versions whose pointer leads nowhere", () => {
     putVersion("x", idOf(0), { size: 900 });
     expect(await read("x")).toHaveLength(900);
     expect(await read("x.versions/foo")).toHaveLength(500);
+  });
+
+  it("has no versions but those with a version's name: what is put beside them has an id, too", async () => {
+    const extended = { "Seaweed-X-Amz-Version-Id": "null" };
+    putObject(cluster, `${folder}/foo`, { size: 500, extended });
+    await expect(read("x")).rejects.toMatchObject(notFound);
+    expect(await read("x.versions/foo")).toHaveLength(500);
+  });
+
+  it("is given up where its pages do not go on", async () => {
+    const listing = JSON.stringify({
+      Path: folder,
+      Entries: [JSON.parse(entryJson(`${folder}/v_6`, 11, []))],
+      LastFileName: "v_6",
+      ShouldDisplayLoadMore: true,
+    });
+    cluster.entries.set(folder, { metadata: directoryJson(folder), listing });
+    await expect(read("x")).rejects.toMatchObject({ kind: "unsupported" });
+    const asked = cluster.filers.flatMap((filer) => filer.seen.map(({ target }) => target));
+    expect(asked.filter((target) => target.includes("limit="))).toHaveLength(2);
+  });
+
+  it("is looked through also where the key is a folder of others", async () => {
+    putDirectory(folder);
+    putVersion("x", idOf(0), { size: 900 });
+    putDirectory(`${bucket}/x`);
+    putObject(cluster, `${bucket}/x/below`, { size: 10 });
+    expect(await read("x")).toHaveLength(900);
   });
 
   it("is not followed to its parent", async () => {
