@@ -11,6 +11,9 @@ import type { Facts } from "../sources/source.ts";
 /** Least and most time that facts may be believed, ms: from not at all to an hour. */
 export const factsMsBounds = [0, 3_600_000] as const;
 
+/** Headers are the store's: S3's metadata has 2 KB at most, other origins send what they like. Characters. */
+const longestHeaders = 4_096;
+
 /** S3's keys are no longer than 1,024 bytes; a query that is passed on can be, and must not fill the memory. */
 const longestName = 4_096;
 
@@ -18,7 +21,7 @@ const longestName = 4_096;
 export interface RecentFactsOptions {
   /** How long facts are believed, ms; 0 keeps none. Default 5,000. Raising it serves deleted keys' facts for longer. */
   readonly factsMs?: number | undefined;
-  /** Most entries kept, oldest out first. Default 1,000, about 1 KB each. */
+  /** Most entries kept, oldest out first. Default 1,000, about 1 KB each, 8 KB at most. */
   readonly entries?: number | undefined;
   /** Milliseconds. Default `Date.now`. */
   readonly now?: (() => number) | undefined;
@@ -56,6 +59,7 @@ export class RecentFacts {
     this.#seen.delete(name);
     if (this.#factsMs <= 0 || facts.pin === undefined || facts.unversioned !== undefined) return;
     if (facts.size === undefined || facts.size === 0 || name.length > longestName) return;
+    if (JSON.stringify(facts.headers).length > longestHeaders) return;
     this.#seen.set(name, { facts, until: this.#now() + this.#factsMs });
     if (this.#seen.size <= this.#entries) return;
     for (const oldest of this.#seen.keys()) {

@@ -37,6 +37,14 @@ describe("RecentFacts", () => {
     expect(recent.recall("c")).toBe(pinned);
   });
 
+  it("keeps no headers that would fill the memory", () => {
+    const recent = new RecentFacts();
+    const headers = (length: number) => ({ "x-amz-meta-a": "x".repeat(length) });
+    recent.remember("a", { ...pinned, headers: headers(4_000) });
+    recent.remember("b", { ...pinned, headers: headers(4_100) });
+    expect([recent.recall("a") !== undefined, recent.size]).toEqual([true, 1]);
+  });
+
   it("keeps nothing under a name that is longer than any key", () => {
     const recent = new RecentFacts();
     recent.remember("a".repeat(5_000), pinned);

@@ -1,20 +1,22 @@
-/** Entries seen moments ago, per isolate: plain data, bounded by count and by chunks, each for a short time. */
+/** Entries seen moments ago, per isolate: plain data, bounded by count and by what they weigh, each for a short time. */
 import type { Entry } from "./entry.ts";
 
-/** A chunk in memory is about 300 bytes, so this is about 12 MiB. */
-const maxChunks = 40_000;
+const maxBytes = 12 * 1024 * 1024;
 const maxEntries = 1_000;
+/** In memory, about. */
+const chunkBytes = 300;
 
 interface Kept {
   readonly entry: Entry | undefined;
   readonly until: number;
+  readonly bytes: number;
 }
 
 export class EntryCache {
   readonly #ttlMs: number;
   readonly #now: () => number;
   readonly #kept = new Map<string, Kept>();
-  #chunks = 0;
+  #bytes = 0;
 
   /** @param ttlMs How long an overwritten object may still be served as it was; 0 keeps nothing */
   constructor(ttlMs: number, now: () => number) {
@@ -33,13 +35,15 @@ export class EntryCache {
 
   set(path: string, entry: Entry | undefined): void {
     this.drop(path);
-    const weight = entry?.chunks.length ?? 0;
-    const until = Math.min(this.#now() + this.#ttlMs, entry?.expires ?? Infinity);
-    if (this.#ttlMs === 0 || weight > maxChunks || until <= this.#now()) return;
-    this.#kept.set(path, { entry, until });
-    this.#chunks += weight;
-    for (const oldest of this.#kept.keys()) {
-      if (this.#chunks <= maxChunks && this.#kept.size <= maxEntries) break;
+    const bytes = weigh(entry);
+    const now = this.#now();
+    const until = Math.min(now + this.#ttlMs, entry?.expires ?? Infinity);
+    if (this.#ttlMs === 0 || bytes > maxBytes || until <= now) return;
+    this.#kept.set(path, { entry, until, bytes });
+    this.#bytes += bytes;
+    for (const [oldest, kept] of this.#kept) {
+      const fits = this.#bytes <= maxBytes && this.#kept.size <= maxEntries;
+      if (fits && kept.until > now) break;
       this.drop(oldest);
     }
   }
@@ -48,6 +52,14 @@ export class EntryCache {
     const kept = this.#kept.get(path);
     if (kept === undefined) return;
     this.#kept.delete(path);
-    this.#chunks -= kept.entry?.chunks.length ?? 0;
+    this.#bytes -= kept.bytes;
   }
+}
+
+function weigh(entry: Entry | undefined): number {
+  if (entry === undefined) return 0;
+  const { chunks, content, extended } = entry;
+  let bytes = chunks.length * chunkBytes + (content?.byteLength ?? 0);
+  for (const [name, value] of Object.entries(extended)) bytes += name.length + value.length;
+  return bytes;
 }

@@ -51,8 +51,22 @@ describe("EntryCache", () => {
       "/b",
       "/c",
     ]);
-    cache.set("/large", entryOf(40_001));
+    cache.set("/large", entryOf(42_000));
     expect(cache.get("/large")).toBeUndefined();
+    expect(cache.get("/c")).toBeDefined();
+  });
+
+  it("counts what is stored with an entry, and forgets what nobody asks for again", () => {
+    const { clock, cache } = setUp();
+    const inline = { FileSize: 5_000_000, Content: Buffer.alloc(5_000_000).toString("base64") };
+    const named = { Extended: { "x-amz-meta-a": Buffer.alloc(3_000_000).toString("base64") } };
+    cache.set("/a", entryOf(0, inline));
+    cache.set("/b", entryOf(0, { ...inline, ...named }));
+    expect([cache.get("/a"), cache.get("/b")?.entry?.size]).toEqual([undefined, 5_000_000]);
+    clock.now += 3000;
+    cache.set("/c", entryOf(0));
+    // Had the one that is over still counted, this one would push /c out.
+    cache.set("/d", entryOf(0, { ...inline, ...named }));
     expect(cache.get("/c")).toBeDefined();
   });
 
