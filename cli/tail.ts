@@ -178,7 +178,7 @@ function createPrinter(streams: TailStreams, options: TailOptions): Printer {
         else if (each.kind === "download") downloads++;
         if (options.json) {
           if (each.kind === "download" && (!chooses || chosen(each.record)))
-            streams.out(`${JSON.stringify(each.record)}\n`);
+            streams.out(`${escaped(JSON.stringify(each.record))}\n`);
           if (each.kind === "note") streams.err(`${formatLine(each, options.paint) ?? ""}\n`);
           continue;
         }
@@ -199,6 +199,15 @@ function createPrinter(streams: TailStreams, options: TailOptions): Printer {
       streams.err(`${parts.join(", ")}\n`);
     },
   };
+}
+
+/** The same JSON without characters that a terminal acts upon: `JSON.stringify` leaves C1 controls and marks of direction. */
+function escaped(json: string): string {
+  return json.replaceAll(/[\p{Cc}\p{Cf}]/gu, (character) =>
+    Array.from({ length: character.length }, (_, i) => character.charCodeAt(i))
+      .map((unit) => `\\u${unit.toString(16).padStart(4, "0")}`)
+      .join(""),
+  );
 }
 
 /** Without the data centre that a `cf-ray` header ends with: a record has it or not. */

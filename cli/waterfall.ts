@@ -60,7 +60,10 @@ export function formatWaterfall(record: SummaryRecord, options: WaterfallOptions
     Math.max(4, ...names.map((name) => name.length), ...lookups.map(([purpose]) => purpose.length)),
   );
   const barWidth = Math.max(40, options.width) - partWidth - nameWidth - 6;
-  const totalMs = Math.max(1, record.totalMs, ...all.map(endOf));
+  const totalMs = all.reduce(
+    (most, row) => Math.max(most, endOf(row)),
+    Math.max(1, record.totalMs),
+  );
   const column = (ms: number): number => Math.min(barWidth, Math.round((ms / totalMs) * barWidth));
 
   const lines = [header(partWidth, nameWidth, barWidth, totalMs)];

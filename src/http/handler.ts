@@ -97,7 +97,9 @@ export function createHandler(options: HandlerOptions): Handler {
     request: Request,
     context: HandlerContext | undefined,
   ): Promise<Response> {
-    const url = new URL(request.url);
+    // workerd hands on what a malformed Host makes of it.
+    const url = URL.parse(request.url);
+    if (url === null) return problemResponse(refuse("bad-request"), id, request.method);
 
     for (const front of fronts) {
       const claim = front.claim(request, url);

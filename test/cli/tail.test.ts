@@ -119,6 +119,13 @@ describe("tail", () => {
     expect(out).toContain("  1 retry  2 hedges  1 let go  100 kB wasted  ");
   });
 
+  it("lets no character of a record act upon the terminal as JSON either", async () => {
+    const hostile = { ...fast, key: "\u009b31m\u202e\u{e0001}\n" };
+    const { out } = await run(["--json"], [JSON.stringify(hostile)]);
+    expect(out).toContain(String.raw`"\u009b31m\u202e\udb40\udc01\n"`);
+    expect(JSON.parse(out)).toMatchObject({ key: hostile.key });
+  });
+
   it("marks a path that names no key", async () => {
     const { out } = await run([], [JSON.stringify(tailItem([[{ ...fast, key: null }]]))]);
     expect(out).toContain("  files/?  ");

@@ -92,6 +92,18 @@ describe("formatWaterfall", () => {
     expect(lines.at(-1)).toBe("  unavailable: Connection refused");
   });
 
+  it("survives a record of more parts than a call has arguments", () => {
+    const record = syntheticRecord({ parts: 1 });
+    if (record.timeline === undefined) throw new Error("no timeline");
+    const column = (value: number) => Array.from({ length: 400_000 }, () => value);
+    const { part: _part, ...one } = record.timeline;
+    const part = Array.from({ length: 400_000 }, (_, i) => i);
+    const columns = { start: column(0), wait: column(1), receive: column(1), held: column(0) };
+    expect(draw({ ...record, timeline: { ...one, part, of: 400_000, ...columns } })).not.toEqual(
+      [],
+    );
+  });
+
   it("says what parts were retried for", () => {
     const record = syntheticRecord({ parts: 4 });
     const lines = draw({ ...record, retriedFor: { throttled: 20, unavailable: 2 } });

@@ -248,6 +248,16 @@ describe("pages and fronts", () => {
     log.mockRestore();
   });
 
+  it("refuses a request whose Host is none, without a word in the log", async () => {
+    const log = vi.spyOn(console, "error").mockImplementation(() => {});
+    // As workerd hands it on; no Request of Node can be made of it.
+    const url = { value: "http://e:99999/files/x" };
+    const request = Object.defineProperty(new Request("http://e/"), "url", url);
+    const response = await harness.handlerFor()(request);
+    expect([response.status, log.mock.calls]).toEqual([400, []]);
+    log.mockRestore();
+  });
+
   it("takes the ray id for the request's id where there is one", async () => {
     const { headers } = await harness.get({ "cf-ray": "8f0c1b2a3d4e5f60-FRA" });
     expect(headers.get("x-request-id")).toBe("8f0c1b2a3d4e5f60-FRA");
