@@ -11,9 +11,7 @@
 import { ReadaheadError } from "../errors.ts";
 import { discardBody } from "../readahead/body-reader.ts";
 import type { ByteRange } from "../readahead/byte-range.ts";
-import type { Ask } from "../readahead/permits.ts";
 import { clientKeyBytes } from "./client-key.ts";
-import { orDisowned } from "./disown.ts";
 import type {
   R2AnsweredRange,
   R2BucketBinding,
@@ -23,8 +21,9 @@ import type {
   R2Stretch,
 } from "./r2/binding.ts";
 import { hasBody } from "./r2/binding.ts";
+import { call } from "./r2/call.ts";
 import { checkClientKey } from "./r2/client-keys.ts";
-import { needsHead, r2Error, r2Replica } from "./r2/errors.ts";
+import { needsHead, r2Replica } from "./r2/errors.ts";
 import { r2Headers } from "./r2/headers.ts";
 import { listR2 } from "./r2/list.ts";
 import { checksumHeaders, onePart } from "./r2/s3.ts";
@@ -175,23 +174,6 @@ async function readR2(
   }
   checkedRange(object, range);
   return { body: object.body, replica: r2Replica };
-}
-
-/** One call under a permit: disowned on abort, its errors named. */
-function call<T>(
-  context: CallContext,
-  purpose: Ask["purpose"],
-  send: () => Promise<T>,
-  dispose: (late: T) => void,
-): Promise<T> {
-  return context.permits.request({ replica: r2Replica, purpose }, async (signal) => {
-    try {
-      return await orDisowned(send(), signal, dispose);
-    } catch (error) {
-      if (signal.aborted) throw signal.reason;
-      throw r2Error(error);
-    }
-  });
 }
 
 /**

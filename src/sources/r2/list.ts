@@ -1,11 +1,10 @@
 /** One page of an R2 bucket's keys. */
 
 import { ReadaheadError } from "../../errors.ts";
-import { orDisowned } from "../disown.ts";
 import { afterAll, compareUtf8 } from "../key-order.ts";
 import type { ListPage, ListRequest } from "../source.ts";
 import type { R2BucketBinding, R2ObjectList } from "./binding.ts";
-import { r2Error, r2Replica } from "./errors.ts";
+import { call } from "./call.ts";
 
 /**
  * Lists by start key, so that a page can be asked for by anyone who knows the last key of the page before. R2's cursor is
@@ -46,21 +45,19 @@ function onePage(
   cursor?: string,
 ): Promise<R2ObjectList> {
   const { after, limit, delimiter } = request;
-  return request.permits.request({ replica: r2Replica, purpose: "list" }, async (signal) => {
-    const listing = bucket.list({
-      prefix,
-      limit,
-      ...(after !== undefined && cursor === undefined && { startAfter: after }),
-      ...(cursor !== undefined && { cursor }),
-      ...(delimiter !== undefined && { delimiter }),
-    });
-    try {
-      return await orDisowned(listing, signal, () => undefined);
-    } catch (error) {
-      if (signal.aborted) throw signal.reason;
-      throw r2Error(error);
-    }
-  });
+  const options = {
+    prefix,
+    limit,
+    ...(after !== undefined && cursor === undefined && { startAfter: after }),
+    ...(cursor !== undefined && { cursor }),
+    ...(delimiter !== undefined && { delimiter }),
+  };
+  return call(
+    request,
+    "list",
+    () => bucket.list(options),
+    () => undefined,
+  );
 }
 
 /**
