@@ -142,10 +142,7 @@ class S3Source implements Source {
     );
     const { response } = answer;
     const { status, headers } = response;
-    if (status === 304 || status === 412) {
-      discard(response);
-      return this.#verdict(target, response, request);
-    }
+    if (status === 304 || status === 412) return this.#verdict(target, response, request);
     // A HEAD's 400 may mean an encrypted object, a stale token or another region: only a GET says which.
     if (status === 400) return this.#factsByGet(target, request, answer);
     if (status !== 200) throw await this.#sender.failure(target, answer, request.signal);
@@ -202,7 +199,6 @@ class S3Source implements Source {
       case "whole":
         return this.#openWhole(target, response, checked.size, request);
       case "judged":
-        discard(response);
         return this.#verdict(target, response, request);
       case "refused":
         // Those with 416 went elsewhere: this is a 206 of nothing, for the last bytes of an empty object.
@@ -289,7 +285,9 @@ class S3Source implements Source {
     };
   }
 
+  /** Of a 304 or 412, whose body is ended. */
   #verdict(target: S3Target, response: Response, request: OpenRequest): OpenObject {
+    discard(response);
     const facts = this.#facts(response.headers, undefined, request);
     const verdict = response.status === 304 ? "not-modified" : "precondition-failed";
     return { ...this.#object(target, facts), verdict };
