@@ -21,7 +21,7 @@ import { Authenticator, type Identity, type SignedParts } from "./authenticate.t
 import { formatBuckets, readBucketsQuestion } from "./buckets.ts";
 import { hostId, S3Refusal, s3ErrorResponse, s3Statuses } from "./error.ts";
 import { formatListing, formatLocation, type ListQuestion, readListQuestion } from "./listing.ts";
-import { findTarget, type S3FrontMount } from "./mount.ts";
+import { type FoundTarget, findTarget, type S3FrontMount } from "./mount.ts";
 import { type ObjectRequest, readObjectRequest } from "./object-request.ts";
 import { readOperation, type S3Operation } from "./operation.ts";
 import { quoteTags } from "./quote-tags.ts";
@@ -61,9 +61,10 @@ class S3Front implements Front {
   constructor(options: S3FrontOptions) {
     for (const { mount } of options.buckets) resolveLimits(mount.limits);
     this.#buckets = options.buckets;
-    this.prefixes = options.buckets.map(({ bucket }) => `/${bucket}/`);
+    const own = options.buckets.map(({ bucket }) => ({ prefix: `/${bucket}/`, bucket }));
+    this.prefixes = own.map(({ prefix }) => prefix);
     this.#place = createRouter([
-      ...options.buckets.map(({ bucket }) => ({ prefix: `/${bucket}/`, bucket })),
+      ...own,
       ...(options.otherPrefixes ?? []).map((prefix) => ({ prefix })),
     ]);
     this.#authenticator = new Authenticator(options.buckets, options.now);
@@ -79,12 +80,10 @@ class S3Front implements Front {
     const named = this.#buckets.find(({ bucket }) => bucket === target.mount?.bucket);
     const place = this.#place(url.pathname)?.mount;
     const elsewhere = place !== undefined && place.bucket === undefined;
-    // Whichever way the bucket was named, and however the path is spelled: the longest prefix wins, as among plain mounts.
-    const whose = this.#place(`/${target.bucket}/${target.rawKey}`)?.mount;
     // A host's first label counts only where no path does, and for nobody who did not sign: the Worker's own host may
     // begin with a bucket's name.
     const counts = target.by !== "label" || (signed && !elsewhere);
-    if (named !== undefined && counts && whose?.bucket === named.bucket) {
+    if (named !== undefined && counts && this.#isOf(named, target)) {
       return {
         mount: named.mount,
         rawKey: target.rawKey,
@@ -93,6 +92,11 @@ class S3Front implements Front {
     }
     if (target.by !== "host" && (elsewhere || !signed)) return undefined;
     return { answer: (id: string) => this.#answerService(request, url, host, id) };
+  }
+
+  /** Whichever way the bucket was named, and however the path is spelled: the longest prefix wins, as among plain mounts. */
+  #isOf({ bucket }: S3Bucket, { rawKey }: FoundTarget): boolean {
+    return this.#place(`/${bucket}/${rawKey}`)?.mount.bucket === bucket;
   }
 
   async #answer(exchange: Exchange, bucket: S3Bucket, host: string): Promise<Response> {
