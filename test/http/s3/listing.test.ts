@@ -53,29 +53,22 @@ function names(page: Page): string[] {
   ];
 }
 
-it("says of a bucket that the store does not have that there is none", async () => {
-  const missing = new ReadaheadError("not-found", "Store answered 404 NoSuchBucket", {
-    status: 404,
-  });
-  const source: Source = {
-    open: () => Promise.reject(missing),
-    list: () => Promise.reject(missing),
-  };
-  const response = await createEndpoint({ source }).ask("/media?list-type=2");
-  expect([response.status, await codeOf(response)]).toEqual([404, "NoSuchBucket"]);
-});
-
-it("says of a prefix that the store can have no keys for nothing of the bucket", async () => {
-  const impossible = new ReadaheadError("not-found", "Store answered 400 InvalidObjectName", {
-    status: 400,
-  });
-  const source: Source = {
-    open: () => Promise.reject(impossible),
-    list: () => Promise.reject(impossible),
-  };
-  const response = await createEndpoint({ source }).ask("/media?list-type=2");
-  expect([response.status, await codeOf(response)]).toEqual([404, "NoSuchKey"]);
-});
+it.each([
+  // Of a prefix that the store can have no keys for (MinIO), nothing is said of the bucket.
+  [404, "Store answered 404 NoSuchBucket", "NoSuchBucket"],
+  [400, "Store answered 400 InvalidObjectName", "NoSuchKey"],
+])(
+  "tells a bucket that the store does not have from its other refusals: %i",
+  async (status, message, code) => {
+    const missing = new ReadaheadError("not-found", message, { status });
+    const source: Source = {
+      open: () => Promise.reject(missing),
+      list: () => Promise.reject(missing),
+    };
+    const response = await createEndpoint({ source }).ask("/media?list-type=2");
+    expect([response.status, await codeOf(response)]).toEqual([404, code]);
+  },
+);
 
 it("names the storage class that the store names", async () => {
   const source: Source = {
