@@ -31,7 +31,7 @@ export type Told =
   | { readonly kind: "other" }
   | { readonly kind: "unknown" };
 
-/** How the Worker's error logs begin (`worker.ts`, `http/handler.ts`). */
+/** How the Worker's error logs begin (`worker.ts`, `http/problem.ts`). */
 const FAULT_PREFIX = `${RECORD_MARKER} `;
 
 const count = v.fallback(v.number(), 0);

@@ -13,7 +13,7 @@ import { type EndedBy, noTotals, type Observe, type Totals } from "../readahead/
 import type { Limits } from "../readahead/limits.ts";
 import type { Mount } from "./mount.ts";
 import type { Observation, Observer } from "./observer.ts";
-import { RequestRefusal } from "./problem.ts";
+import { logFault, RequestRefusal } from "./problem.ts";
 import type { RecentFacts } from "./recent-facts.ts";
 
 /** What an exchange is made of. */
@@ -115,7 +115,7 @@ export class Exchange {
   noteRefusal(reason: unknown): void {
     this.#refusedFor = reason;
     if (!(reason instanceof ReadaheadError || reason instanceof RequestRefusal) && !this.clientLeft)
-      console.error(`edge-readahead could not answer request ${this.id}`, reason);
+      logFault(this.id, reason);
   }
 
   /** Field value of Server-Timing, as far as known now. */

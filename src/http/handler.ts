@@ -17,7 +17,7 @@ import { decodeKey, encodeKey } from "./key.ts";
 import { listingPage } from "./listing-page.ts";
 import type { Front, Mount } from "./mount.ts";
 import type { Observer } from "./observer.ts";
-import { problemResponse, type Refusal, reasonOf, refusalOf, refuse } from "./problem.ts";
+import { logFault, problemResponse, type Refusal, reasonOf, refusalOf, refuse } from "./problem.ts";
 import { RecentFacts } from "./recent-facts.ts";
 import { createRouter, placeOf } from "./route.ts";
 import {
@@ -172,7 +172,7 @@ export function createHandler(options: HandlerOptions): Handler {
       return await handle(id, request, context);
     } catch (error) {
       // No mount was reached, so no record will tell: a fault of ours, or of a front.
-      console.error(`edge-readahead could not answer request ${id}`, error);
+      logFault(id, error);
       return problemResponse(refusalOf(error), id, request.method);
     }
   };

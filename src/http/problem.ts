@@ -179,6 +179,11 @@ export function reasonOf(refusal: Refusal): unknown {
   return refusal.error ?? new RequestRefusal(refusal.code, refusal.detail);
 }
 
+/** Logs what an `internal` refusal hides from the client. `edge-readahead tail` knows it by its first word. */
+export function logFault(requestId: string, fault: unknown): void {
+  console.error(`edge-readahead could not answer request ${requestId}`, fault);
+}
+
 /** The refusal for whatever was thrown. Anything that is no {@link ReadaheadError} is `internal` and tells nothing. */
 export function refusalOf(error: unknown): Refusal {
   if (!(error instanceof ReadaheadError)) return { ...refuse("internal"), error };
