@@ -1,6 +1,7 @@
 /**
  * `npm test`: formatting, lint, types, and every test that needs npm packages alone. Ends with `N passed, N failed`,
- * where a check counts as one and unhandled errors count as failures; the exit code agrees with that line.
+ * where a check counts as one and unhandled errors count as failures; the exit code agrees with that line. What failed is
+ * named once more above it.
  *
  * With names of steps as arguments it runs only those (`npm test -- types node`). `system` runs by name alone: it needs
  * programs that `.ci/run` installs.
@@ -9,11 +10,16 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import * as v from "valibot";
 
-interface Counts {
-  readonly passed: number;
-  readonly failed: number;
-}
+/** What `scripts/vitest-reporter.ts` writes; `failures` has a line for each failure. */
+const countsSchema = v.object({
+  passed: v.number(),
+  failed: v.number(),
+  failures: v.array(v.string()),
+});
+
+type Counts = v.InferOutput<typeof countsSchema>;
 
 interface Step {
   readonly name: string;
@@ -52,6 +58,7 @@ const scratch = mkdtempSync(join(tmpdir(), "edge-readahead-test-"));
 let passed = 0;
 let failed = 0;
 const summary: string[] = [];
+const failures: string[] = [];
 for (const step of chosen) {
   console.log(`\n== ${step.name}`);
   const start = performance.now();
@@ -62,35 +69,38 @@ for (const step of chosen) {
   );
   passed += counts.passed;
   failed += counts.failed;
+  failures.push(...counts.failures.map((failure) => `failed: ${failure}`));
 }
 rmSync(scratch, { recursive: true, force: true });
-console.log(`\n${summary.join("\n")}\n\n${passed} passed, ${failed} failed`);
+console.log(`\n${[...failures, ...summary].join("\n")}\n\n${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;
 
 async function runStep(step: Step): Promise<Counts> {
   if (step.project === undefined) {
     const code = await run(step.command, {});
-    return code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+    return code === 0
+      ? { passed: 1, failed: 0, failures: [] }
+      : { passed: 0, failed: 1, failures: [step.name] };
   }
   const file = join(scratch, `${step.name}.json`);
   const reporters = ["--reporter=dot", "--reporter=./scripts/vitest-reporter.ts"];
   const code = await run([...step.command, "run", "--project", step.project, ...reporters], {
     VITEST_COUNTS: file,
   });
-  const counts = readCounts(file);
+  const counts = readCounts(file, step.name);
   // A run that ended badly without a failed test (no files, a crash, an error while closing) is a failure all the same.
-  return code !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
+  return code !== 0 && counts.failed === 0
+    ? { ...counts, failed: 1, failures: [`${step.name} ended with ${code}`] }
+    : counts;
 }
 
-function readCounts(file: string): Counts {
+function readCounts(file: string, name: string): Counts {
   try {
-    const value: unknown = JSON.parse(readFileSync(file, "utf8"));
-    if (typeof value === "object" && value !== null && "passed" in value && "failed" in value)
-      return { passed: Number(value.passed), failed: Number(value.failed) };
+    return v.parse(countsSchema, JSON.parse(readFileSync(file, "utf8")));
   } catch {
-    // The reporter never got to write: counted below as a failure.
+    // The reporter never got to write.
+    return { passed: 0, failed: 1, failures: [`${name} ended without a count`] };
   }
-  return { passed: 0, failed: 1 };
 }
 
 function run(command: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {

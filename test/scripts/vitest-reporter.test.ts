@@ -33,12 +33,22 @@ async function counted(source: string): Promise<unknown> {
 
 it("counts tests", async () => {
   const source = 'it("a", () => {}); it("b", () => expect(1).toBe(2)); it.skip("c", () => {});';
-  expect(await counted(source)).toEqual({ passed: 1, failed: 1, skipped: 1 });
+  expect(await counted(source)).toEqual({
+    passed: 1,
+    failed: 1,
+    skipped: 1,
+    failures: ["a.test.ts > b: expected 1 to be 2 // Object.is equality"],
+  });
 });
 
 it("counts an unhandled rejection beside a test that passed as a failure", async () => {
   const source = 'it("a", () => { void Promise.reject(new Error("nobody listens")); });';
-  expect(await counted(source)).toEqual({ passed: 1, failed: 1, skipped: 0 });
+  expect(await counted(source)).toEqual({
+    passed: 1,
+    failed: 1,
+    skipped: 0,
+    failures: ["unhandled: nobody listens"],
+  });
 });
 
 it("counts a file that does not load as a failure", async () => {
@@ -46,5 +56,6 @@ it("counts a file that does not load as a failure", async () => {
     passed: 0,
     failed: 1,
     skipped: 0,
+    failures: ["a.test.ts: not this one"],
   });
 });
