@@ -51,3 +51,8 @@ describe("a browser's script from elsewhere", () => {
     expect(refusal.headers.get("access-control-expose-headers")).toContain("x-amz-request-id");
   });
 });
+
+it("an OPTIONS that is no preflight is answered, unsigned", async () => {
+  const request = new Request(`${origin}/media/key`, { method: "OPTIONS" });
+  expect((await setUp().fetch(request)).status).toBe(204);
+});

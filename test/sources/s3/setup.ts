@@ -8,6 +8,9 @@ import { createFakeS3, type FakeS3Options, testCredentials } from "./fake-s3.ts"
 
 export const size = 100_003;
 
+/** Of SSE-C, in base64. */
+export const customerKey = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+
 /** A source over a fake store with one object, `key`. */
 export function setUp(store: FakeS3Options = {}, source: Partial<S3SourceOptions> = {}) {
   const fake = createFakeS3(store);

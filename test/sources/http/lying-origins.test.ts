@@ -1,11 +1,11 @@
 /** Origins that say one thing and mean another, as a client of the handler sees them. */
 import { expect, it } from "vitest";
-import { createHandler, type Handler } from "../../src/http/handler.ts";
-import { createObserver } from "../../src/observe/observer.ts";
-import { createHttpSource } from "../../src/sources/http.ts";
-import type { UpstreamInit } from "../../src/sources/upstream.ts";
-import { checkLeaks } from "../support/leak-check.ts";
-import { contentBytes, ramp } from "../support/object-bytes.ts";
+import { createHandler, type Handler } from "../../../src/http/handler.ts";
+import { createObserver } from "../../../src/observe/observer.ts";
+import { createHttpSource } from "../../../src/sources/http.ts";
+import type { UpstreamInit } from "../../../src/sources/upstream.ts";
+import { checkLeaks } from "../../support/leak-check.ts";
+import { contentBytes, ramp } from "../../support/object-bytes.ts";
 
 checkLeaks();
 

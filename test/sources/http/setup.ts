@@ -1,15 +1,15 @@
 /** What the tests of the HTTP source share: one object in an in-process store, and a source that reads it. */
-import { ReadaheadError } from "../../src/errors.ts";
-import type { HttpSourceOptions } from "../../src/sources/http.ts";
-import { createHttpSource } from "../../src/sources/http.ts";
-import type { OpenObject, OpenRequest, ReadRequest } from "../../src/sources/source.ts";
-import { readAll } from "../support/bodies.ts";
-import type { LeakCheck } from "../support/leak-check.ts";
-import { ramp } from "../support/object-bytes.ts";
-import { createTestDownload } from "../support/permits.ts";
-import { createStoreFetch } from "../support/store-fetch.ts";
-import type { SpaceScript, StoredObject } from "../support/store-script.ts";
-import { StoreSpace } from "../support/store-space.ts";
+import { ReadaheadError } from "../../../src/errors.ts";
+import type { HttpSourceOptions } from "../../../src/sources/http.ts";
+import { createHttpSource } from "../../../src/sources/http.ts";
+import type { OpenObject, OpenRequest, ReadRequest } from "../../../src/sources/source.ts";
+import { readAll } from "../../support/bodies.ts";
+import type { LeakCheck } from "../../support/leak-check.ts";
+import { ramp } from "../../support/object-bytes.ts";
+import { createTestDownload } from "../../support/permits.ts";
+import { createStoreFetch } from "../../support/store-fetch.ts";
+import type { SpaceScript, StoredObject } from "../../support/store-script.ts";
+import { StoreSpace } from "../../support/store-space.ts";
 
 export const size = 10_000;
 export const plain: StoredObject = {

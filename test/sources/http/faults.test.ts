@@ -1,14 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { createHttpSource } from "../../src/sources/http.ts";
-import { discardBody, readAll } from "../support/bodies.ts";
-import { gzipStored } from "../support/gzip-stored.ts";
-import { checkLeaks } from "../support/leak-check.ts";
-import { contentBytes, ramp } from "../support/object-bytes.ts";
-import { createTestDownload } from "../support/permits.ts";
-import type { Fault, StoredObject } from "../support/store-script.ts";
-import { startStoreServer } from "../support/store-server.ts";
-import { until } from "../support/until.ts";
-import { kindOf, plain, setup, size } from "./http-setup.ts";
+import { createHttpSource } from "../../../src/sources/http.ts";
+import { discardBody, readAll } from "../../support/bodies.ts";
+import { gzipStored } from "../../support/gzip-stored.ts";
+import { checkLeaks } from "../../support/leak-check.ts";
+import { contentBytes, ramp } from "../../support/object-bytes.ts";
+import { createTestDownload } from "../../support/permits.ts";
+import type { Fault, StoredObject } from "../../support/store-script.ts";
+import { startStoreServer } from "../../support/store-server.ts";
+import { until } from "../../support/until.ts";
+import { kindOf, plain, setup, size } from "./setup.ts";
 
 const leaks = checkLeaks();
 
