@@ -8,6 +8,8 @@ const system = "test/**/*.system.test.ts";
 export default defineConfig({
   test: {
     maxWorkers: 2,
+    // What is polled for takes no time on a quiet machine, and may on a busy one: this only bounds a hang.
+    expect: { poll: { timeout: 15_000 } },
     projects: [
       {
         test: {

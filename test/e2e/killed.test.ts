@@ -53,12 +53,12 @@ async function kill(path: string, isSoFar: () => boolean | Promise<boolean>): Pr
   const client = rawGet(`${worker.url}${path}`);
   await until(`${path} came so far`, isSoFar);
   client.reset();
-  await origin.idle(1000);
+  await origin.idle(5000);
 }
 
 describe("a request that the runtime kills", () => {
   it("leaves its leases and bytes behind, which the next one takes over after two minutes", async () => {
-    origin.set({ delayMs: 3000 });
+    origin.set({ delayMs: 30_000 });
     await kill("/handled/ramp.bin", () => origin.counts().open > 0);
     origin.set({ delayMs: 0, rate: 4_000_000 });
     await kill("/inside/ramp.bin", async () => Number((await tell("/"))["held"]) > 0);

@@ -11,7 +11,7 @@ export const realTimeout: (then: () => void, ms?: number) => void = globalThis.s
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  timeoutMs = 5_000,
+  timeoutMs = 15_000,
 ): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   while (!(await condition())) {

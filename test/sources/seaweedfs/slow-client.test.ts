@@ -221,6 +221,5 @@ describe.each([32 * MiB, 256 * KiB, 0])("with a budget of %i bytes", (budgetByte
       expect(timed.openBodies).toBe(0);
       expect(totals).toMatchObject({ retries: 0, openAfterClose: 0, bytesSent: length });
     },
-    10_000,
   );
 });
