@@ -6,7 +6,8 @@
  *     --no-peers     leaves nginx and Traffic Server out
  *     --rounds N     other than the case's own number of rounds
  *     --limit N      minutes after which no further case begins (default 20)
- *     --out DIR      where results go (default bench/results; quick runs write only where told)
+ *     --out DIR      where results go (default bench/results; quick runs, and runs of another build, write only where
+ *                    told)
  *     --list         names the cases
  *
  * Results of cases that did not run this time are kept, so that one case can be measured again. Exit code 1: a bar was
@@ -54,10 +55,17 @@ function chooseCases(mode: Mode): readonly Case[] {
       `Unknown case: ${unknown.join(", ")}. Cases: ${table.map(({ name }) => name).join(", ")}`,
     );
   const chosen = names.length === 0 ? table : table.filter(({ name }) => names.includes(name));
-  const rounds = options.rounds === undefined ? undefined : Number(options.rounds);
+  const rounds = options.rounds === undefined ? undefined : count("rounds", options.rounds);
   return chosen
     .filter((item) => !(options["no-peers"] && needsPeers(item)))
     .map((item) => (rounds === undefined ? item : { ...item, rounds }));
+}
+
+/** @throws Error for what is no whole number above 0 */
+function count(name: string, text: string): number {
+  if (!/^[1-9]\d{0,5}$/.test(text))
+    throw new Error(`--${name} must be a whole number, not ${text}`);
+  return Number(text);
 }
 
 function needsPeers(item: Case): boolean {
@@ -85,7 +93,8 @@ function writeResults(folder: string, fresh: Results): void {
 
 function readCases(file: string): readonly CaseResult[] {
   try {
-    return (JSON.parse(readFileSync(file, "utf8")) as Results).cases;
+    const { setting, cases } = JSON.parse(readFileSync(file, "utf8")) as Results;
+    return cases.map((item) => ({ ...item, setting: item.setting ?? setting }));
   } catch {
     return [];
   }
@@ -102,21 +111,21 @@ async function main(): Promise<number> {
     for (const { name, title } of chosen) console.log(`${name.padEnd(18)} ${title}`);
     return 0;
   }
-  if (chosen.some(needsPeers) && (nginxVersion() ?? trafficServerVersion()) === undefined)
+  if (chosen.some(needsPeers) && [nginxVersion(), trafficServerVersion()].includes(undefined))
     installPeers();
   const setting = describeSetting();
   console.log(`${setting.machine}\n${JSON.stringify(setting.versions)}`);
   const bench = { origin: await startOrigin(), clients: startClients() };
-  const deadline = Date.now() + Number(options.limit) * 60_000;
+  const deadline = Date.now() + count("limit", options.limit) * 60_000;
   const results: CaseResult[] = [];
-  const folder =
-    options.out ?? (options.quick ? undefined : resolve(import.meta.dirname, "results"));
+  const shown = !options.quick && process.env["BENCH_WORKER"] === undefined;
+  const folder = options.out ?? (shown ? resolve(import.meta.dirname, "results") : undefined);
   for (const item of chosen) {
     if (Date.now() > deadline) {
       console.log(`\n${item.name}: left out, the time limit of ${options.limit} minutes is over`);
       continue;
     }
-    const result = await runCase(bench, item, mode, progress);
+    const result = { ...(await runCase(bench, item, mode, progress)), setting };
     progress("");
     results.push(result);
     console.log(formatCase(result));

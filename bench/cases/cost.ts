@@ -49,7 +49,7 @@ export function cpu(mode: Mode): Case {
         of: "ours, default settings",
         over: "pipeTo per 4 MiB part",
         atMost: 1,
-        // Bytes that JavaScript touches are copied four times more: 1.2 on one machine, 2.2 on another, of one build.
+        // Bytes that JavaScript touches are copied more often: 1.2 on one machine, 2.2 on another, of one build.
         grossAbove: 3.5,
       },
       {

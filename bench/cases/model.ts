@@ -75,7 +75,7 @@ export function model(mode: Mode): Case {
     note: [
       "SeaweedFS, 64 chunks, MB/s at 0/5/10/20 ms. As run on two cores: sequential 1356/12.05/6.20/3.18, prefetch 4",
       "1086/45.7/24.1/12.4, prefetch 8 at 5 ms 80.8. As claimed in its commit: sequential 1058/11.0/5.9/3.1,",
-      "prefetch 4 2362/41.7/23.3/12.1.",
+      "prefetch 4 2362/41.7/23.3/12.1. Ours may have 8 requests unanswered here (default: 6), else window 8 would be 6.",
     ].join(" "),
   };
 }

@@ -15,6 +15,8 @@ export function nginx(mode: Mode): Case {
     variants: [
       { name: "ours, default parts", server: ours(), profile, load },
       { name: "ours, 64 KiB parts", server: ours({ part_bytes: 64 * KiB }), profile, load },
+      { name: "ours, 1 MiB parts", server: ours({ part_bytes: MiB }), profile, load },
+      { name: "nginx slice 4m", server: { kind: "nginx", slice: "4m" }, profile, load },
       { name: "nginx slice 1m", server: { kind: "nginx", slice: "1m" }, profile, load },
       { name: "nginx slice 64k", server: { kind: "nginx", slice: "64k" }, profile, load: half },
     ],
@@ -35,25 +37,32 @@ export function nginx(mode: Mode): Case {
       },
     ],
     shows: ["mbps", "cpuPerGiB", "originRequests", "firstByteP50Ms"],
+    note: "Our default parts begin with 256 KiB and grow to 4 MiB.",
   };
 }
 
 export function trafficServer(mode: Mode): Case {
   const load = { kind: "download", bytes: 128 * MiB } as const;
   const profile = { latencyMs: 20 };
-  const peer = (prefetch: number): Variant => ({
-    name: `Traffic Server slice 1m, prefetch ${prefetch}`,
-    server: { kind: "trafficserver", slice: "1m", prefetch },
+  const peer = (prefetch: number, slice = "1m"): Variant => ({
+    name: `Traffic Server slice ${slice}, prefetch ${prefetch}`,
+    server: { kind: "trafficserver", slice, prefetch },
     profile,
     load,
     ...(prefetch === 0 ? { rounds: 3 } : {}),
   });
-  const peers = [0, 4, 16, 32].map(peer);
+  const peers = [0, 4, 16, 32].map((prefetch) => peer(prefetch));
+  const larger = [6, 8].map((prefetch) => peer(prefetch, "4m"));
   return {
     name: "trafficserver",
     title: "128 MiB at 20 ms against Traffic Server slice",
     rounds: roundsFor(mode),
-    variants: [{ name: "ours, default parts", server: ours(), profile, load }, ...peers],
+    variants: [
+      { name: "ours, default parts", server: ours(), profile, load },
+      { name: "ours, 1 MiB parts", server: ours({ part_bytes: MiB }), profile, load },
+      ...peers,
+      ...larger,
+    ],
     bars: [
       {
         text: "against Traffic Server slice 1m at 20 ms, its best prefetch",
@@ -64,6 +73,6 @@ export function trafficServer(mode: Mode): Case {
       },
     ],
     shows: ["mbps", "cpuPerGiB", "originRequests", "firstByteP50Ms"],
-    note: "Traffic Server's prefetch needs its cache, which is on and cold: every run asks for a new name.",
+    note: "Traffic Server's prefetch needs its cache, which is on and cold: every run asks for a new name. Our default parts begin with 256 KiB and grow to 4 MiB.",
   };
 }

@@ -96,7 +96,7 @@ export function weedFirstByte(mode: Mode): Case {
     ],
     bars: [bar("cold", 3), bar("lookup warm", 2), bar("metadata warm", 1)],
     shows: ["firstByteP50Ms", "firstByteP99Ms", "lookups", "originRequests"],
-    note: "A round trip is the origin's first byte without anybody between: of 10 ms its timer and a new connection make 11 to 12. With 10 ms exactly the bars would be 35, 25 and 15 ms. Lookups count metadata too.",
+    note: "A round trip is the origin's first byte without anybody between: a new connection adds half a millisecond to its 10. With 10 ms exactly the bars would be 35, 25 and 15 ms. Lookups count metadata too.",
   };
 }
 

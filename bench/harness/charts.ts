@@ -24,14 +24,14 @@ function median(result: CaseResult, variant: string, metric: Metric): number | u
 
 function seaweedfs(name: string, figures: Readonly<Record<number, number>>): Series {
   const points = Object.entries(figures).map(([ms, value]) => [Number(ms), value] as const);
-  return { name: `SeaweedFS, ${name}`, points, dashed: true };
+  return { name: `SeaweedFS (its own run), ${name}`, points, dashed: true };
 }
 
 function drawThroughput(result: CaseResult): string {
   const latencies = [0, 5, 10, 20];
   const series = [8, 4, 2, 1].map(
     (window): Series => ({
-      name: `ours, window ${window}`,
+      name: `ours, window ${window}${window === 8 ? " (8 unanswered)" : ""}`,
       points: latencies.flatMap((latencyMs) => {
         const value = median(result, cellName(64, latencyMs, window, true), "mbps");
         return value === undefined ? [] : [[latencyMs, value] as const];

@@ -101,6 +101,8 @@ async function measureDownload(
   if (problem !== undefined) return failed(problem);
   const counters = await bench.origin.counters(run.profile);
   const seconds = Math.max(...results.map((result) => result.totalMs)) / 1000;
+  const short = results.find((result) => result.bytes < bytes);
+  if (short !== undefined) return failed(`${short.bytes} bytes came of ${bytes}`);
   const received = bytes * clients;
   const rates = results.map((result) => result.bytes / result.totalMs);
   const values: Values = {
@@ -133,8 +135,12 @@ async function measureCurl(
 ): Promise<RunResult> {
   const path = bench.origin.path(run.profile, load.bytes, `${run.round}`);
   const url = `http://127.0.0.1:${run.server.port}${run.server.prefix}${path}`;
-  const seconds = await curlRanges(url, load.bytes, load.partBytes);
-  const { requests, bytesWritten, peakSockets } = await bench.origin.counters(run.profile);
+  const endedAt = await curlRanges(url, load.bytes, load.partBytes);
+  const { requests, bytesWritten, peakSockets, firstRequestAt } = await bench.origin.counters(
+    run.profile,
+  );
+  // Starting curl is not reading.
+  const seconds = (endedAt - firstRequestAt) / 1000;
   if (bytesWritten !== load.bytes) return failed(`curl was sent ${bytesWritten} bytes`);
   if (peakSockets !== 1) return failed(`curl used ${peakSockets} connections`);
   const values: Values = {

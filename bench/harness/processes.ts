@@ -34,12 +34,14 @@ function remember(child: ChildProcess): ChildProcess {
   return child;
 }
 
-/** Ends one child: asks, and after a second insists. Resolves when it is gone. */
+/**
+ * Ends one child: asks, and after five seconds insists, which leaves nginx's worker behind. Resolves when it is gone.
+ */
 export function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined)
     return Promise.resolve();
   return new Promise((resolve) => {
-    const insist = setTimeout(() => child.kill("SIGKILL"), 1_000);
+    const insist = setTimeout(() => child.kill("SIGKILL"), 5_000);
     child.once("exit", () => {
       clearTimeout(insist);
       resolve();
@@ -54,12 +56,14 @@ export async function endAll(): Promise<void> {
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.once(signal, () => {
-    for (const child of children) child.kill("SIGKILL");
-    process.exit(130);
+    endAll().then(
+      () => process.exit(130),
+      () => process.exit(130),
+    );
   });
 }
 process.once("exit", () => {
-  for (const child of children) child.kill("SIGKILL");
+  for (const child of children) child.kill("SIGTERM");
 });
 
 function statFields(pid: number): string[] {

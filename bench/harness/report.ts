@@ -105,7 +105,7 @@ export function formatMarkdown(results: readonly CaseResult[], setting: Setting)
   const bars = results.flatMap((result) => result.bars.map(barCells));
   const cases = results.flatMap((result) => [
     `\n### ${result.name}: ${result.title}\n`,
-    `Measured ${result.date.slice(0, 10)}, ${result.rounds} rounds${result.note === undefined ? "." : `. ${result.note}`}\n`,
+    `Measured ${result.date.slice(0, 10)}, ${result.rounds} rounds${elsewhere(result, setting)}${result.note === undefined ? "." : `. ${result.note}`}\n`,
     markdownTable(figureRows({ ...result, variants: result.variants.map(withoutProblems) })),
     ...result.variants.flatMap(({ name, problems }) =>
       problems.map((problem) => `\n${name}: ${problem}`),
@@ -128,6 +128,12 @@ ${markdownTable([["", "case", "measured", "required"], ...bars])}
 Median of the rounds (lowest-highest). MB/s are 10^6 bytes a second.
 ${cases.join("\n")}
 `;
+}
+
+/** Where a case that was kept was measured, if not as the head of the document says. */
+function elsewhere({ setting }: CaseResult, head: Setting): string {
+  if (setting === undefined || JSON.stringify(setting) === JSON.stringify(head)) return "";
+  return `, on ${setting.machine}, workerd ${setting.versions["workerd"] ?? "unknown"}`;
 }
 
 function withoutProblems(variant: CaseResult["variants"][number]): CaseResult["variants"][number] {

@@ -3,6 +3,7 @@
  * what drifts on the machine meets all of them alike. Servers live as long as their case and are warmed once.
  */
 import { MiB } from "../../test/support/units.ts";
+import type { Setting } from "./machine.ts";
 import { type Bench, measure } from "./measure.ts";
 import { type RunningServer, startServer } from "./servers.ts";
 import { type BarResult, type Figure, judge, summarise } from "./stats.ts";
@@ -26,6 +27,8 @@ export interface CaseResult {
   readonly note?: string | undefined;
   readonly variants: readonly VariantResult[];
   readonly bars: readonly BarResult[];
+  /** Of the run that measured it; results from before 2026-12-01 have one for all. */
+  readonly setting?: Setting | undefined;
 }
 
 /** Something that says where the run is, for a person who waits. */
@@ -147,7 +150,9 @@ class Servers {
   async #start(variant: Variant): Promise<RunningServer> {
     const server = await startServer(variant.server, this.#bench.origin.port);
     if (variant.server.kind === "origin") return server;
-    const path = server.prefix + this.#bench.origin.path("plain", this.#warmBytes, "warm-up");
+    // What a fresh server takes for its first bytes is part of what its memory grows by.
+    const warmBytes = variant.fresh === true ? 1 : this.#warmBytes;
+    const path = server.prefix + this.#bench.origin.path("plain", warmBytes, "warm-up");
     const job = { target: { port: server.port, path }, reading: { limitMs: 30_000 } };
     const [result] = await this.#bench.clients.run([job]);
     if (result?.complete !== true) {

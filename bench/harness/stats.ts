@@ -20,7 +20,7 @@ export interface BarResult {
   /** Lowest and highest over the rounds, each round against itself. */
   readonly spread: readonly [number, number] | undefined;
   readonly verdict: Verdict;
-  /** True when even half of the bar (or twice, for an upper one) is not reached. */
+  /** True when even 0.6 of the bar (or twice, for an upper one) is not kept. */
   readonly gross: boolean;
 }
 

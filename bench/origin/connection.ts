@@ -94,6 +94,7 @@ export class Connection {
     const { profile } = route;
     this.#serve(profile);
     profile.counters.lastRequestAt = Date.now();
+    profile.counters.firstRequestAt ||= profile.counters.lastRequestAt;
     if (route.kind === "object") {
       this.#answer(head, profile, route.object);
       return;

@@ -67,7 +67,8 @@ export interface Counters {
   refusals: number;
   /** Milliseconds since the epoch of the last 10,000 closes of connections. */
   closes: number[];
-  /** The same for the arrival of the last request. */
+  /** The same for the arrival of the first and of the last request. */
+  firstRequestAt: number;
   lastRequestAt: number;
 }
 
@@ -90,6 +91,7 @@ function createCounters(): Counters {
     hangs: 0,
     refusals: 0,
     closes: [],
+    firstRequestAt: 0,
     lastRequestAt: 0,
   };
 }

@@ -6,7 +6,7 @@
  * needs to be for one run (it wraps around).
  */
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { freePort } from "../harness/port.ts";
 import { start, untilListening } from "../harness/processes.ts";
@@ -16,7 +16,9 @@ import type { Peer } from "./peer.ts";
 const binary = "/usr/bin/traffic_server";
 const plugins = "/usr/lib/trafficserver/modules";
 
+/** `undefined` when Traffic Server or its slice plugin is not installed. */
 export function trafficServerVersion(): string | undefined {
+  if (!existsSync(join(plugins, "slice.so"))) return undefined;
   const result = spawnSync(binary, ["--version"], { encoding: "utf8" });
   if (result.error !== undefined) return undefined;
   return /traffic_server - (\S+)/.exec(result.stdout + result.stderr)?.[1];
