@@ -23,15 +23,20 @@ export interface Extras {
 /** A fake SeaweedFS cluster, and the bucket once more as an S3 endpoint. */
 export async function startExtras({ base, delayMs }: ExtrasOptions): Promise<Extras> {
   const weed = await startFakeSeaweedfs({ delayMs });
+  const cluster = {
+    source: "seaweedfs",
+    filer: weed.filerUrl,
+    master: weed.masterUrl,
+    sse_key_secret: "SSE_KEY",
+  };
   return {
     mounts: {
-      weed: {
-        prefix: "/weed/",
-        source: "seaweedfs",
-        filer: weed.filerUrl,
-        master: weed.masterUrl,
-        sse_key_secret: "SSE_KEY",
-        explain: true,
+      weed: { prefix: "/weed/", ...cluster, explain: true },
+      "weed-sequential": {
+        prefix: "/weed-sequential/",
+        ...cluster,
+        window_parts: 1,
+        hedge: false,
       },
       media: {
         prefix: "/media/",
@@ -44,7 +49,8 @@ export async function startExtras({ base, delayMs }: ExtrasOptions): Promise<Ext
     },
     secrets: { S3_CLIENT_1: "local:local-secret-of-npm-start", SSE_KEY: "my-secret" },
     welcome: `
-From a SeaweedFS cluster (a fake one, ${delayMs} ms away; sse-s3.bin is decrypted on the way):
+From a SeaweedFS cluster (a fake one, ${delayMs} ms away): first in sequence, then ahead; sse-s3.bin is decrypted on the way:
+  curl -o /dev/null ${base}/weed-sequential/${weed.keys[0]}
 ${weed.keys
   .filter((key) => !key.includes("sse-c"))
   .map((key) => `  curl -o /dev/null ${base}/weed/${key}`)

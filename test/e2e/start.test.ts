@@ -30,11 +30,11 @@ describe("npm start", () => {
   afterAll(() => local?.close());
 
   it("prints URLs and commands that work", async () => {
-    const urls = [...local.printed().matchAll(/ (http:\/\/127\.0\.0\.1:\d+\/(?:files|origin)\S*)/g)]
-      .map(([, url = ""]) => url)
-      .filter((url) => !url.includes("explorer"));
-    expect(urls.length).toBeGreaterThanOrEqual(5);
-    for (const url of new Set(urls)) {
+    const urls = new Set(local.printed().match(/http:\/\/127\.0\.0\.1:\d+[^\s']*/g));
+    const mounts = [...urls].map((url) => new URL(url).pathname.split("/")[1]);
+    for (const mount of ["files", "origin", "origin-sequential", "weed", "weed-sequential"])
+      expect(mounts).toContain(mount);
+    for (const url of urls) {
       const { status } = await ask(url, { headers: { range: "bytes=0-9" } });
       expect([200, 206], url).toContain(status);
     }
@@ -94,6 +94,17 @@ describe("npm start", () => {
     });
     expect([middle.status, middle.headers["content-type"]]).toEqual([206, "audio/wav"]);
     expect(middle.body.equals(Buffer.from(tone.bytes(2_646_044, 2_646_144)))).toBe(true);
+  });
+
+  it("serves the same from the cluster in sequence, a delay for each of its 64 chunks", async () => {
+    const key = "samples/64-chunks.bin";
+    const ahead = await ask(`${local.base}/weed/${key}`);
+    const start = performance.now();
+    const inSequence = await ask(`${local.base}/weed-sequential/${key}`);
+    // No load makes it faster than that; timers may be a millisecond early.
+    expect(performance.now() - start).toBeGreaterThan(64 * 19);
+    expect([inSequence.status, inSequence.body.byteLength]).toEqual([200, 64 * 65_536]);
+    expect(inSequence.body.equals(ahead.body)).toBe(true);
   });
 
   it("reveals nothing about keys that are not there", async () => {
