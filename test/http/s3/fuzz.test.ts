@@ -1,9 +1,9 @@
 /**
- * Mutated requests against the front. S3_FUZZ_REQUESTS sets their number (100,000 in the long run; 4,000 here), S3_FUZZ_SEED
- * the random seed. What must hold, for every request: no failure of ours (5xx, but for NotImplemented, which is S3's
- * word for a sub-resource), no question to a private store unless a second implementation of the signature agrees that
- * the request is signed with a key that may, and none for a request that is refused. Every 100th request is sound and
- * must bring the object, byte for byte.
+ * Mutated requests against the front. S3_FUZZ_REQUESTS sets their number (4,000; CI sends 100,000 as well), S3_FUZZ_SEED the
+ * random seed (CI: the day's). What must hold, for every request: no failure of ours (5xx, but for NotImplemented,
+ * which is S3's word for a sub-resource), no question to a private store unless a second implementation of the signature
+ * agrees that the request is signed with a key that may, and none for a request that is refused. Every 100th request is
+ * sound and must bring the object, byte for byte.
  */
 import { AwsV4Signer } from "aws4fetch";
 import { describe, expect, it } from "vitest";
