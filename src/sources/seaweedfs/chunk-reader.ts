@@ -13,6 +13,7 @@ import { matchesEtag } from "./crc32c.ts";
 import { createDecoder, decryptInPlace, type StreamCipher } from "./ctr.ts";
 import { cipherOverheadBytes, inflate, looksGzipped, openCiphered } from "./decode.ts";
 import type { Door } from "./door.ts";
+import { readOrWaste, tellWaste } from "./in-vain.ts";
 import { checkSpan, parseManifest } from "./manifest-blob.ts";
 import { isNeedle, type NeedleAnswer, readNeedle } from "./needle.ts";
 import { provenBody } from "./proven-body.ts";
@@ -196,12 +197,10 @@ export class ChunkReader {
     answer: NeedleAnswer,
     { chunk, from, to }: Wanted,
     { replica }: Door,
-    { permits, observe }: ReadRequest,
+    request: ReadRequest,
   ): ReadableStream<Uint8Array> {
-    const onSkipped = (bytes: number) => {
-      if (bytes > 0) observe({ type: "wasted", at: performance.now(), bytes });
-    };
-    const slice = { skip: from, length: to - from, permits, onSkipped };
+    const onSkipped = (bytes: number) => tellWaste(request, bytes);
+    const slice = { skip: from, length: to - from, permits: request.permits, onSkipped };
     if (!answer.gzip) return sliceBody(answer.body, slice);
     const onWhole = (bytes: number) => {
       if (bytes !== chunk.size && !(bytes > chunk.size && isNeedle(answer)))
@@ -211,22 +210,25 @@ export class ChunkReader {
     return provenBody(answer.body, { ...slice, onWhole, onUnproven });
   }
 
-  async #verified(
+  #verified(
     answer: NeedleAnswer,
-    { chunk, cipher }: Wanted,
+    { chunk: { size }, cipher }: Wanted,
     door: Door,
     others: Others,
     request: ReadRequest,
   ): Promise<Answer> {
-    const bytes = await this.#wholeBody(answer, chunk.size, door, others, request);
-    if (bytes.byteLength !== chunk.size || !matchesEtag(bytes, answer.response.headers.get("etag")))
-      throw new ReadaheadError("protocol", "A chunk does not match its checksum", {
-        replica: door.replica,
-        alternatives: others.alternatives,
-      });
-    if (cipher !== undefined) await decryptInPlace(cipher, bytes);
-    request.signal.throwIfAborted();
-    return { body: bytes, replica: door.replica };
+    const { replica } = door;
+    return readOrWaste(request, async (received) => {
+      const bytes = await this.#wholeBody(answer, size, door, others, request, received);
+      if (bytes.byteLength !== size || !matchesEtag(bytes, answer.response.headers.get("etag"))) {
+        const { alternatives } = others;
+        const message = "A chunk does not match its checksum";
+        throw new ReadaheadError("protocol", message, { replica, alternatives });
+      }
+      if (cipher !== undefined) await decryptInPlace(cipher, bytes);
+      request.signal.throwIfAborted();
+      return { body: bytes, replica };
+    });
   }
 
   async #readCiphered(
@@ -248,18 +250,21 @@ export class ChunkReader {
       });
     }
     try {
-      const stored = await this.#wholeBody(answer, limit + surplus, door, others, request);
-      const clear = await this.#decipher(stored, chunk, cipherKey, size, door, others);
-      request.signal.throwIfAborted();
-      if (clear.byteLength < size)
-        throw new ReadaheadError("lost", "A chunk of the object is shorter than it should be");
-      const bytes = surplus > 0 ? clear.slice(from, to) : clear.subarray(from, to);
-      if (surplus > 0) free(clear.buffer);
-      if (cipher !== undefined) await decryptInPlace(cipher, bytes);
-      request.signal.throwIfAborted();
-      const wasted = size - bytes.byteLength;
-      if (wasted > 0) request.observe({ type: "wasted", at: performance.now(), bytes: wasted });
-      return { body: bytes, replica: door.replica };
+      return await readOrWaste(request, async (received) => {
+        const most = limit + surplus;
+        const stored = await this.#wholeBody(answer, most, door, others, request, received);
+        const clear = await this.#decipher(stored, chunk, cipherKey, size, door, others);
+        request.signal.throwIfAborted();
+        const { byteLength } = clear;
+        if (byteLength < size)
+          throw new ReadaheadError("lost", "A chunk of the object is shorter than it should be");
+        const bytes = surplus > 0 ? clear.slice(from, to) : clear.subarray(from, to);
+        if (surplus > 0) free(clear.buffer);
+        if (cipher !== undefined) await decryptInPlace(cipher, bytes);
+        request.signal.throwIfAborted();
+        tellWaste(request, byteLength - bytes.byteLength);
+        return { body: bytes, replica: door.replica };
+      });
     } finally {
       request.permits.give(2 * surplus);
     }
@@ -329,10 +334,11 @@ export class ChunkReader {
     { replica }: Door,
     { alternatives }: Others,
     context: ClusterContext,
+    onRead?: (bytes: number) => void,
   ): Promise<Uint8Array<ArrayBuffer>> {
     const expectedBytes = gzip ? undefined : needleBytes;
     try {
-      const bytes = await readWhole(body, { limitBytes, expectedBytes, replica });
+      const bytes = await readWhole(body, { limitBytes, expectedBytes, replica, onRead });
       if (expectedBytes !== undefined && bytes.byteLength < expectedBytes)
         throw new ReadaheadError("truncated", "A volume server's answer ended early", { replica });
       return bytes;

@@ -150,6 +150,8 @@ export interface WholeBody {
   /** How many are expected; saves a copy. */
   readonly expectedBytes?: number | undefined;
   readonly replica?: string | undefined;
+  /** Told the bytes of each block, also where the body then breaks. */
+  readonly onRead?: ((bytes: number) => void) | undefined;
 }
 
 /**
@@ -159,7 +161,7 @@ export interface WholeBody {
  */
 export async function readWhole(
   body: Body | null,
-  { limitBytes, dropSurplus, expectedBytes, replica }: WholeBody,
+  { limitBytes, dropSurplus, expectedBytes, replica, onRead }: WholeBody,
 ): Promise<Uint8Array<ArrayBuffer>> {
   if (body === null) return new Uint8Array(0);
   const reader = createBodyReader(body);
@@ -172,6 +174,7 @@ export async function readWhole(
     for (;;) {
       if (performance.now() - from > patienceMs + length / leastBytesPerMs) throw silent(replica);
       const { view, done } = await inTime(reader.read(new Uint8Array(block), 1), replica);
+      onRead?.(view.byteLength);
       const taken = dropSurplus === true ? view.subarray(0, limitBytes - length) : view;
       if (length + taken.byteLength > limitBytes)
         throw new ReadaheadError("unsupported", `An answer is longer than ${limitBytes} bytes`, {
