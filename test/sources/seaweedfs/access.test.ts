@@ -51,6 +51,26 @@ describe("tokens", () => {
     expect(cluster.masters[0]?.seen.every((seen) => seen.target.includes("read=yes"))).toBe(true);
   });
 
+  it("of the master are asked for anew before they end, however long lookups are believed", async () => {
+    let now = Date.now();
+    const source = sourceOf({
+      filerTokenSecret: "filer",
+      volumeTokenFromMaster: true,
+      lookupTtlMs: 600_000,
+      now: () => now,
+    });
+    const asked = () => cluster.masters[0]?.seen.length ?? 0;
+    await expectReadable(source);
+    const first = asked();
+    now += 50_000;
+    await expectReadable(source);
+    expect(asked()).toBe(first);
+    // The tokens end 60 s after they were signed.
+    now += 8_000;
+    await expectReadable(source);
+    expect(asked()).toBe(2 * first);
+  });
+
   it("follow a server whose clock is ahead of ours", async () => {
     const behind = () => Date.now() - 3_600_000;
     const secrets = { filerTokenSecret: "filer", volumeTokenSecret: "volume" };
@@ -173,6 +193,18 @@ describe("answers that cannot be", () => {
 
   it.each([
     ["200 to a range", { status: 200, body: Buffer.alloc(3_000) }],
+    [
+      "200 with the range that was asked for",
+      { status: 200, headers: { "Content-Range": "bytes 5-8/3000" }, body: "wxyz" },
+    ],
+    [
+      "a length that is not that of its range",
+      {
+        status: 206,
+        headers: { "Content-Range": "bytes 5-8/3000", "Content-Length": "5" },
+        body: "wxyz!",
+      },
+    ],
     [
       "another range",
       { status: 206, headers: { "Content-Range": "bytes 6-9/3000" }, body: "wxyz" },

@@ -6,9 +6,10 @@ import {
 } from "../../../src/sources/seaweedfs/source.ts";
 import type { Source } from "../../../src/sources/source.ts";
 import { contentBytes, ramp } from "../../support/object-bytes.ts";
+import { createTestDownload } from "../../support/permits.ts";
 import { FakeCluster, type FakeClusterOptions } from "../../support/seaweedfs/cluster.ts";
 import { putObject } from "../../support/seaweedfs/objects.ts";
-import { readKey } from "../../support/seaweedfs/read-object.ts";
+import { readKey, readRange } from "../../support/seaweedfs/read-object.ts";
 
 let cluster: FakeCluster;
 
@@ -108,6 +109,20 @@ describe("addresses", () => {
     now += 1;
     await expectReadable(source);
     expect(lookups()).toBe(2 * first);
+  });
+
+  it("that one part has found stale are looked up again once for all that were read from there", async () => {
+    cluster.believed.set("1", [0]);
+    const download = createTestDownload();
+    const object = await sourceOf().open("o", { ...download, want: "facts" });
+    const range = { start: 0, end: 10_000 };
+    await readRange(object, range, download);
+    cluster.believed.set("1", [1]);
+    const moved: unknown[] = [];
+    for await (const piece of object.pieces?.(range, download) ?? [])
+      if (piece.kind === "stored") moved.push(await object.refresh?.(piece, download));
+    expect(moved).toEqual([true, true, true, true]);
+    expect(cluster.masters[0]?.seen).toHaveLength(2);
   });
 
   it("that come with a token which nobody asked for are read without: it is for one file id", async () => {

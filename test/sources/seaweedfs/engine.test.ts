@@ -100,6 +100,21 @@ describe("failover", () => {
     expect((cluster.masters[0]?.seen.length ?? 0) - before).toBe(1);
   });
 
+  it("reads a ciphered chunk from the other replica where the first one's does not open", async () => {
+    const size = 100_000;
+    const { fids } = putObject(cluster, "/o", { size, form: "cipher" });
+    const body = Buffer.from(cluster.needles.get(fids[0] ?? "")?.stored() ?? "");
+    body[1000] = (body[1000] ?? 0) ^ 1;
+    cluster.volume(0).fault = () => ({
+      do: "reply",
+      reply: { status: 200, headers: { ETag: '"0badcafe"' }, body },
+    });
+    // The first server first.
+    const source = sourceOf({ random: () => 0.99, filerFallback: false });
+    expectRamp((await downloadKey(source, "o")).bytes, 0, size);
+    expect(cluster.volume(0).seen).toHaveLength(1);
+  });
+
   it("leaves a hung replica after the first-byte deadline, once in the isolate", async () => {
     const size = 8 * MiB;
     putObject(cluster, "/o", { size });

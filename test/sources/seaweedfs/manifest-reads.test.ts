@@ -12,6 +12,7 @@ import { endCluster } from "../../support/seaweedfs/end-cluster.ts";
 import type { SeenRequest } from "../../support/seaweedfs/http-server.ts";
 import { encodeManifest } from "../../support/seaweedfs/manifest-bytes.ts";
 import { putObject } from "../../support/seaweedfs/objects.ts";
+import { MiB } from "../../support/units.ts";
 
 const size = 3_000;
 let cluster: FakeCluster;
@@ -123,6 +124,14 @@ describe("a manifest", () => {
     await expect(downloadKey(sourceOf(), "o")).rejects.toMatchObject({ kind: "protocol" });
     const reads = cluster.volumes.flatMap((server) => server.seen);
     expect(reads).toHaveLength(6);
+  });
+
+  it("of more than 16 MiB is refused, and asked for once", async () => {
+    putFolded("o");
+    const blob = Buffer.alloc(17 * MiB);
+    cluster.needles.set(manifestOf("o"), { stored: () => blob });
+    await expect(downloadKey(sourceOf(), "o")).rejects.toMatchObject({ kind: "unsupported" });
+    expect(cluster.volumes.flatMap((server) => server.seen)).toHaveLength(1);
   });
 
   it("that lists itself is a fault of the store, and asked for once", async () => {

@@ -7,6 +7,7 @@ import { contentBytes, ramp } from "../../support/object-bytes.ts";
 import { createTestDownload } from "../../support/permits.ts";
 import { FakeCluster } from "../../support/seaweedfs/cluster.ts";
 import { putObject } from "../../support/seaweedfs/objects.ts";
+import { readKey } from "../../support/seaweedfs/read-object.ts";
 
 const size = 100_000;
 let cluster: FakeCluster;
@@ -55,6 +56,26 @@ describe("an answer", () => {
     expect(Buffer.compare(bytes, contentBytes(ramp, start, end))).toBe(0);
     expect(metadataRequests()).toBe(1);
     expect(lookups()).toEqual([`/dir/lookup?volumeId=${volume}`]);
+  });
+
+  it("asks volume servers for ranges of clear bytes: of stored ones they would cut compressed", async () => {
+    const sent: Readonly<Record<string, string>>[] = [];
+    const { filerUrl, masterUrl } = cluster;
+    const noted = createSeaweedfsSource({
+      filer: filerUrl,
+      master: masterUrl,
+      // As the source sends it: Node's fetch names that encoding by itself, others do not.
+      fetch: (url, init) => {
+        if (init.headers["range"] !== undefined) sent.push(init.headers);
+        return fetch(url, init);
+      },
+    });
+    for (const [start, end] of [
+      [5, 10],
+      [29_000, 31_000],
+    ] as const)
+      await readKey(noted, "o.bin", { start, end });
+    expect(sent.map((headers) => headers["accept-encoding"])).toEqual(Array(3).fill("identity"));
   });
 
   it("to HEAD asks nobody where the bytes are", async () => {
