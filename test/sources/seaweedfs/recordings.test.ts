@@ -37,7 +37,9 @@ const refusals: Readonly<Record<string, ErrorKind>> = {
 };
 
 /** Objects that SeaweedFS itself answers wrongly or not at all: what a careful reader makes of them. */
-const ours: Readonly<Record<string, readonly [start: number, end: number, base: number][]>> = {
+const ours: Readonly<
+  Record<string, readonly [start: number, end: number, base: number | "ramp" | "zeros"][]>
+> = {
   // A[0,100) counts from 0x00, B[50,150) from 0x40, C[20,80) from 0x80; the later of equal times wins.
   "overlap-tie-1": [
     [0, 50, 0],
@@ -52,7 +54,34 @@ const ours: Readonly<Record<string, readonly [start: number, end: number, base: 
     [0, 50, 0x40],
     [50, 100, 0],
   ],
+  // C is newer than A and B.
+  "overlap-tie-4": [
+    [0, 20, 0],
+    [20, 80, 0x80 - 20],
+    [80, 150, 0x40 - 50],
+  ],
+  // A copy older and shorter than what lies in the remote storage: as the filer tells it, to its new size.
+  "remote-cached": [
+    [0, 1000, "ramp"],
+    [1000, 2000, "zeros"],
+  ],
+  // The filer has dropped B when it was written.
+  "overlap-tie-flat": [
+    [0, 100, 0],
+    [100, 150, "zeros"],
+  ],
 };
+
+it("every recording is read, refused or read in our own way", () => {
+  const lists = [...cases.values()].map((one) => ({
+    name: one.case,
+    lists: [one.content !== undefined, one.case in refusals, one.case in ours].filter(Boolean)
+      .length,
+  }));
+  expect(lists.filter((one) => one.lists !== 1)).toEqual([]);
+  for (const name of [...Object.keys(refusals), ...Object.keys(ours)])
+    expect(cases.has(name), name).toBe(true);
+});
 
 describe.each(["main", "cipher", "jwt", "extra"] as const)("recordings of cluster %s", (name) => {
   let cluster: FakeCluster;
@@ -120,14 +149,18 @@ describe.each(["main", "cipher", "jwt", "extra"] as const)("recordings of cluste
   );
 
   it.each(recorded.filter((one) => one.case in ours).map((one) => [one.case, one] as const))(
-    "lets the later of equal times win in %s",
+    "reads %s byte by byte, the later of equal times where chunks overlap",
     async (_name, one) => {
       const download = createTestDownload();
       const object = await source.open(one.path.slice(1), { ...download, want: "facts" });
       const size = object.facts.size ?? 0;
       const bytes = await readRange(object, { start: 0, end: size }, download);
-      for (const [start, end, base] of ours[one.case] ?? [])
-        for (let i = start; i < end; i++) expect(bytes[i]).toBe((base + i) & 255);
+      const byteAt = (base: number | "ramp" | "zeros", at: number) =>
+        base === "zeros" ? 0 : base === "ramp" ? at % 251 : (base + at) & 255;
+      const expected = (ours[one.case] ?? []).flatMap(([start, end, base]) =>
+        Array.from({ length: end - start }, (_, i) => byteAt(base, start + i)),
+      );
+      expect([...bytes]).toEqual(expected);
     },
   );
 

@@ -1,5 +1,5 @@
 /** Objects that lie in a mounted remote storage: only filers can fetch them, and may take a while. */
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { delay } from "../../../src/readahead/delay.ts";
 import { parseEntry } from "../../../src/sources/seaweedfs/entry.ts";
 import { etagOf } from "../../../src/sources/seaweedfs/facts.ts";
@@ -12,6 +12,7 @@ import { contentBytes, ramp } from "../../support/object-bytes.ts";
 import { FakeCluster } from "../../support/seaweedfs/cluster.ts";
 import { downloadKey } from "../../support/seaweedfs/download-object.ts";
 import { endCluster } from "../../support/seaweedfs/end-cluster.ts";
+import { putObject } from "../../support/seaweedfs/objects.ts";
 
 const size = 100_000;
 const content = Buffer.from(contentBytes(ramp, 0, size));
@@ -117,6 +118,34 @@ it.each([
     expect(etagOf(parseEntry(text), "s3")).toBe(tag);
   },
 );
+
+describe("an object that the filer has a copy of", () => {
+  /** Copies `copied` bytes in two chunks; the metadata says what the remote storage has. */
+  function putCopy(copied: number, fileSize: number, remoteSize: number): void {
+    putObject(cluster, "/o", { size: copied, chunkBytes: copied / 2 });
+    const entry = cluster.entries.get("/o");
+    const metadata = {
+      ...(JSON.parse(entry?.metadata ?? "") as object),
+      FileSize: fileSize,
+      Remote: { remote_e_tag: "t", remote_size: remoteSize, last_local_sync_ts_ns: 1 },
+    };
+    cluster.entries.set("/o", { metadata: JSON.stringify(metadata), content });
+  }
+
+  it.each([
+    ["whole", 2000, 2000, 2000],
+    ["of a version that was shorter, as the filer does", 1000, 2000, 2000],
+    ["of a version that was longer", 2000, 2000, 1000],
+    ["and written over with zeros at its end", 2000, 3000, 1000],
+  ])("%s is read from its chunks", async (_what, copied, fileSize, remoteSize) => {
+    putCopy(copied, fileSize, remoteSize);
+    const { bytes } = await downloadKey(sourceOf(), "o");
+    const expected = Buffer.alloc(fileSize);
+    expected.set(contentBytes(ramp, 0, copied));
+    expect(Buffer.compare(bytes, expected)).toBe(0);
+    expect([contentReads(0), contentReads(1)]).toEqual([0, 0]);
+  });
+});
 
 it("has a tag of its own for clients of the filer once that has fetched it", () => {
   const chunks = [{ file_id: "1,145485cb8e", size: 10, e_tag: "g/aOOg==", modified_ts_ns: 1 }];
