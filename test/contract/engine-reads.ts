@@ -2,6 +2,7 @@
 import { expect } from "vitest";
 import { type ByteRange, byteLength, intersect } from "../../src/readahead/byte-range.ts";
 import type {
+  Body,
   CallContext,
   OpenObject,
   ReadRequest,
@@ -41,6 +42,21 @@ export async function readPieces(
     }
   }
   return result;
+}
+
+/** The body that begins with the range: what came with open(), or the answer to a read. */
+export async function bodyAt(
+  object: OpenObject,
+  range: ByteRange,
+  download: CallContext,
+): Promise<Body> {
+  if (object.first !== undefined) return object.first.body;
+  for await (const piece of object.pieces?.(range, download) ?? []) {
+    if (piece.kind !== "stored") break;
+    const part = intersect(piece.range, range) ?? range;
+    return (await object.read(piece, part, attemptIn(download))).body;
+  }
+  throw new Error("Nothing is stored where the range begins");
 }
 
 /** The bytes wanted at open(), through `first` and then read(). */

@@ -48,6 +48,11 @@ function describeForm(
       openBodies: () => cluster.openBodies,
       deny: () => onEverything(() => ({ do: "reply", reply: { status: 403 } })),
       holdHeaders: () => onEverything(() => ({ do: "hang" })),
+      // What is read of a chunk is a range of it; entries, locations and manifests come whole.
+      holdBody: (_key, bytes) =>
+        onEverything(({ headers }) =>
+          headers.range === undefined ? undefined : { do: "stall", bytes },
+        ),
       close: () => cluster.close(),
     };
   });
