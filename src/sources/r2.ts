@@ -2,8 +2,9 @@
  * An R2 bucket through its binding: ranged gets pinned by entity tag with `onlyIf`.
  *
  * A get takes no signal. One that is pending when the download ends is disowned: the caller is rejected at once, and the
- * body is cancelled when it arrives. Bodies handed over are the engine's to read or cancel. It does not retry; R2's own
- * errors are named by r2/errors.ts, and one without a known code is settled by one head().
+ * body is cancelled when it arrives. Bodies handed over are the engine's to read or cancel, but for the first: until it is
+ * taken up nobody else may know of it (r2/first-answer.ts). It does not retry; R2's own errors are named by r2/errors.ts,
+ * and one without a known code is settled by one head().
  *
  * Client conditions travel along, so that a 304 costs no body. R2 does not say which of them failed: then there are
  * facts and no `first`, and the handler, which judges conditions on the facts anyway, knows.
@@ -24,6 +25,7 @@ import { hasBody } from "./r2/binding.ts";
 import { call } from "./r2/call.ts";
 import { checkClientKey } from "./r2/client-keys.ts";
 import { needsHead, r2Replica } from "./r2/errors.ts";
+import { firstAnswer } from "./r2/first-answer.ts";
 import { r2Headers } from "./r2/headers.ts";
 import { listR2 } from "./r2/list.ts";
 import { checksumHeaders, onePart } from "./r2/s3.ts";
@@ -93,6 +95,8 @@ async function openR2(
   const { want } = request;
   const object = await getFirst(bucket, key, want, request, ssecKey);
   try {
+    // Between the answer and this turn the client may have left, too.
+    request.signal.throwIfAborted();
     checkClientKey(object, request.clientKeys);
   } catch (error) {
     cancelBody(object);
@@ -100,7 +104,7 @@ async function openR2(
   }
   if (!hasBody(object)) return openObject(factsOf(object, request));
   const range = checkedRange(object, want);
-  return openObject(factsOf(object, request), { range, body: object.body, replica: r2Replica });
+  return openObject(factsOf(object, request), firstAnswer(object.body, range, request.signal));
 }
 
 /** The first ranged get; what it throws is settled by head() where only that can tell. */

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { ReadaheadError } from "../../src/errors.ts";
 import { checksumHeaders, onePart } from "../../src/sources/r2/s3.ts";
 import { createR2Source } from "../../src/sources/r2.ts";
@@ -167,6 +167,44 @@ describe("createR2Source: cancel", () => {
     expect(callsOf(bucket)).toEqual(["head", "get", "get"]);
     expect(bucket.openBodies).toBe(0);
   });
+
+  it("ends the first body that nobody has taken up", async () => {
+    const { bucket, download, open } = setup();
+    await open({ start: 0 });
+    expect(bucket.openBodies).toBe(1);
+    download.abort(new Error("The client left"));
+    expect(bucket.openBodies).toBe(0);
+  });
+
+  it("leaves the first body alone, and the signal, once it is taken up", async () => {
+    const { bucket, download, open } = setup();
+    const { signal } = download;
+    const [added, removed] = [
+      vi.spyOn(signal, "addEventListener"),
+      vi.spyOn(signal, "removeEventListener"),
+    ];
+    const { first } = await open({ start: 0 });
+    const body = first?.body;
+    expect(removed.mock.calls.map(([, listener]) => listener)).toEqual(
+      added.mock.calls.map(([, listener]) => listener),
+    );
+    download.abort(new Error("The client left"));
+    expect(bucket.openBodies).toBe(1);
+    await discardBody(body);
+    expect(bucket.openBodies).toBe(0);
+  });
+
+  it.each([1, 2, 3, 4, 5, 6, 7, 8])(
+    "ends a first body that came %i microtasks before the client left",
+    async (microtasks) => {
+      const { bucket, download, open } = setup();
+      const opening = open({ start: 0 }).catch((error: unknown) => error);
+      for (let passed = 0; passed < microtasks; passed++) await Promise.resolve();
+      download.abort(new Error("The client left"));
+      await opening;
+      expect(bucket.openBodies).toBe(0);
+    },
+  );
 
   it("drops the failure of a disowned get", async () => {
     const { bucket, download, open } = setup();
