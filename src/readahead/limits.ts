@@ -10,8 +10,8 @@ export interface Limits {
   /** Largest part, bytes; below 1 MiB it is taken literally and no ramp is used. 1 KiB to 1 GiB, default 4 MiB. */
   readonly partBytes: number;
   /**
-   * Bytes held in the isolate by all downloads together, beside one block of 64 KiB each. 0 to 1 TiB, default 32 MiB: a
-   * Workers' isolate has 128 MB for everything.
+   * Bytes held in the isolate by all downloads together, beside one block of 64 KiB each (two while a slow part is asked for
+   * twice: see race.ts). 0 to 1 TiB, default 32 MiB: a Workers' isolate has 128 MB for everything.
    */
   readonly budgetBytes: number;
   /** Upstream requests of one download that wait for headers. 1 to 1024, default 6: Workers queue the seventh. */

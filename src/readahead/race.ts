@@ -3,6 +3,10 @@
  *
  * The rival starts at the byte the part had reached. While it is behind, its bytes are thrown away and counted; with
  * its first byte ahead it takes over, and the other is aborted. Nothing is ever handed on twice.
+ *
+ * While it is behind it reads into a block of 64 KiB beside the budget and beside the one that every download has: that one
+ * may be held by the attempt that lags, and a race that waited for it would never be won. A download races one part at a
+ * time, so it holds two such blocks at most.
  */
 import type { Attempt, Room, Sink } from "./attempt.ts";
 import { SMALL_BLOCK } from "./pace.ts";
