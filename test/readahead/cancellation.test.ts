@@ -1,5 +1,8 @@
 /** The promise to cancel: from the moment the client is known to have left, everything of its download ends in the same turn. */
 import { createHttpSource } from "../../src/sources/http.ts";
+import { createS3Source } from "../../src/sources/s3.ts";
+import type { Source } from "../../src/sources/source.ts";
+import { createFakeS3 } from "../sources/s3/fake-s3.ts";
 import { ramp } from "../support/object-bytes.ts";
 import { createStoreFetch } from "../support/store-fetch.ts";
 import { StoreSpace } from "../support/store-space.ts";
@@ -41,7 +44,29 @@ describeCancellation("an HTTP origin", ({ size, faults }): TableStore => {
       return play(url, init);
     },
   });
-  const etag = String(space.object("object")?.etag);
+  return overSpace(space, source, signals);
+});
+
+describeCancellation("an S3 store", ({ size, faults }): TableStore => {
+  const { space, fetch } = createFakeS3({ public: true, script: { faults } });
+  space.store("object", { content: ramp, size });
+  const signals: AbortSignal[] = [];
+  const source = createS3Source({
+    endpoint: "https://s3.example",
+    bucket: "bucket",
+    fetch: (url, init) => {
+      signals.push(init.signal);
+      return fetch(url, init);
+    },
+  });
+  return overSpace(space, source, signals);
+});
+
+/** A source whose store keeps its objects, and its counts, in a space. */
+function overSpace(space: StoreSpace, source: Source, signals: readonly AbortSignal[]): TableStore {
+  const object = space.object("object");
+  const size = Number(object?.size);
+  const etag = String(object?.etag);
   return {
     source,
     signals,
@@ -58,7 +83,7 @@ describeCancellation("an HTTP origin", ({ size, faults }): TableStore => {
         observe: download.observe,
       }),
   };
-});
+}
 
 function forever(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {

@@ -27,6 +27,8 @@ export interface BucketFault {
   readonly until?: Promise<void>;
   /** Body bytes before silence. */
   readonly stallAfter?: number;
+  /** Body bytes before the connection is lost. */
+  readonly breakAfter?: number;
   /** Said to be the range, whatever was sent. */
   readonly range?: R2Stretch;
 }
@@ -66,7 +68,11 @@ export function createFakeBucket(behaviour: "production" | "simulator"): FakeBuc
     };
   }
 
-  function bodyOf(bytes: Uint8Array, stallAfter = Infinity): ReadableStream<Uint8Array> {
+  function bodyOf(
+    bytes: Uint8Array,
+    { stallAfter = Infinity, breakAfter = Infinity }: BucketFault = {},
+  ): ReadableStream<Uint8Array> {
+    const limit = Math.min(stallAfter, breakAfter);
     openBodies += 1;
     let position = 0;
     let open = true;
@@ -77,8 +83,13 @@ export function createFakeBucket(behaviour: "production" | "simulator"): FakeBuc
     return new ReadableStream({
       type: "bytes",
       pull(controller) {
+        if (position >= breakAfter) {
+          end();
+          controller.error(new Error("Network connection lost."));
+          return undefined;
+        }
         if (position >= stallAfter) return new Promise<void>(() => undefined);
-        const block = bytes.slice(position, Math.min(position + 65_536, stallAfter));
+        const block = bytes.slice(position, Math.min(position + 65_536, limit));
         position += block.length;
         controller.enqueue(block);
         if (position < bytes.length) return undefined;
@@ -137,7 +148,7 @@ export function createFakeBucket(behaviour: "production" | "simulator"): FakeBuc
       return {
         ...head,
         range: fault?.range ?? { offset: start, length: end - start },
-        body: bodyOf(stored.bytes.subarray(start, end), fault?.stallAfter),
+        body: bodyOf(stored.bytes.subarray(start, end), fault),
       };
     },
     async list(options: R2ListRequest = {}) {
