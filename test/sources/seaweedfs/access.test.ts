@@ -1,46 +1,21 @@
 /** Who is asked, with what token, and who is never asked. */
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import {
   createSeaweedfsSource,
   type SeaweedfsOptions,
 } from "../../../src/sources/seaweedfs/source.ts";
 import { createTokenSigner, tokenExpiry } from "../../../src/sources/seaweedfs/token.ts";
-import type { Source } from "../../../src/sources/source.ts";
 import { contentBytes, ramp } from "../../support/object-bytes.ts";
-import { FakeCluster, type FakeClusterOptions } from "../../support/seaweedfs/cluster.ts";
 import { downloadKey } from "../../support/seaweedfs/download-object.ts";
 import type { Reply } from "../../support/seaweedfs/http-server.ts";
 import { putObject } from "../../support/seaweedfs/objects.ts";
 import { readKey } from "../../support/seaweedfs/read-object.ts";
+import { cluster, expectReadable, sourceOf, start, useCluster } from "./one-object.ts";
 
-let cluster: FakeCluster;
-
-async function start(options: FakeClusterOptions = {}): Promise<void> {
-  cluster = await FakeCluster.start(options);
-  putObject(cluster, "/o", { size: 10_000, chunkBytes: 3_000 });
-}
-
-beforeEach(() => start());
-afterEach(() => cluster.close());
-
-function sourceOf(options: Partial<SeaweedfsOptions> = {}): Source {
-  return createSeaweedfsSource({
-    filer: cluster.filerUrl,
-    master: cluster.masterUrl,
-    filerFallback: false,
-    ...options,
-  });
-}
-
-async function expectReadable(source: Source): Promise<void> {
-  expect(Buffer.compare(await readKey(source, "o"), contentBytes(ramp, 0, 10_000))).toBe(0);
-}
+useCluster();
 
 describe("tokens", () => {
-  beforeEach(async () => {
-    await cluster.close();
-    await start({ volumeKey: "volume", filerKey: "filer" });
-  });
+  beforeEach(() => start({ volumeKey: "volume", filerKey: "filer" }));
 
   it("are signed for the filer and for every file id", async () => {
     await expectReadable(sourceOf({ filerTokenSecret: "filer", volumeTokenSecret: "volume" }));
@@ -107,7 +82,6 @@ describe("tokens", () => {
   });
 
   it("are not needed through the filer's own door", async () => {
-    await cluster.close();
     await start({ volumeKey: "volume" });
     await expectReadable(sourceOf({ volumeAccess: "filer" }));
     expect(cluster.volumes.every((server) => server.seen.length === 0)).toBe(true);
@@ -133,10 +107,7 @@ describe("tokens", () => {
 });
 
 describe("a filer that wants its token for chunks, too (4.53)", () => {
-  beforeEach(async () => {
-    await cluster.close();
-    await start({ volumeKey: "volume", filerKey: "filer", gatedProxy: true });
-  });
+  beforeEach(() => start({ volumeKey: "volume", filerKey: "filer", gatedProxy: true }));
 
   it("gets it where chunks are read through it", async () => {
     await expectReadable(sourceOf({ filerTokenSecret: "filer", volumeAccess: "filer" }));
@@ -265,7 +236,6 @@ describe("a master that answers something else than locations", () => {
   });
 
   it.each(answers.slice(0, 4))("leaves them to another master: %j", async (reply) => {
-    await cluster.close();
     await start({ masters: 2 });
     const [first, second] = cluster.masters;
     if (first !== undefined) first.fault = () => ({ do: "reply", reply });

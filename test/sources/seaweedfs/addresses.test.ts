@@ -1,39 +1,11 @@
 /** Which addresses are asked: public or internal, allowed hosts, the filer instead. */
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import {
-  createSeaweedfsSource,
-  type SeaweedfsOptions,
-} from "../../../src/sources/seaweedfs/source.ts";
-import type { Source } from "../../../src/sources/source.ts";
-import { contentBytes, ramp } from "../../support/object-bytes.ts";
+import { describe, expect, it } from "vitest";
 import { createTestDownload } from "../../support/permits.ts";
-import { FakeCluster, type FakeClusterOptions } from "../../support/seaweedfs/cluster.ts";
 import { putObject } from "../../support/seaweedfs/objects.ts";
 import { readKey, readRange } from "../../support/seaweedfs/read-object.ts";
+import { cluster, expectReadable, sourceOf, start, useCluster } from "./one-object.ts";
 
-let cluster: FakeCluster;
-
-async function start(options: FakeClusterOptions = {}): Promise<void> {
-  cluster = await FakeCluster.start(options);
-  putObject(cluster, "/o", { size: 10_000, chunkBytes: 3_000 });
-}
-
-beforeEach(() => start());
-
-afterEach(() => cluster.close());
-
-function sourceOf(options: Partial<SeaweedfsOptions> = {}): Source {
-  return createSeaweedfsSource({
-    filer: cluster.filerUrl,
-    master: cluster.masterUrl,
-    filerFallback: false,
-    ...options,
-  });
-}
-
-async function expectReadable(source: Source): Promise<void> {
-  expect(Buffer.compare(await readKey(source, "o"), contentBytes(ramp, 0, 10_000))).toBe(0);
-}
+useCluster();
 
 describe("addresses", () => {
   it("outside of allowed_hosts are refused, and never connected to", async () => {
@@ -64,7 +36,6 @@ describe("addresses", () => {
   });
 
   it("in the own data centre go first", async () => {
-    await cluster.close();
     await start({ volumeServers: 3, dataCenters: ["far", "near", "far"] });
     await expectReadable(sourceOf({ dataCenter: "near" }));
     expect(cluster.volumes.map((server) => server.seen.length > 0)).toEqual([false, true, false]);
