@@ -56,10 +56,8 @@ export async function endAll(): Promise<void> {
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.once(signal, () => {
-    endAll().then(
-      () => process.exit(130),
-      () => process.exit(130),
-    );
+    const exit = () => process.exit(130);
+    endAll().then(exit, exit);
   });
 }
 process.once("exit", () => {

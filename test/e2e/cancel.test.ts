@@ -98,15 +98,23 @@ async function expectEnd(client: Client): Promise<void> {
 }
 
 async function expectNothing(client: Client): Promise<void> {
-  const before = performance.now();
-  client.reset();
-  await origin.idle(patienceMs);
-  endedAfterMs.push(performance.now() - before);
+  await resetAndEnd(client, () => origin.idle(patienceMs));
   // A request sent before the reset may still lie in the origin's accept queue.
   await pass(withinMs);
   const { requests } = origin.counts();
   await pass(withinMs);
   expect(origin.counts()).toMatchObject({ open: 0, requests });
+}
+
+/** Resets, waits for the end, and notes how long that took. */
+async function resetAndEnd(
+  client: Pick<Client, "reset">,
+  ended: () => Promise<void>,
+): Promise<void> {
+  const before = performance.now();
+  client.reset();
+  await ended();
+  endedAfterMs.push(performance.now() - before);
 }
 
 /** Sleeps, and lets what came over the network meanwhile be seen: after a pause of the machine, timers come first. */
@@ -231,11 +239,8 @@ async function expectQuiet(
   client: Pick<Client, "reset">,
   quietMs: number,
 ): Promise<void> {
-  const before = performance.now();
-  client.reset();
   const over = () => space.stats().openBodies + space.stats().unanswered === 0;
-  await until("every upstream request was over", over, patienceMs);
-  endedAfterMs.push(performance.now() - before);
+  await resetAndEnd(client, () => until("every upstream request was over", over, patienceMs));
   const { requests } = space.stats();
   await pass(quietMs);
   expect(space.stats()).toMatchObject({ requests, openBodies: 0, unanswered: 0 });

@@ -344,6 +344,5 @@ async function expectBounded(
   expect(widest(watched.events)).toBeLessThanOrEqual(limits.windowParts ?? 0);
   expect(store.maxUnanswered).toBeLessThanOrEqual(limits.unanswered ?? 0);
   expect(expectSettled(watched).bytesSent).toBe(size);
-  const { held, leases, open } = watched.budget;
-  expect({ held, leases, open }).toEqual({ held: 0, leases: 0, open: 0 });
+  expect(watched.budget).toMatchObject({ held: 0, leases: 0, open: 0 });
 }

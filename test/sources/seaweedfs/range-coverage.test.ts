@@ -4,16 +4,15 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createHandler, type Handler } from "../../../src/http/handler.ts";
-import { createSeaweedfsSource } from "../../../src/sources/seaweedfs/source.ts";
 import { contentBytes, ramp } from "../../support/object-bytes.ts";
 import { FakeCluster } from "../../support/seaweedfs/cluster.ts";
-import { createKeyServices, kmsAccess, kmsKeyIds } from "../../support/seaweedfs/key-services.ts";
+import { kmsKeyIds } from "../../support/seaweedfs/key-services.ts";
 import {
   customerKeyHeaders,
   type FakeObjectOptions,
   putObject,
-  sseKeyText,
 } from "../../support/seaweedfs/objects.ts";
+import { sourceWithKeys } from "../../support/seaweedfs/source-with-keys.ts";
 import { KiB, MiB } from "../../support/units.ts";
 import { until } from "../../support/until.ts";
 
@@ -24,15 +23,7 @@ let handle: Handler;
 
 beforeAll(async () => {
   cluster = await FakeCluster.start({ volumeServers: 2 });
-  const source = createSeaweedfsSource({
-    filer: cluster.filerUrl,
-    master: cluster.masterUrl,
-    root: "/buckets",
-    metadataTtlMs: 0,
-    sseKeySecret: sseKeyText,
-    ...kmsAccess,
-    kmsFetch: createKeyServices().fetch,
-  });
+  const source = sourceWithKeys(cluster, { root: "/buckets", metadataTtlMs: 0 });
   handle = createHandler({ mounts: [{ name: "weed", prefix: "/", source }], factsMs: 0 });
 });
 

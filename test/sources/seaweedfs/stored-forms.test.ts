@@ -1,17 +1,15 @@
 /** Objects of every stored form through the real engine, whole and in part: what lies in the cluster comes out clear. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import {
-  createSeaweedfsSource,
-  type SeaweedfsOptions,
-} from "../../../src/sources/seaweedfs/source.ts";
+import type { SeaweedfsOptions } from "../../../src/sources/seaweedfs/source.ts";
 import type { Source } from "../../../src/sources/source.ts";
 import { contentBytes, ramp } from "../../support/object-bytes.ts";
 import { FakeCluster } from "../../support/seaweedfs/cluster.ts";
 import { downloadKey } from "../../support/seaweedfs/download-object.ts";
 import { endCluster } from "../../support/seaweedfs/end-cluster.ts";
-import { createKeyServices, kmsAccess } from "../../support/seaweedfs/key-services.ts";
-import { customerKeyHeaders, putObject, sseKeyText } from "../../support/seaweedfs/objects.ts";
+import { createKeyServices } from "../../support/seaweedfs/key-services.ts";
+import { customerKeyHeaders, putObject } from "../../support/seaweedfs/objects.ts";
 import { readKey } from "../../support/seaweedfs/read-object.ts";
+import { sourceWithKeys } from "../../support/seaweedfs/source-with-keys.ts";
 import { MiB } from "../../support/units.ts";
 
 let cluster: FakeCluster;
@@ -23,14 +21,7 @@ beforeEach(async () => {
 afterEach(() => endCluster(cluster));
 
 function sourceOf(options: Partial<SeaweedfsOptions> = {}): Source {
-  return createSeaweedfsSource({
-    filer: cluster.filerUrl,
-    master: cluster.masterUrl,
-    sseKeySecret: sseKeyText,
-    ...kmsAccess,
-    kmsFetch: createKeyServices().fetch,
-    ...options,
-  });
+  return sourceWithKeys(cluster, options);
 }
 
 function expectRamp(bytes: Uint8Array, start: number, end: number): void {

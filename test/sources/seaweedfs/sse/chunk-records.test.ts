@@ -1,15 +1,12 @@
 /** What a chunk's own record says of its key and counter is checked before that chunk is served: at once, or in the middle. */
 import { createHash } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import {
-  createSeaweedfsSource,
-  type SeaweedfsOptions,
-} from "../../../../src/sources/seaweedfs/source.ts";
+import type { SeaweedfsOptions } from "../../../../src/sources/seaweedfs/source.ts";
 import { FakeCluster } from "../../../support/seaweedfs/cluster.ts";
 import { downloadKey } from "../../../support/seaweedfs/download-object.ts";
 import { endCluster } from "../../../support/seaweedfs/end-cluster.ts";
-import { createKeyServices, kmsAccess } from "../../../support/seaweedfs/key-services.ts";
-import { customerKeyHeaders, putObject, sseKeyText } from "../../../support/seaweedfs/objects.ts";
+import { customerKeyHeaders, putObject } from "../../../support/seaweedfs/objects.ts";
+import { sourceWithKeys } from "../../../support/seaweedfs/source-with-keys.ts";
 
 let cluster: FakeCluster;
 
@@ -43,15 +40,7 @@ function putChanged(
 }
 
 function read(options: Partial<SeaweedfsOptions> = {}) {
-  const source = createSeaweedfsSource({
-    filer: cluster.filerUrl,
-    master: cluster.masterUrl,
-    sseKeySecret: sseKeyText,
-    ...kmsAccess,
-    kmsFetch: createKeyServices().fetch,
-    ...options,
-  });
-  return downloadKey(source, "o", { clientKeys: customerKeyHeaders });
+  return downloadKey(sourceWithKeys(cluster, options), "o", { clientKeys: customerKeyHeaders });
 }
 
 const otherIv = createHash("md5").update("another counter").digest("base64");
