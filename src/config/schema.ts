@@ -143,6 +143,7 @@ const httpSchema = table({
   query: v.optional(flag),
   via: v.optional(bindingName),
   authorization_secret: v.optional(secretName),
+  query_secret: v.optional(secretName),
   pass_headers: v.optional(listOf(passedHeader)),
   unversioned: v.optional(choice(["single-stream", "trust"])),
   stored_encoding: v.optional(choice(["refuse", "pass"])),

@@ -65,8 +65,14 @@ function httpSource(variable: string, table: HttpTable, bindings: Bindings): Sou
       `${variable}.authorization_secret`,
       "names a secret that is no header's value; set it again as one line of printable ASCII",
     );
+  const query = bindings.secret(`${variable}.query_secret`, table.query_secret);
+  if (query !== undefined && !/^\??[!-"$->@-~]+$/.test(query))
+    return bindings.fault(
+      `${variable}.query_secret`,
+      "names a secret that is no query; set it again as it stands in a URL behind the question mark",
+    );
   return createHttpSource({
-    url: table.url,
+    url: query === undefined ? table.url : `${table.url}?${query.replace(/^\?/, "")}`,
     via: bindings.fetcher(`${variable}.via`, table.via),
     headers: authorization === undefined ? undefined : { authorization },
     passHeaders: table.pass_headers,

@@ -356,6 +356,16 @@ describe("a fault in the configuration", () => {
       /MOUNTS\.origin\.authorization_secret names a secret that is no header's value/,
     ],
     [
+      "a whole URL where its query is meant",
+      { SAS: "https://a.example/?sig=b", MOUNTS: { origin: { ...origin, query_secret: "SAS" } } },
+      /MOUNTS\.origin\.query_secret names a secret that is no query/,
+    ],
+    [
+      "a query with a fragment",
+      { SAS: "sig=a#b", MOUNTS: { origin: { ...origin, query_secret: "SAS" } } },
+      /MOUNTS\.origin\.query_secret names a secret that is no query/,
+    ],
+    [
       "a prefix with small letters in its escapes",
       { MOUNTS: { files: { ...files, prefix: "/%c3%a9/" } } },
       /MOUNTS\.files\.prefix must have its percent-encoding in capital letters/,

@@ -152,6 +152,22 @@ describe("createSource", () => {
     });
   });
 
+  it.each(["sv=1&sig=a%2Bb%3D", "?sv=1&sig=a%2Bb%3D\n"])(
+    "asks an HTTP origin with the query that is a secret: %j",
+    async (SAS) => {
+      const headers = { "content-length": "2", "accept-ranges": "bytes" };
+      const { asked, NET } = binding(() => new Response(null, { headers }));
+      const url = "https://origin.example/data/";
+      const settings = { prefix: "/o/", source: "http", url, via: "NET", query: true };
+      const table = parse({ ...settings, query_secret: "SAS" });
+      const faults: string[] = [];
+      const source = createSource("MOUNTS.o", table, new Bindings({ NET, SAS }, faults));
+      await source?.open("key", { ...createTestDownload(), want: "facts", query: "?q=1" });
+      expect(faults).toEqual([]);
+      expect(asked.map((ask) => ask.url)).toEqual([`${url}key?sv=1&sig=a%2Bb%3D&q=1`]);
+    },
+  );
+
   it("hands every setting of an S3 store on", async () => {
     const headers = { "content-length": "2", etag: '"e"' };
     const { asked, NET } = binding(() => new Response(null, { headers }));
