@@ -12,7 +12,7 @@ export interface ContentRange {
 }
 
 // At most 16 digits: 2^53 has 16, so a longer number could not be exact; Number.isSafeInteger judges the rest.
-const pattern = /^bytes +(?:(\d{1,16})-(\d{1,16})|(\*))\/(?:(\d{1,16})|(\*))$/i;
+const pattern = /^bytes +(?:(\d{1,16})-(\d{1,16})|\*)\/(?:(\d{1,16})|\*)$/i;
 
 /**
  * Reads one Content-Range field value.
@@ -23,7 +23,7 @@ const pattern = /^bytes +(?:(\d{1,16})-(\d{1,16})|(\*))\/(?:(\d{1,16})|(\*))$/i;
 export function parseContentRange(text: string): ContentRange | undefined {
   const match = pattern.exec(text.trim());
   if (match === null) return undefined;
-  const [, first, last, , length] = match;
+  const [, first, last, length] = match;
   const size = length === undefined ? undefined : Number(length);
   if (size !== undefined && !Number.isSafeInteger(size)) return undefined;
   if (first === undefined || last === undefined) return size === undefined ? undefined : { size };

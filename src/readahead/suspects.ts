@@ -24,9 +24,7 @@ export function absolve(replica: string): void {
 
 /** True while the replica should be asked last. */
 export function isSuspect(replica: string): boolean {
-  const time = until.get(replica);
-  if (time === undefined) return false;
-  if (time > performance.now()) return true;
+  if ((until.get(replica) ?? 0) > performance.now()) return true;
   until.delete(replica);
   return false;
 }

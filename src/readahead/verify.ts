@@ -176,18 +176,13 @@ export function compareEncoding(
   const known = asked.known?.headers["content-encoding"];
   const allowed = asked.known === undefined && asked.storedEncoding === true;
   if (encoding !== known && !allowed)
-    throw fault(
-      asked,
-      status,
-      "protocol",
-      "Upstream sent a content encoding that was not asked for",
-    );
+    throw fault(asked, status, "protocol", "Upstream sent an encoding that was not asked for");
 }
 
 /** Content-Encoding, lower case; `undefined` for none and for `identity`. */
 export function contentEncoding(headers: Headers): string | undefined {
   const value = headers.get("content-encoding")?.trim().toLowerCase();
-  return value === undefined || value === "" || value === "identity" ? undefined : value;
+  return value === "identity" ? undefined : value || undefined;
 }
 
 /** Content-Length as a number; `undefined` where it is absent or no exact number. */

@@ -133,7 +133,7 @@ class HttpSource implements Source {
     const query = this.#query ? request.query : undefined;
     const base = addressOf(objectUrl(this.#base, key, request.rawKey, query));
     const { known } = request;
-    if (known !== undefined && known.unversioned === undefined && known.size !== undefined)
+    if (known?.size !== undefined && known.unversioned === undefined)
       return this.#object({ base, address: base, facts: known });
     return request.want === "facts"
       ? this.#openFacts(base, request)
@@ -148,10 +148,10 @@ class HttpSource implements Source {
     if (status === 304 || status === 412) return this.#verdict(base, head);
     const size = headSize(head.response);
     // Links signed for GET answer HEAD with 403, others refuse it with 400, 404, 405 or 501: the GET has the last word.
-    if (status === 429 || (status >= 500 && status !== 501)) throw this.#statusError(head);
+    if (status === 429 || (status >= 500 && status !== 501))
+      throw statusError(head.response, head.address);
     // Without Accept-Ranges only a ranged GET tells whether later reads can range.
-    const says = headers.get("accept-ranges")?.toLowerCase() === "bytes";
-    if (size !== undefined && says) {
+    if (size !== undefined && saysRanges(headers)) {
       compareEncoding(this.#asked(head.address), status, headers);
       const facts = this.#facts(headers, size);
       return this.#object({ base, address: head.address, facts });
@@ -173,30 +173,22 @@ class HttpSource implements Source {
     const answer = await this.#send(base, "GET", headers, request, purpose);
     const asked = { want, ...this.#asked(answer.address) };
     const checked = discardOnThrow(answer.response, () => verifyAnswer(asked, answer.response));
-    switch (checked.kind) {
-      case "part":
-        return this.#openPart(base, answer, want, checked, request);
-      case "whole":
-        return this.#openWhole(base, answer, checked.size);
-      case "refused": {
-        discard(answer.response);
-        const start = "suffix" in want ? 0 : want.start;
-        let { size } = checked;
-        // A client's 416 has to name the size (RFC 9110 15.5.17): ask for it.
-        if (start > 0 && size === undefined)
-          ({ size } = (await this.#openFacts(base, { ...request, conditions: undefined })).facts);
-        if (start >= (size || 1))
-          throw new ReadaheadError("unsatisfiable", "The range starts past the end of the object", {
-            size,
-          });
-        // A 416 carries no headers of the object, a plain GET does: of nothing, or of all of an object that cannot range.
-        return this.#openPlain(base, request);
-      }
-      case "judged":
-        return this.#verdict(base, answer);
-      default:
-        return checked satisfies never;
-    }
+    const suffix = "suffix" in want;
+    if (checked.kind === "part") return this.#openPart(base, answer, want, checked, request);
+    if (checked.kind === "whole") return this.#openWhole(base, answer, checked.size, suffix);
+    if (checked.kind === "judged") return this.#verdict(base, answer);
+    discard(answer.response);
+    const start = suffix ? 0 : want.start;
+    let { size } = checked;
+    // A client's 416 has to name the size (RFC 9110 15.5.17): ask for it.
+    if (start > 0 && size === undefined)
+      ({ size } = (await this.#openFacts(base, { ...request, conditions: undefined })).facts);
+    if (start >= (size || 1))
+      throw new ReadaheadError("unsatisfiable", "The range starts past the end of the object", {
+        size,
+      });
+    // A 416 carries no headers of the object, a plain GET does: of nothing, or of all of an object that cannot range.
+    return this.#openPlain(base, request, suffix);
   }
 
   async #openPart(
@@ -237,11 +229,19 @@ class HttpSource implements Source {
   }
 
   /** The origin ignored Range, or cannot say how long the object is: its body is the one stream. */
-  #openWhole(base: Address, answer: Upstream, size: number | undefined): OpenObject {
+  #openWhole(
+    base: Address,
+    answer: Upstream,
+    size: number | undefined,
+    suffix?: boolean,
+  ): OpenObject {
     const { response, address } = answer;
-    const known = this.#facts(response.headers, size);
+    const { headers } = response;
+    const known = this.#facts(headers, size);
+    // Some know all ranges but suffixes (Azure): the size is all that was missing.
+    const knowsNoSuffix = suffix && size && saysRanges(headers) && !known.unversioned;
     // Nothing to range over: an empty object is an ordinary one.
-    if (size === 0) {
+    if (size === 0 || knowsNoSuffix) {
       discard(response);
       return this.#object({ base, address, facts: known });
     }
@@ -255,21 +255,21 @@ class HttpSource implements Source {
     return { ...object, first: { range, body: bodyOf(response), replica: address.replica } };
   }
 
-  async #openPlain(base: Address, request: OpenRequest): Promise<OpenObject> {
+  async #openPlain(base: Address, request: OpenRequest, suffix?: boolean): Promise<OpenObject> {
     const answer = await this.#send(base, "GET", conditionHeaders(request), request, "open");
     const { status, headers } = answer.response;
     if (status === 304 || status === 412) return this.#verdict(base, answer);
     discardOnThrow(answer.response, () => {
-      if (status !== 200) throw this.#statusError(answer);
+      if (status !== 200) throw statusError(answer.response, answer.address);
       compareEncoding(this.#asked(answer.address), status, headers);
     });
-    return this.#openWhole(base, answer, parseLength(headers.get("content-length")));
+    return this.#openWhole(base, answer, parseLength(headers.get("content-length")), suffix);
   }
 
   /** Of a 304 or 412, whose body is ended. */
   #verdict(base: Address, { response, address }: Upstream): OpenObject {
     discard(response);
-    const facts = this.#facts(response.headers, undefined);
+    const facts = this.#facts(response.headers);
     const verdict = response.status === 304 ? "not-modified" : "precondition-failed";
     return { ...this.#object({ base, address, facts }), verdict };
   }
@@ -303,7 +303,7 @@ class HttpSource implements Source {
     return { body: bodyOf(answer.response), replica };
   }
 
-  #facts(headers: Headers, size: number | undefined): Facts {
+  #facts(headers: Headers, size?: number): Facts {
     // Whatever the list says: encoded bytes without the word for it are wrong bytes.
     const encoding = this.#storedEncoding ? contentEncoding(headers) : undefined;
     return {
@@ -311,7 +311,7 @@ class HttpSource implements Source {
       ...versionFacts(headers, size, this.#unpinned, Date.now()),
       headers: {
         ...this.#pass.pick(headers),
-        ...(encoding === undefined ? {} : { "content-encoding": encoding }),
+        ...(encoding && { "content-encoding": encoding }),
       },
     };
   }
@@ -319,10 +319,6 @@ class HttpSource implements Source {
   /** What holds of every question when opening. */
   #asked({ replica }: Address) {
     return { storedEncoding: this.#storedEncoding, replica };
-  }
-
-  #statusError(answer: Upstream): ReadaheadError {
-    return statusError(answer.response, { replica: answer.address.replica });
   }
 
   #send(
@@ -345,4 +341,8 @@ class HttpSource implements Source {
 /** The size by a HEAD. A 0 says nothing: origins send it that do not know the length before they make the body. */
 function headSize({ status, headers }: Response): number | undefined {
   return (status === 200 && parseLength(headers.get("content-length"))) || undefined;
+}
+
+function saysRanges(headers: Headers): boolean {
+  return /^bytes$/i.test(headers.get("accept-ranges") ?? "");
 }

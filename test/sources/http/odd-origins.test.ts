@@ -1,10 +1,11 @@
 /** Origins that answer HEAD, Range and validators in ways of their own. */
 import { describe, expect, it } from "vitest";
+import type { FetchFunction } from "../../../src/sources/http.ts";
 import { discardBody, readAll } from "../../support/bodies.ts";
 import { checkLeaks } from "../../support/leak-check.ts";
 import { contentBytes, ramp } from "../../support/object-bytes.ts";
 import { createStoreFetch } from "../../support/store-fetch.ts";
-import type { Fault } from "../../support/store-script.ts";
+import type { Fault, StoredObject } from "../../support/store-script.ts";
 import { until } from "../../support/until.ts";
 import { kindOf, plain, setup, size } from "./setup.ts";
 
@@ -59,6 +60,41 @@ describe("an HTTP origin with habits", () => {
       expect(object.first?.range).toEqual(range);
       await discardBody(object.first?.body);
       expect(space.seen.map(({ method }) => method)).toEqual(["GET", "HEAD"]);
+    });
+
+  for (const [what, refuse] of [
+    ["ignores", false],
+    ["refuses", true],
+  ] as const)
+    describe(`that ranges but ${what} suffixes`, () => {
+      /** Knows `bytes=5-` and `bytes=5-9` alone, as Azure does. */
+      function withoutSuffixes(object: Partial<StoredObject> = {}) {
+        const fetch: FetchFunction = async (url, init) => {
+          const suffix = init.headers["range"]?.startsWith("bytes=-") === true;
+          if (suffix && refuse) return new Response(null, { status: 416 });
+          const { range: _, ...others } = init.headers;
+          return store(url, suffix ? { ...init, headers: others } : init);
+        };
+        const made = setup(leaks, object, {}, { fetch });
+        const store = createStoreFetch(made.space);
+        return made;
+      }
+
+      it("is asked for the last bytes by their numbers", async () => {
+        const { space, open, read } = withoutSuffixes();
+        const object = await open({ suffix: 100 });
+        expect(object).toMatchObject({ facts: { size } });
+        expect([object.first, object.rangeable]).toEqual([undefined, undefined]);
+        expect(await read(object, size - 100, size)).toEqual(contentBytes(ramp, size - 100, size));
+        expect(space.seen.at(-1)?.headers).toMatchObject({ range: "bytes=9900-9999" });
+      });
+
+      it("is read as one stream where no version can be pinned", async () => {
+        const { open } = withoutSuffixes({ etag: null, lastModified: null });
+        const object = await open({ suffix: 100 });
+        expect(object.rangeable).toBe(false);
+        await discardBody(object.first?.body);
+      });
     });
 
   it("takes no date for a version where answers to ranges name no size", async () => {
