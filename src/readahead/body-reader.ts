@@ -53,20 +53,6 @@ export function createDecodingReader(
   };
 }
 
-interface AtLeastReader {
-  readAtLeast(
-    min: number,
-    view: Uint8Array<ArrayBuffer>,
-  ): Promise<{ value?: Uint8Array<ArrayBuffer> | undefined; done: boolean }>;
-}
-
-interface MinReader {
-  read(
-    view: Uint8Array<ArrayBuffer>,
-    options: { min: number },
-  ): Promise<{ value?: Uint8Array<ArrayBuffer> | undefined; done: boolean }>;
-}
-
 function byobReader(body: ReadableStream<Uint8Array>): ReadableStreamBYOBReader | undefined {
   try {
     return body.getReader({ mode: "byob" });
@@ -76,15 +62,14 @@ function byobReader(body: ReadableStream<Uint8Array>): ReadableStreamBYOBReader 
 }
 
 function readByob(reader: ReadableStreamBYOBReader): BodyReader {
-  const atLeast = "readAtLeast" in reader ? (reader as unknown as AtLeastReader) : undefined;
-  const withMin = reader as unknown as MinReader;
+  // Not inferred: a declaration that has workerd's method would rule the other case out.
+  const endsShort: boolean = "readAtLeast" in reader;
   return {
-    endsShort: atLeast !== undefined,
+    endsShort,
     async read(view, min) {
-      const { value, done } =
-        atLeast === undefined
-          ? await withMin.read(view, { min })
-          : await atLeast.readAtLeast(min, view);
+      const { value, done } = endsShort
+        ? await reader.readAtLeast(min, view)
+        : await reader.read(view, { min });
       // A cancelled stream answers without a view: the buffer is lost.
       return { view: value ?? new Uint8Array(0), done };
     },
