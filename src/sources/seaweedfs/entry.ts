@@ -7,8 +7,15 @@ import { decodeBase64 } from "../../encoding/base64.ts";
 import { encodeHex } from "../../encoding/hex.ts";
 import { ReadaheadError } from "../../errors.ts";
 import { type Chunk, chunkFromJson } from "./chunk.ts";
-import { parseExactJson } from "./exact-json.ts";
-import { asFields, bytesField, countField, type Fields, integerField, textField } from "./field.ts";
+import {
+  asFields,
+  bytesField,
+  countField,
+  type Fields,
+  integerField,
+  parseFields,
+  textField,
+} from "./field.ts";
 
 /** An object that lies in a mounted remote storage. */
 export interface RemoteEntry {
@@ -49,13 +56,7 @@ const directoryBit = 0x80000000;
  * @throws ReadaheadError `protocol` for anything that is not a filer's entry, chunks past the object's end included
  */
 export function parseEntry(text: string): Entry {
-  let value: unknown;
-  try {
-    value = parseExactJson(text);
-  } catch (error) {
-    throw new ReadaheadError("protocol", "The filer's metadata is no JSON", { cause: error });
-  }
-  return entryFromJson(value);
+  return entryFromJson(parseFields(text, "filer's metadata"));
 }
 
 /** Reads one element of a filer's listing, or a whole metadata answer, parsed exactly. */

@@ -1,6 +1,7 @@
 /** Typed looks into parsed JSON of a filer or master: every wrong type is one clear `protocol` error. Pure. */
 import { decodeBase64 } from "../../encoding/base64.ts";
 import { ReadaheadError } from "../../errors.ts";
+import { parseExactJson } from "./exact-json.ts";
 
 export type Fields = Readonly<Record<string, unknown>>;
 
@@ -8,6 +9,17 @@ export type Fields = Readonly<Record<string, unknown>>;
 export function asFields(value: unknown, what: string): Fields {
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Fields;
   throw new ReadaheadError("protocol", `The ${what} is no JSON object`);
+}
+
+/** The JSON object that a server's text is, with integers of any size (exact-json.ts). */
+export function parseFields(text: string, what: string): Fields {
+  let value: unknown;
+  try {
+    value = parseExactJson(text);
+  } catch (error) {
+    throw new ReadaheadError("protocol", `The ${what} is no JSON`, { cause: error });
+  }
+  return asFields(value, what);
 }
 
 /** The string, "" when absent or null. */

@@ -85,7 +85,7 @@ export class Filer {
           limitBytes,
         );
         if (answer.status === 404) return undefined;
-        if (answer.status === 200) return new TextDecoder().decode(answer.bytes);
+        if (answer.status === 200) return answer.text;
         const offClock = () => this.#pass.refused(answer.headers, authorization);
         if (answer.status === 401 && attempt === 1 && offClock()) continue;
         throw statusError(answer, { replica: base.host });

@@ -1,7 +1,6 @@
 /** One answer of the filer for a directory, `Accept: application/json`: part of its entries, by name. Pure. */
 import { ReadaheadError } from "../../errors.ts";
-import { parseExactJson } from "./exact-json.ts";
-import { asFields, textField } from "./field.ts";
+import { parseFields, textField } from "./field.ts";
 
 /** The entries as they came; each is judged by whoever wants it. */
 export interface ListingPage {
@@ -13,13 +12,7 @@ export interface ListingPage {
 
 /** @throws ReadaheadError `protocol` for anything else: where a file lies, a filer answers with its bytes */
 export function parseListingPage(text: string): ListingPage {
-  let value: unknown;
-  try {
-    value = parseExactJson(text);
-  } catch (error) {
-    throw new ReadaheadError("protocol", "The filer's listing is no JSON", { cause: error });
-  }
-  const fields = asFields(value, "filer's listing");
+  const fields = parseFields(text, "filer's listing");
   const values = fields["Entries"] ?? [];
   if (!Array.isArray(values))
     throw new ReadaheadError("protocol", "The filer's listing is no list");

@@ -5,8 +5,7 @@
 import { ReadaheadError } from "../../errors.ts";
 import { statusError } from "../../readahead/verify.ts";
 import type { HostCheck } from "./allowed-hosts.ts";
-import { parseExactJson } from "./exact-json.ts";
-import { asFields, textField } from "./field.ts";
+import { asFields, parseFields, textField } from "./field.ts";
 import { type ClusterContext, type SeaweedfsFetch, sendForAll } from "./request.ts";
 import { Servers } from "./servers.ts";
 import { SharedAsks } from "./shared-asks.ts";
@@ -124,7 +123,7 @@ export class Locator {
         replica,
       });
     if (answer.status !== 200) throw statusError(answer, { replica });
-    const locations = this.#read(new TextDecoder().decode(answer.bytes));
+    const locations = this.#read(answer.text);
     const bearer = /^Bearer (.+)$/i.exec(answer.headers.get("authorization") ?? "")?.[1];
     const token = tokens ? bearer : undefined;
     const tokenUntil = token === undefined ? Infinity : (tokenExpiry(token) ?? Infinity);
@@ -136,13 +135,7 @@ export class Locator {
   }
 
   #read(text: string): Location[] {
-    let value: unknown;
-    try {
-      value = parseExactJson(text);
-    } catch (error) {
-      throw new ReadaheadError("protocol", "The master's answer is no JSON", { cause: error });
-    }
-    const list = asFields(value, "master's answer")["locations"];
+    const list = parseFields(text, "master's answer")["locations"];
     if (!Array.isArray(list) || list.length === 0)
       throw new ReadaheadError("unavailable", "No server has a volume of this object");
     const locations = new Map<string, Location>();

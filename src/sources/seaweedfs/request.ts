@@ -92,11 +92,11 @@ export function ofReplica(
   });
 }
 
-/** A whole answer. */
+/** A whole answer; all that is asked for so is text. */
 export interface SmallAnswer {
   readonly status: number;
   readonly headers: Headers;
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly text: string;
 }
 
 /**
@@ -134,7 +134,7 @@ export async function sendForAll(
   const { status, headers } = response;
   try {
     const bytes = await readWhole(response.body, { limitBytes, replica });
-    return { status, headers, bytes };
+    return { status, headers, text: new TextDecoder().decode(bytes) };
   } catch (error) {
     discard(response);
     if (context.signal.aborted) throw context.signal.reason;

@@ -2,8 +2,9 @@
 import { AwsClient } from "aws4fetch";
 import { ReadaheadError } from "../../../errors.ts";
 import { statusError } from "../../../readahead/verify.ts";
-import { asFields, bytesField, type Fields, textField } from "../field.ts";
-import { type ClusterContext, type SeaweedfsFetch, sendForAll } from "../request.ts";
+import { type Fields, textField } from "../field.ts";
+import type { ClusterContext, SeaweedfsFetch } from "../request.ts";
+import { answerFields, askKeyService, keyField, type SealedKey } from "./key-service.ts";
 
 /** Credentials that may call `kms:Decrypt` on the cluster's keys. */
 export interface AwsKmsOptions {
@@ -15,18 +16,6 @@ export interface AwsKmsOptions {
   /** Another endpoint than AWS's own (`https://kms.<region>.amazonaws.com/`). */
   readonly endpoint?: string | undefined;
 }
-
-/** A data key as it was sealed. */
-export interface SealedKey {
-  /** Key that the record names; the answer must name the same. */
-  readonly keyId: string;
-  readonly wrappingKeyId: string;
-  readonly ciphertext: string;
-  /** Verbatim, however odd (copies store doubled slashes in it). */
-  readonly context: Readonly<Record<string, string>>;
-}
-
-const answerBytes = 64 * 1024;
 
 export async function decryptWithAws(
   options: AwsKmsOptions,
@@ -59,28 +48,14 @@ export async function decryptWithAws(
     },
     body,
   });
-  const answer = await sendForAll(
-    fetch,
-    {
-      url,
-      replica: new URL(url).host,
-      purpose: "key",
-      alternatives: false,
-      method: "POST",
-      headers: Object.fromEntries(signed.headers),
-      body,
-    },
-    context,
-    answerBytes,
-  );
-  const fields = parseAnswer(answer.bytes);
+  const question = { headers: Object.fromEntries(signed.headers), body };
+  const answer = await askKeyService(url, question, fetch, context);
+  const fields = answerFields(answer);
   if (answer.status !== 200) throw refusal(answer.status, answer.headers, fields);
   const keyId = textField(fields, "KeyId");
   if (keyId !== sealed.keyId)
     throw new ReadaheadError("key-wrong", "The key service opened the data key with another key");
-  const key = bytesField(fields, "Plaintext");
-  if (key === undefined) throw new ReadaheadError("protocol", "The key service sent no key");
-  return key;
+  return keyField(fields, "Plaintext");
 }
 
 function refusal(status: number, headers: Headers, fields: Fields): ReadaheadError {
@@ -97,14 +72,6 @@ function refusal(status: number, headers: Headers, fields: Fields): ReadaheadErr
       status,
     });
   return statusError({ status, headers });
-}
-
-function parseAnswer(bytes: Uint8Array): Fields {
-  try {
-    return asFields(JSON.parse(new TextDecoder().decode(bytes)), "key service's answer");
-  } catch (error) {
-    throw new ReadaheadError("protocol", "The key service's answer is no JSON", { cause: error });
-  }
 }
 
 /** `arn:aws:kms:eu-west-1:…`; nothing else may become part of a host name. */

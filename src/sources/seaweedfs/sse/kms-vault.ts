@@ -2,10 +2,10 @@
 import { encodeBase64 } from "../../../encoding/base64.ts";
 import { ReadaheadError } from "../../../errors.ts";
 import { statusError } from "../../../readahead/verify.ts";
-import { asFields, bytesField } from "../field.ts";
-import { type ClusterContext, type SeaweedfsFetch, sendForAll } from "../request.ts";
+import { asFields } from "../field.ts";
+import type { ClusterContext, SeaweedfsFetch } from "../request.ts";
 import { goJson } from "./go-json.ts";
-import type { SealedKey } from "./kms-aws.ts";
+import { answerFields, askKeyService, keyField, type SealedKey } from "./key-service.ts";
 
 export interface VaultOptions {
   /** For example `https://vault.example:8200`. */
@@ -15,8 +15,6 @@ export interface VaultOptions {
   readonly mount?: string | undefined;
   readonly namespace?: string | undefined;
 }
-
-const answerBytes = 64 * 1024;
 
 export async function decryptWithVault(
   options: VaultOptions,
@@ -30,29 +28,20 @@ export async function decryptWithVault(
   const mount = (options.mount ?? "transit").split("/").map(encodeURIComponent).join("/");
   const base = options.address.replace(/\/+$/, "");
   const url = `${base}/v1/${mount}/decrypt/${encodeURIComponent(sealed.wrappingKeyId)}`;
-  const answer = await sendForAll(
-    fetch,
-    {
-      url,
-      replica: new URL(url).host,
-      purpose: "key",
-      alternatives: false,
-      method: "POST",
-      headers: {
-        "content-type": "application/json",
-        "x-vault-token": options.token,
-        ...(options.namespace === undefined ? {} : { "x-vault-namespace": options.namespace }),
-      },
-      body: JSON.stringify({
-        ciphertext: sealed.ciphertext,
-        ...(Object.keys(sealed.context).length === 0
-          ? {}
-          : { context: encodeBase64(new TextEncoder().encode(goJson(sealed.context))) }),
-      }),
+  const question = {
+    headers: {
+      "content-type": "application/json",
+      "x-vault-token": options.token,
+      ...(options.namespace === undefined ? {} : { "x-vault-namespace": options.namespace }),
     },
-    context,
-    answerBytes,
-  );
+    body: JSON.stringify({
+      ciphertext: sealed.ciphertext,
+      ...(Object.keys(sealed.context).length === 0
+        ? {}
+        : { context: encodeBase64(new TextEncoder().encode(goJson(sealed.context))) }),
+    }),
+  };
+  const answer = await askKeyService(url, question, fetch, context);
   if (answer.status === 400)
     throw new ReadaheadError("key-wrong", "The key service does not open the data key", {
       status: 400,
@@ -62,14 +51,6 @@ export async function decryptWithVault(
       status: answer.status,
     });
   if (answer.status !== 200) throw statusError(answer);
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder().decode(answer.bytes));
-  } catch (error) {
-    throw new ReadaheadError("protocol", "The key service's answer is no JSON", { cause: error });
-  }
-  const data = asFields(asFields(value, "key service's answer")["data"], "key service's data");
-  const key = bytesField(data, "plaintext");
-  if (key === undefined) throw new ReadaheadError("protocol", "The key service sent no key");
-  return key;
+  const data = asFields(answerFields(answer)["data"], "key service's data");
+  return keyField(data, "plaintext");
 }
