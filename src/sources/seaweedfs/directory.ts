@@ -16,8 +16,7 @@ import {
   listedOf,
   pointedTo,
 } from "./listed-entry.ts";
-import { parseListingPage } from "./listing-page.ts";
-import { encodePath } from "./name.ts";
+import type { ListingPage } from "./listing-page.ts";
 import type { ClusterContext } from "./request.ts";
 import { type EntryReader, latestVersion, versionsSuffix } from "./versions.ts";
 
@@ -154,16 +153,13 @@ export class Directory {
 
   async #more(): Promise<void> {
     const { namePrefix } = this.#read;
-    const last = this.#scanned === "" ? "" : `&lastFileName=${encodeURIComponent(this.#scanned)}`;
-    const target = `${encodePath(this.path)}/?limit=${this.#names}${last}`;
-    const answered = await this.#answer(target);
-    if (answered === "too long") return;
-    if (answered === undefined) {
+    const page = await this.#page();
+    if (page === "too long") return;
+    if (page === undefined) {
       this.#finished = true;
       return;
     }
-    const { text } = answered;
-    const { values, last: seen, more } = parseListingPage(text);
+    const { values, last, more, characters } = page;
     const items: Item[] = [];
     for (const value of values) {
       const entry = listedEntry(value);
@@ -176,21 +172,21 @@ export class Directory {
     }
     this.#hold(items);
     // A name that is no text comes back changed; where it leads nowhere, the rest cannot be named.
-    if (!more || compareUtf8(seen, this.#scanned) <= 0) this.#finished = true;
-    else this.#scanned = seen;
-    const average = Math.max(1, text.length / Math.max(1, values.length));
+    if (!more || compareUtf8(last, this.#scanned) <= 0) this.#finished = true;
+    else this.#scanned = last;
+    const average = Math.max(1, characters / Math.max(1, values.length));
     this.#names = Math.max(1, Math.min(mostNames, Math.floor(answerBytes / 2 / average)));
   }
 
   /** Asks for fewer names where objects have long chunk lists; a single one may be as long as metadata may. */
-  async #answer(target: string): Promise<{ readonly text: string } | "too long" | undefined> {
-    const limit = this.#names === 1 ? undefined : answerBytes;
+  async #page(): Promise<ListingPage | "too long" | undefined> {
+    const names = this.#names;
+    const limitBytes = names === 1 ? undefined : answerBytes;
     try {
-      const text = await this.#reader.text(target, "list", this.#context, limit);
-      return text === undefined ? undefined : { text };
+      return await this.#reader.page(this.path, names, this.#scanned, this.#context, limitBytes);
     } catch (error) {
       const tooLong = error instanceof ReadaheadError && error.kind === "unsupported";
-      if (!tooLong || limit === undefined) throw error;
+      if (!tooLong || limitBytes === undefined) throw error;
       this.#names = Math.max(1, this.#names >> 3);
       return "too long";
     }

@@ -12,6 +12,7 @@ import type { Facts, ReadRequest } from "../source.ts";
 import { discard } from "../upstream.ts";
 import type { Door } from "./door.ts";
 import { type Entry, entryAt, parseEntry } from "./entry.ts";
+import { type ListingPage, parseListingPage } from "./listing-page.ts";
 import { encodePath } from "./name.ts";
 import {
   type ClusterContext,
@@ -49,16 +50,30 @@ export class Filer {
    * @throws ReadaheadError `denied`, `unavailable`, `protocol`, `unsupported` (a list too long for the isolate)
    */
   async entry(path: string, context: ClusterContext): Promise<Entry | undefined> {
-    const text = await this.text(`${encodePath(path)}?metadata=true`, "facts", context);
+    const text = await this.#text(`${encodePath(path)}?metadata=true`, "facts", context);
     return text === undefined ? undefined : entryAt(path, parseEntry(text));
   }
 
   /**
-   * The JSON text that a target answers with; `undefined` for 404.
+   * Up to so many entries of a directory, behind a name or ("") from the first; `undefined` where there is none.
    *
-   * @param limitBytes Longer answers are refused with `unsupported`
+   * @param limitBytes Longer answers are refused with `unsupported`; default: as long as metadata may be
    */
-  text(
+  async page(
+    path: string,
+    names: number,
+    after: string,
+    context: ClusterContext,
+    limitBytes?: number,
+  ): Promise<ListingPage | undefined> {
+    const last = after === "" ? "" : `&lastFileName=${encodeURIComponent(after)}`;
+    const target = `${encodePath(path)}/?limit=${names}${last}`;
+    const text = await this.#text(target, "list", context, limitBytes);
+    return text === undefined ? undefined : parseListingPage(text);
+  }
+
+  /** The JSON text that a target answers with; `undefined` for 404. */
+  #text(
     target: string,
     purpose: "facts" | "list",
     context: ClusterContext,

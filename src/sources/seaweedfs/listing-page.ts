@@ -8,6 +8,8 @@ export interface ListingPage {
   /** The last name of the page, where the next one starts. */
   readonly last: string;
   readonly more: boolean;
+  /** Length of the answer. */
+  readonly characters: number;
 }
 
 /** @throws ReadaheadError `protocol` for anything else: where a file lies, a filer answers with its bytes */
@@ -20,5 +22,6 @@ export function parseListingPage(text: string): ListingPage {
     values,
     last: textField(fields, "LastFileName"),
     more: fields["ShouldDisplayLoadMore"] === true,
+    characters: text.length,
   };
 }

@@ -69,13 +69,13 @@ class Walk {
     this.#after = (request.after ?? "").toWellFormed();
     this.#position = this.#after;
     this.#reader = {
-      entry: (path, context) => {
+      entry: (...asked) => {
         this.#questions += 1;
-        return reader.entry(path, context);
+        return reader.entry(...asked);
       },
-      text: (target, purpose, context, limit) => {
+      page: (...asked) => {
         this.#questions += 1;
-        return reader.text(target, purpose, context, limit);
+        return reader.page(...asked);
       },
     };
   }

@@ -51,8 +51,7 @@ class SeaweedfsSource implements Source {
     this.#cluster = cluster;
     this.#entries = {
       entry: (path, context) => this.#entry(path, context),
-      text: (target, purpose, context, limitBytes) =>
-        cluster.filer.text(target, purpose, context, limitBytes),
+      page: (...asked) => cluster.filer.page(...asked),
     };
   }
 

@@ -7,21 +7,11 @@
 import { ReadaheadError } from "../../errors.ts";
 import { compareUtf8 } from "../key-order.ts";
 import { type Entry, entryAt, entryFromJson, extendedText, isObject } from "./entry.ts";
-import { parseListingPage } from "./listing-page.ts";
-import { encodePath } from "./name.ts";
+import type { Filer } from "./filer.ts";
 import type { ClusterContext } from "./request.ts";
 
 /** How entries are fetched: from the cache or the filer. */
-export interface EntryReader {
-  entry(path: string, context: ClusterContext): Promise<Entry | undefined>;
-  /** @param limitBytes Longer answers are refused with `unsupported`; default: as long as metadata may be */
-  text(
-    target: string,
-    purpose: "list",
-    context: ClusterContext,
-    limitBytes?: number,
-  ): Promise<string | undefined>;
-}
+export type EntryReader = Pick<Filer, "entry" | "page">;
 
 /** On a bucket: its versioning state. Absent where it never had one. */
 const versioningName = "Seaweed-X-Amz-Versioning";
@@ -154,11 +144,9 @@ async function newest(
   let bestTime = -1n;
   let after = "";
   for (let page = 0; page < scanPages; page++) {
-    const from = after === "" ? "" : `&lastFileName=${encodeURIComponent(after)}`;
-    const target = `${encodePath(folder)}/?limit=${namesPerPage}${from}`;
-    const text = await reader.text(target, "list", context);
-    if (text === undefined) return best;
-    const { values, last, more } = parseListingPage(text);
+    const found = await reader.page(folder, namesPerPage, after, context);
+    if (found === undefined) return best;
+    const { values, last, more } = found;
     for (const item of values) {
       const entry = versionIn(folder, item);
       if (entry === undefined) continue;
