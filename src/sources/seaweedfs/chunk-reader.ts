@@ -12,12 +12,12 @@ import type { Cluster } from "./cluster.ts";
 import { matchesEtag } from "./crc32c.ts";
 import { createDecoder, decryptInPlace, type StreamCipher } from "./ctr.ts";
 import { cipherOverheadBytes, inflate, looksGzipped, openCiphered } from "./decode.ts";
-import type { Door } from "./door.ts";
+import type { Door, NextDoor } from "./door.ts";
 import { readOrWaste, tellWaste } from "./in-vain.ts";
 import { checkSpan, parseManifest } from "./manifest-blob.ts";
 import { isNeedle, type NeedleAnswer, readNeedle } from "./needle.ts";
 import { provenBody } from "./proven-body.ts";
-import type { Others, ReplicaWalk } from "./replica-walk.ts";
+import type { ReplicaWalk } from "./replica-walk.ts";
 import { type ClusterContext, ofReplica, readWhole } from "./request.ts";
 import { sliceBody } from "./slice-body.ts";
 import type { ObjectKeys } from "./sse/object-keys.ts";
@@ -73,10 +73,10 @@ export class ChunkReader {
       chunk,
       request,
       (replica) => request.tried(replica),
-      (door, others) =>
+      (door) =>
         chunk.cipherKey === undefined
-          ? this.#readPlain(wanted, door, others, request)
-          : this.#readCiphered(wanted, chunk.cipherKey, door, others, request),
+          ? this.#readPlain(wanted, door, request)
+          : this.#readCiphered(wanted, chunk.cipherKey, door, request),
     );
     this.#walk.answered();
     return answer;
@@ -98,9 +98,9 @@ export class ChunkReader {
           chunk,
           context,
           (replica) => tried.has(replica),
-          async (door, others) => {
+          async (door) => {
             asked = door.replica;
-            const chunks = await this.#readManifest(chunk, door, others, context);
+            const chunks = await this.#readManifest(chunk, door, context);
             absolve(door.replica);
             return chunks;
           },
@@ -144,12 +144,7 @@ export class ChunkReader {
     );
   }
 
-  async #readPlain(
-    wanted: Wanted,
-    door: Door,
-    others: Others,
-    request: ReadRequest,
-  ): Promise<Answer> {
+  async #readPlain(wanted: Wanted, door: NextDoor, request: ReadRequest): Promise<Answer> {
     const { chunk, from, to } = wanted;
     const { fid, size } = chunk;
     const full = from === 0 && to === size;
@@ -158,23 +153,20 @@ export class ChunkReader {
       throw new ReadaheadError("lost", "A compressed chunk broke off, and part of it is sent");
     if (!full && !chunk.compressed && !this.#cluster.gzipped.has(fid)) {
       const range = { start: from, end: to };
-      const answer = await this.#ask({ fid, door, range, purpose: "read", ...others }, request);
+      const answer = await this.#ask({ fid, door, range, purpose: "read" }, request);
       if (!answer.gzip) {
-        this.#checkLength(answer, size, door, others);
+        this.#checkLength(answer, size, door);
         return this.#deliver(answer, { ...wanted, from: 0, to: to - from }, door, request);
       }
       discard(answer.response);
       this.#cluster.gzipped.add(fid);
     }
-    const answer = await this.#ask(
-      { fid, door, acceptGzip: true, purpose: "read", ...others },
-      request,
-    );
+    const answer = await this.#ask({ fid, door, acceptGzip: true, purpose: "read" }, request);
     if (answer.gzip) this.#cluster.gzipped.add(fid);
-    else this.#checkLength(answer, size, door, others);
+    else this.#checkLength(answer, size, door);
     // The checksum is of the whole needle, which a mount that truncates a file leaves longer than its chunk.
     if (wanted.verify && full && !answer.gzip && (answer.needleBytes ?? size) === size)
-      return this.#verified(answer, wanted, door, others, request);
+      return this.#verified(answer, wanted, door, request);
     const exact = full && !answer.gzip && answer.needleBytes === size;
     return this.#deliver(answer, wanted, door, request, !exact);
   }
@@ -213,15 +205,13 @@ export class ChunkReader {
   #verified(
     answer: NeedleAnswer,
     { chunk: { size }, cipher }: Wanted,
-    door: Door,
-    others: Others,
+    door: NextDoor,
     request: ReadRequest,
   ): Promise<Answer> {
-    const { replica } = door;
+    const { replica, alternatives } = door;
     return readOrWaste(request, async (received) => {
-      const bytes = await this.#wholeBody(answer, size, door, others, request, received);
+      const bytes = await this.#wholeBody(answer, size, door, request, received);
       if (bytes.byteLength !== size || !matchesEtag(bytes, answer.response.headers.get("etag"))) {
-        const { alternatives } = others;
         const message = "A chunk does not match its checksum";
         throw new ReadaheadError("protocol", message, { replica, alternatives });
       }
@@ -234,12 +224,11 @@ export class ChunkReader {
   async #readCiphered(
     { chunk, from, to, cipher }: Wanted,
     cipherKey: Uint8Array<ArrayBuffer>,
-    door: Door,
-    others: Others,
+    door: NextDoor,
     request: ReadRequest,
   ): Promise<Answer> {
     const { fid, size } = chunk;
-    const answer = await this.#ask({ fid, door, purpose: "read", ...others }, request);
+    const answer = await this.#ask({ fid, door, purpose: "read" }, request);
     const limit = storedLimit(chunk);
     // A mount that truncates a file shortens the chunk, not its needle: the surplus goes through memory twice, too.
     const surplus = Math.max(0, (answer.needleBytes ?? 0) - limit);
@@ -252,8 +241,8 @@ export class ChunkReader {
     try {
       return await readOrWaste(request, async (received) => {
         const most = limit + surplus;
-        const stored = await this.#wholeBody(answer, most, door, others, request, received);
-        const clear = await this.#decipher(stored, chunk, cipherKey, size, door, others);
+        const stored = await this.#wholeBody(answer, most, door, request, received);
+        const clear = await this.#decipher(stored, chunk, cipherKey, size, door);
         request.signal.throwIfAborted();
         const { byteLength } = clear;
         if (byteLength < size)
@@ -270,13 +259,8 @@ export class ChunkReader {
     }
   }
 
-  async #readManifest(
-    chunk: Chunk,
-    door: Door,
-    others: Others,
-    context: ClusterContext,
-  ): Promise<Chunk[]> {
-    const blob = await this.#wholeBlob(chunk, door, others, context);
+  async #readManifest(chunk: Chunk, door: NextDoor, context: ClusterContext): Promise<Chunk[]> {
+    const blob = await this.#wholeBlob(chunk, door, context);
     try {
       const children = parseManifest(blob);
       checkSpan(children, chunk);
@@ -284,25 +268,17 @@ export class ChunkReader {
     } catch (error) {
       // Another replica may have it undamaged.
       if (!(error instanceof ReadaheadError)) throw error;
-      throw ofReplica(error, door.replica, others.alternatives);
+      throw ofReplica(error, door.replica, door.alternatives);
     }
   }
 
-  async #wholeBlob(
-    chunk: Chunk,
-    door: Door,
-    others: Others,
-    context: ClusterContext,
-  ): Promise<Uint8Array> {
+  async #wholeBlob(chunk: Chunk, door: NextDoor, context: ClusterContext): Promise<Uint8Array> {
     const { fid, cipherKey } = chunk;
     const acceptGzip = cipherKey === undefined;
-    const answer = await this.#ask(
-      { fid, door, acceptGzip, purpose: "manifest", ...others },
-      context,
-    );
-    const blob = await this.#wholeBody(answer, manifestBytes, door, others, context);
+    const answer = await this.#ask({ fid, door, acceptGzip, purpose: "manifest" }, context);
+    const blob = await this.#wholeBody(answer, manifestBytes, door, context);
     if (cipherKey === undefined) return blob;
-    return this.#decipher(blob, chunk, cipherKey, manifestBytes, door, others, "refused");
+    return this.#decipher(blob, chunk, cipherKey, manifestBytes, door, "refused");
   }
 
   async #decipher(
@@ -310,8 +286,7 @@ export class ChunkReader {
     chunk: Chunk,
     cipherKey: Uint8Array<ArrayBuffer>,
     limitBytes: number,
-    door: Door,
-    { alternatives }: Others,
+    { replica, alternatives }: NextDoor,
     surplus: "refused" | "dropped" = "dropped",
   ): Promise<Uint8Array<ArrayBuffer>> {
     try {
@@ -323,7 +298,6 @@ export class ChunkReader {
     } catch (error) {
       if (!(error instanceof ReadaheadError) || error.kind !== "lost" || !alternatives) throw error;
       // Another replica may have it whole.
-      const { replica } = door;
       throw new ReadaheadError("protocol", error.message, { cause: error, replica, alternatives });
     }
   }
@@ -331,8 +305,7 @@ export class ChunkReader {
   async #wholeBody(
     { body, needleBytes, gzip }: NeedleAnswer,
     limitBytes: number,
-    { replica }: Door,
-    { alternatives }: Others,
+    { replica, alternatives }: NextDoor,
     context: ClusterContext,
     onRead?: (bytes: number) => void,
   ): Promise<Uint8Array<ArrayBuffer>> {
@@ -374,7 +347,7 @@ export class ChunkReader {
    * A needle may be longer than its chunk (a mount truncated the file), never shorter. Of another length, or of none, it
    * has to be told from what else may answer there: a filer's read-only port has its front page for every chunk.
    */
-  #checkLength(answer: NeedleAnswer, size: number, { replica }: Door, others: Others): void {
+  #checkLength(answer: NeedleAnswer, size: number, door: NextDoor): void {
     const { needleBytes } = answer;
     if (needleBytes === size) return;
     if (!isShorter(needleBytes, size) && isNeedle(answer)) return;
@@ -384,7 +357,7 @@ export class ChunkReader {
       isShorter(needleBytes, size)
         ? `A needle has ${needleBytes} bytes where its chunk has ${size}`
         : "An answer for a chunk does not come from a volume server",
-      { replica, alternatives: others.alternatives },
+      { replica: door.replica, alternatives: door.alternatives },
     );
   }
 }

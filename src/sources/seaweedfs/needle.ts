@@ -14,23 +14,19 @@ import { rangeHeader } from "../request-headers.ts";
 import { discard } from "../upstream.ts";
 import type { HostCheck } from "./allowed-hosts.ts";
 import { isChecksum } from "./crc32c.ts";
-import { type Door, type VolumeProtocol, volumeUrl } from "./door.ts";
+import { type NextDoor, type VolumeProtocol, volumeUrl } from "./door.ts";
 import { type ClusterContext, ofReplica, type SeaweedfsFetch, send } from "./request.ts";
 import { fixedPass } from "./token.ts";
 
 /** What is asked of a needle. */
 export interface NeedleRequest {
   readonly fid: string;
-  readonly door: Door;
+  readonly door: NextDoor;
   /** Bytes of the needle's clear form; absent: the whole needle. */
   readonly range?: ByteRange | undefined;
   /** Only for whole needles: take the stored form if it is gzip (the platform decodes it). */
   readonly acceptGzip?: boolean | undefined;
   readonly purpose: Ask["purpose"];
-  /** Another server could be asked. */
-  readonly alternatives: boolean;
-  /** Another replica in good standing could: a silent one is then given up after seconds. */
-  readonly hurry: boolean;
 }
 
 export interface NeedleOptions {
@@ -62,9 +58,9 @@ export async function readNeedle(
   options: NeedleOptions,
   context: ClusterContext,
 ): Promise<NeedleAnswer> {
-  const { door, range, alternatives } = request;
-  const { replica } = door;
-  let response = await sendTo(door, request, options, context);
+  const { door, range } = request;
+  const { replica, alternatives } = door;
+  let response = await sendTo(request, options, context);
   let moved = /,/.test(response.headers.get("x-amz-request-id") ?? "");
   if (redirectStatuses.includes(response.status)) {
     const location = response.headers.get("location") ?? "";
@@ -78,8 +74,8 @@ export async function readNeedle(
     const url = volumeUrl(owner.host, request.fid, options.protocol);
     // A file's token opens it anywhere; the filer's, every file, so it goes to the filer alone.
     const pass = door.direct ? door.pass : fixedPass(undefined);
-    const next = { replica: owner.host, url, direct: true, pass };
-    response = await sendTo(next, request, options, context);
+    const next = { ...door, replica: owner.host, url, direct: true, pass };
+    response = await sendTo({ ...request, door: next }, options, context);
     moved = true;
   }
   try {
@@ -92,27 +88,27 @@ export async function readNeedle(
 
 /** Sends a request with what opens the door; once more where our clock was wrong, by the server's. */
 async function sendTo(
-  door: Door,
   request: NeedleRequest,
   options: NeedleOptions,
   context: ClusterContext,
 ): Promise<Response> {
+  const { pass } = request.door;
   for (let attempt = 1; ; attempt++) {
-    const authorization = await door.pass.authorization();
-    const response = await sendWith(authorization, door, request, options, context);
+    const authorization = await pass.authorization();
+    const response = await sendWith(authorization, request, options, context);
     if (response.status !== 401 || attempt > 1) return response;
-    if (!door.pass.refused(response.headers, authorization)) return response;
+    if (!pass.refused(response.headers, authorization)) return response;
     discard(response);
   }
 }
 
 async function sendWith(
   authorization: string | undefined,
-  { url, replica }: Door,
-  { range, acceptGzip, purpose, alternatives, hurry }: NeedleRequest,
+  { door, range, acceptGzip, purpose }: NeedleRequest,
   { fetch }: NeedleOptions,
   context: ClusterContext,
 ): Promise<Response> {
+  const { url, replica, alternatives, hurry } = door;
   const headers: Record<string, string> = {
     "accept-encoding": range === undefined && acceptGzip === true ? "gzip" : "identity",
   };

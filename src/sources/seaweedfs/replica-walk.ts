@@ -6,7 +6,7 @@
 import { ReadaheadError } from "../../errors.ts";
 import type { Chunk } from "./chunk.ts";
 import type { Cluster } from "./cluster.ts";
-import type { Door } from "./door.ts";
+import type { Door, NextDoor } from "./door.ts";
 import { type Doors, findDoors } from "./doors.ts";
 import type { Lookups, Placement } from "./locate.ts";
 import { type ClusterContext, ofReplica } from "./request.ts";
@@ -81,7 +81,7 @@ export class ReplicaWalk {
     chunk: Chunk,
     context: ClusterContext,
     tried: (replica: string) => boolean,
-    ask: (door: Door, others: Others) => Promise<T>,
+    ask: (door: NextDoor) => Promise<T>,
   ): Promise<T> {
     const gone = new Set<string>();
     for (let lookedUp = false; ; lookedUp = true) {
@@ -95,10 +95,10 @@ export class ReplicaWalk {
         // What the filer would proxy to has just said that it has no such chunk.
         if (gone.size > 0 && !door.direct && placement !== undefined) continue;
         const rest = doors.slice(index + 1);
-        const others = othersOf(door, rest, context);
+        const next = nextDoor(door, rest, context);
         for (let asked = 0; asked < (door.direct ? 1 : proxyAsks); asked++) {
           try {
-            return await ask(door, others);
+            return await ask(next);
           } catch (error) {
             if (isSilent(error)) this.#silent.add(door.replica);
             if (!isGone(error)) throw this.#afterBusy(error, door, rest);
@@ -153,17 +153,10 @@ export class ReplicaWalk {
   }
 }
 
-/** What is left to ask after a door. */
-export interface Others {
-  /** Any server: the engine then asks it at once when this one fails. */
-  readonly alternatives: boolean;
-  /** One as good and in good standing: only then is a silent one given up after seconds. */
-  readonly hurry: boolean;
-}
-
 /** A filer would ask the very volume servers that were silent: it is as good as another filer only. */
-function othersOf(door: Door, others: readonly Door[], context: ClusterContext): Others {
+function nextDoor(door: Door, others: readonly Door[], context: ClusterContext): NextDoor {
   return {
+    ...door,
     alternatives: others.length > 0,
     hurry: others.some(
       (other) => (other.direct || !door.direct) && context.suspect?.(other.replica) !== true,
