@@ -49,7 +49,7 @@ export interface S3ErrorAnswer {
   readonly resource: string;
   readonly requestId: string;
   readonly details?: Readonly<Record<string, string>> | undefined;
-  readonly headers?: Headers | undefined;
+  readonly headers: Headers;
   /** HEAD: the status and headers alone. */
   readonly bodyless?: boolean;
 }
@@ -59,13 +59,12 @@ export function hostId(requestId: string): string {
   return btoa(`edge-readahead/${requestId.replace(/[^\x20-\x7e]/g, "?")}`);
 }
 
-/** Builds the error answer. The body is small and in memory; nothing is left open. */
+/** Builds the error answer, adding to its headers. The body is small and in memory; nothing is left open. */
 export function s3ErrorResponse(answer: S3ErrorAnswer): Response {
-  const headers = new Headers(answer.headers);
+  const { headers } = answer;
   headers.set("content-type", "application/xml");
   headers.set("x-amz-request-id", answer.requestId);
   headers.set("x-amz-id-2", hostId(answer.requestId));
-  headers.delete("content-length");
   if (answer.bodyless === true) return new Response(null, { status: answer.status, headers });
   const body = xmlDocument(
     element("Error", [

@@ -21,7 +21,7 @@ import { Authenticator, type Identity, type SignedParts } from "./authenticate.t
 import { formatBuckets, readBucketsQuestion } from "./buckets.ts";
 import { hostId, S3Refusal, s3ErrorResponse, s3Statuses } from "./error.ts";
 import { formatListing, formatLocation, type ListQuestion, readListQuestion } from "./listing.ts";
-import { type FoundTarget, findTarget, type S3FrontMount } from "./mount.ts";
+import { findTarget, type S3FrontMount } from "./mount.ts";
 import { type ObjectRequest, readObjectRequest } from "./object-request.ts";
 import { readOperation, type S3Operation } from "./operation.ts";
 import { quoteTags } from "./quote-tags.ts";
@@ -76,14 +76,14 @@ class S3Front implements Front {
     // Before any other mount, too: what it would answer with is not what was asked for either.
     const signed = looksSigned(request, url);
     if (target.ambiguous && signed)
-      return { answer: (id: string) => this.#answerAmbiguous(request, url, host, id) };
-    const named = this.#buckets.find(({ bucket }) => bucket === target.mount?.bucket);
+      return { answer: (id: string) => this.#answerAmbiguous({ id, request, url }, host) };
+    const named = target.mount;
     const place = this.#place(url.pathname)?.mount;
     const elsewhere = place !== undefined && place.bucket === undefined;
     // A host's first label counts only where no path does, and for nobody who did not sign: the Worker's own host may
     // begin with a bucket's name.
     const counts = target.by !== "label" || (signed && !elsewhere);
-    if (named !== undefined && counts && this.#isOf(named, target)) {
+    if (named !== undefined && counts && this.#isOf(named, target.rawKey)) {
       return {
         mount: named.mount,
         rawKey: target.rawKey,
@@ -91,21 +91,21 @@ class S3Front implements Front {
       };
     }
     if (target.by !== "host" && (elsewhere || !signed)) return undefined;
-    return { answer: (id: string) => this.#answerService(request, url, host, id) };
+    return { answer: (id: string) => this.#answerService({ id, request, url }, host) };
   }
 
   /** Whichever way the bucket was named, and however the path is spelled: the longest prefix wins, as among plain mounts. */
-  #isOf({ bucket }: S3Bucket, { rawKey }: FoundTarget): boolean {
+  #isOf({ bucket }: S3Bucket, rawKey: string): boolean {
     return this.#place(`/${bucket}/${rawKey}`)?.mount.bucket === bucket;
   }
 
   async #answer(exchange: Exchange, bucket: S3Bucket, host: string): Promise<Response> {
-    const { request, url, id } = exchange;
+    const { request, url } = exchange;
     // A browser asks before it signs (CORS); S3 answers that without a signature, too.
     if (request.method === "OPTIONS")
       return optionsResponse(bucket.mount.cors, request, (name) => clientHeader.test(name));
     try {
-      const identity = await this.#authenticator.identify(partsOf(request, url, host));
+      const identity = await this.#authenticator.identify(partsOf(exchange, host));
       const level = exchange.rawKey === "" ? "bucket" : "object";
       this.#refuseStrangers(identity, bucket, level);
       const operation = readOperation(request.method, level, url.searchParams);
@@ -116,14 +116,15 @@ class S3Front implements Front {
       if (exchange.clientLeft) return clientGone();
       const told = exchange.rawKey === "" && isMissing(error) ? noSuchBucket() : error;
       exchange.noteRefusal(told);
-      return refused(told, request, url, id);
+      return refused(told, exchange);
     }
   }
 
   /** `/`, and buckets that are not mounted. */
-  async #answerService(request: Request, url: URL, host: string, id: string): Promise<Response> {
+  async #answerService(asked: Asked, host: string): Promise<Response> {
+    const { request, url } = asked;
     try {
-      const identity = await this.#authenticator.identify(partsOf(request, url, host));
+      const identity = await this.#authenticator.identify(partsOf(asked, host));
       if (identity.kind === "anonymous") throw denied();
       if (url.pathname !== "/") throw noSuchBucket();
       readOperation(request.method, "service", url.searchParams);
@@ -132,22 +133,22 @@ class S3Front implements Front {
       const buckets = this.#buckets
         .filter(({ bucket }) => seen.includes(bucket))
         .map((bucket) => ({ name: bucket.bucket, region: regionOf(bucket) }));
-      return xml(formatBuckets(question, buckets), request.method, id);
+      return xml(formatBuckets(question, buckets), asked);
     } catch (error) {
-      return refused(error, request, url, id);
+      return refused(error, asked);
     }
   }
 
   /** Refuses rather than guess; only who may read something here is told why. */
-  async #answerAmbiguous(request: Request, url: URL, host: string, id: string): Promise<Response> {
+  async #answerAmbiguous(asked: Asked, host: string): Promise<Response> {
     try {
-      await this.#authenticator.identify(partsOf(request, url, host));
+      await this.#authenticator.identify(partsOf(asked, host));
       throw new S3Refusal(
         "InvalidRequest",
         "Host and path begin with the names of two buckets. Give the mount of the one in the host the setting hosts: those are addressed in virtual host style, all others by path.",
       );
     } catch (error) {
-      return refused(error, request, url, id);
+      return refused(error, asked);
     }
   }
 
@@ -210,22 +211,21 @@ class S3Front implements Front {
     identity: Identity,
     operation: Exclude<S3Operation, { kind: "object" }>,
   ): Promise<Response> {
-    const { request, url, id } = exchange;
     const region = regionOf(bucket);
     switch (operation.kind) {
       case "list-buckets":
       case "head-bucket": {
         const headers = new Headers({ "x-amz-bucket-region": region });
-        addIds(headers, id);
+        addIds(headers, exchange.id);
         return new Response(null, { status: 200, headers });
       }
       case "location":
-        return xml(formatLocation(region), request.method, id);
+        return xml(formatLocation(region), exchange);
       case "list": {
-        const question = readListQuestion(operation.version, url.searchParams);
+        const question = readListQuestion(operation.version, exchange.url.searchParams);
         if (!this.#authenticator.mayList(identity, bucket, question.prefix)) throw denied();
         const page = await listPage(exchange, question);
-        return xml(formatListing(bucket.bucket, question, page), request.method, id);
+        return xml(formatListing(bucket.bucket, question, page), exchange);
       }
       default:
         return operation satisfies never;
@@ -260,11 +260,14 @@ function looksSigned(request: Request, url: URL): boolean {
   return url.searchParams.has("X-Amz-Algorithm") || url.searchParams.has("AWSAccessKeyId");
 }
 
+/** One request, whether it reached a mount or not: an exchange is one. */
+type Asked = Pick<Exchange, "id" | "request" | "url">;
+
 function hostOf(request: Request, url: URL): string {
   return request.headers.get("host") ?? url.host;
 }
 
-function partsOf(request: Request, url: URL, host: string): SignedParts {
+function partsOf({ request, url }: Asked, host: string): SignedParts {
   return {
     method: request.method,
     rawPath: url.pathname,
@@ -290,16 +293,17 @@ function dropChecksums(headers: Headers): void {
   for (const name of names) headers.delete(name);
 }
 
-function xml(body: string, method: string, id: string): Response {
+function xml(body: string, { id, request }: Asked): Response {
   const headers = new Headers({ "content-type": "application/xml", "cache-control": "no-store" });
   headers.set("x-request-id", id);
   addIds(headers, id);
-  return new Response(method === "HEAD" ? null : body, { status: 200, headers });
+  return new Response(request.method === "HEAD" ? null : body, { status: 200, headers });
 }
 
 /** The front's own refusals keep their code; anything else goes through the project's table. */
-function refused(error: unknown, request: Request, url: URL, id: string): Response {
-  if (!(error instanceof S3Refusal)) return refusedWith(refusalOf(error), request, url, id);
+function refused(error: unknown, asked: Asked): Response {
+  if (!(error instanceof S3Refusal)) return refusedWith(refusalOf(error), asked);
+  const { id, request, url } = asked;
   const headers = new Headers({ "cache-control": "no-store", "x-request-id": id });
   if (error.code === "MethodNotAllowed") headers.set("allow", "GET, HEAD, OPTIONS");
   return s3ErrorResponse({
@@ -330,34 +334,30 @@ function refusedRead(
   asked: ObjectRequest,
 ): Response {
   exchange.noteRefusal(reasonOf(refusal));
-  const { request, url, id } = exchange;
-  if (refusal.code === "not-found" && asked.version !== undefined)
-    return refusedWith({ ...refusal, s3Code: "NoSuchVersion" }, request, url, id, {
-      Key: key,
-      VersionId: asked.version,
-    });
-  if (refusal.code === "not-found") return refusedWith(refusal, request, url, id, { Key: key });
+  if (refusal.code === "not-found" && asked.version !== undefined) {
+    const details = { Key: key, VersionId: asked.version };
+    return refusedWith({ ...refusal, s3Code: "NoSuchVersion" }, exchange, details);
+  }
+  if (refusal.code === "not-found") return refusedWith(refusal, exchange, { Key: key });
   // Archived: SDKs know this code, and tools say what to do.
   const { error } = refusal;
   if (error instanceof ReadaheadError && error.kind === "unsupported" && error.status === 403)
-    return refusedWith({ ...refusal, status: 403, s3Code: "InvalidObjectState" }, request, url, id);
+    return refusedWith({ ...refusal, status: 403, s3Code: "InvalidObjectState" }, exchange);
   if (refusal.code === "unsatisfiable") {
-    const range = request.headers.get("range");
+    const range = exchange.request.headers.get("range");
     if (asked.s3PartNumber !== undefined)
-      return refusedWith({ ...refusal, s3Code: "InvalidPartNumber" }, request, url, id);
-    return refusedWith(refusal, request, url, id, {
+      return refusedWith({ ...refusal, s3Code: "InvalidPartNumber" }, exchange);
+    return refusedWith(refusal, exchange, {
       ...(range !== null && { RangeRequested: range }),
       ...(refusal.size !== undefined && { ActualObjectSize: String(refusal.size) }),
     });
   }
-  return refusedWith(refusal, request, url, id);
+  return refusedWith(refusal, exchange);
 }
 
 function refusedWith(
   refusal: Refusal,
-  request: Request,
-  url: URL,
-  id: string,
+  { id, request, url }: Asked,
   details?: Readonly<Record<string, string>>,
 ): Response {
   return s3ErrorResponse({

@@ -32,12 +32,12 @@ function hostName(host: string): string {
 /** AWS's rule for bucket names, as far as it matters for telling a bucket from a word in a path. */
 const bucketName = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
 
-/** What an S3 request is about. An empty bucket is the service itself, an empty key the bucket. */
-export interface FoundTarget {
-  readonly bucket: string;
+/** What an S3 request is about; an empty key is the bucket itself. */
+export interface FoundTarget<M extends S3FrontMount> {
   /** Still percent-encoded, exactly as sent; without the slash that ends the bucket. */
   readonly rawKey: string;
-  readonly mount?: S3FrontMount;
+  /** Absent where no bucket that is mounted was named. */
+  readonly mount?: M;
   /** How the bucket was named: by a configured host, by the path, or by the first label of the host. */
   readonly by: "host" | "path" | "label" | "nothing";
   /**
@@ -48,20 +48,20 @@ export interface FoundTarget {
 }
 
 /**
- * The bucket and key that a host and a raw path name, whether or not such a bucket is mounted.
+ * The bucket and key that a host and a raw path name.
  *
  * A host of `hosts` wins; then a first path segment that is a mounted bucket; then a first host label that is one without
  * `hosts`.
  */
-export function findTarget(
-  mounts: readonly S3FrontMount[],
+export function findTarget<M extends S3FrontMount>(
+  mounts: readonly M[],
   host: string,
   rawPath: string,
-): FoundTarget {
+): FoundTarget<M> {
   const name = hostName(host);
   const whole = rawPath.startsWith("/") ? rawPath.slice(1) : rawPath;
   const named = mounts.find((mount) => mount.hosts.includes(name));
-  if (named !== undefined) return { bucket: named.bucket, rawKey: whole, mount: named, by: "host" };
+  if (named !== undefined) return { rawKey: whole, mount: named, by: "host" };
   // As a signature reads a path: `/%6cogs/a` and `/logs%2Fa` are signed as `/logs/a` is.
   const [, spelled = "", rest = ""] = /^(.*?)(?:(?:\/|%2f)(.*))?$/is.exec(whole) ?? [];
   const first = decodeSegment(spelled);
@@ -70,12 +70,11 @@ export function findTarget(
     (mount) => mount !== inPath && mount.hosts.length === 0 && name.startsWith(`${mount.bucket}.`),
   );
   if (inPath !== undefined) {
-    const byPath: FoundTarget = { bucket: first, rawKey: rest, mount: inPath, by: "path" };
+    const byPath = { rawKey: rest, mount: inPath, by: "path" } as const;
     return label === undefined ? byPath : { ...byPath, ambiguous: true };
   }
-  if (label !== undefined)
-    return { bucket: label.bucket, rawKey: whole, mount: label, by: "label" };
-  return { bucket: first, rawKey: rest, by: "nothing" };
+  if (label !== undefined) return { rawKey: whole, mount: label, by: "label" };
+  return { rawKey: rest, by: "nothing" };
 }
 
 /** Whether a bucket of this name can be mounted. */

@@ -12,7 +12,7 @@ describe("findTarget", () => {
     const mount = { bucket: "media", access: "signed", listAccess: "signed" } as const;
     const mounts = [{ ...mount, credentials: [], regions: [], hosts }];
     expect(findTarget(mounts, "FILMS.Example:8787", "/key")).toMatchObject({
-      bucket: "media",
+      mount: { bucket: "media" },
       rawKey: "key",
       by: "host",
     });
