@@ -60,7 +60,7 @@ export function readConfig(env: Env): Config {
       mounts,
       limits: toLimits(limits),
       factsMs: limits.facts_ms,
-      fronts: buckets.length === 0 ? [] : [createFront(buckets, mounts)],
+      fronts: buckets.length === 0 ? [] : [createFront(buckets)],
     },
     logsText: format === "json",
     showsReplicas: (mount) => shown.has(mount),
@@ -68,9 +68,9 @@ export function readConfig(env: Env): Config {
   };
 }
 
-function createFront(buckets: readonly S3Bucket[], mounts: readonly Mount[]): Front {
+function createFront(buckets: readonly S3Bucket[]): Front {
   try {
-    return createS3Front({ buckets, otherPrefixes: mounts.map(({ prefix }) => prefix) });
+    return createS3Front({ buckets });
   } catch (cause) {
     const what = cause instanceof TypeError ? cause.message : "The S3 mounts do not go together";
     throw new ReadaheadError("config", `MOUNTS cannot be served: ${what}`, { cause });

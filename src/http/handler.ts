@@ -85,6 +85,7 @@ const reservedQuery: readonly string[] = ["download", "explain"];
 export function createHandler(options: HandlerOptions): Handler {
   const fronts = options.fronts ?? [];
   const route = createRouter(placesOf(options.mounts, fronts));
+  const prefixOf = (path: string) => route(path)?.mount.prefix;
   const names = options.mounts.map((mount) => mount.name);
   for (const mount of options.mounts) checkHeaders(mount);
   const recentFacts = new RecentFacts({ factsMs: options.factsMs });
@@ -102,7 +103,7 @@ export function createHandler(options: HandlerOptions): Handler {
     if (url === null) return problemResponse(refuse("bad-request"), id, request.method);
 
     for (const front of fronts) {
-      const claim = front.claim(request, url);
+      const claim = front.claim(request, url, prefixOf);
       if (claim === undefined) continue;
       if (claim.mount === undefined) return claim.answer(id);
       return within(begin(id, request, url, claim.mount, claim.rawKey), context, claim.answer);

@@ -82,5 +82,10 @@ export interface Front {
    * by `createHandler`. Default: none.
    */
   readonly prefixes?: readonly string[] | undefined;
-  claim(request: Request, url: URL): Claim | undefined;
+  /** @param prefixOf The prefix, of a mount of the handler or of a front, that a path lies below */
+  claim(
+    request: Request,
+    url: URL,
+    prefixOf: (path: string) => string | undefined,
+  ): Claim | undefined;
 }

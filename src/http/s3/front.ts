@@ -15,7 +15,6 @@ import type { Exchange } from "../exchange.ts";
 import { listKeys } from "../list-keys.ts";
 import type { Claim, Front, Mount } from "../mount.ts";
 import { type Refusal, reasonOf, refusalHeaders, refusalOf } from "../problem.ts";
-import { createRouter, type Route } from "../route.ts";
 import { clientGone, serveObject } from "../serve.ts";
 import { Authenticator, type Identity, type SignedParts } from "./authenticate.ts";
 import { formatBuckets, readBucketsQuestion } from "./buckets.ts";
@@ -35,8 +34,6 @@ export interface S3Bucket extends S3FrontMount {
 export interface S3FrontOptions {
   /** Their names are distinct; an access key may stand at several, always with the same secret. */
   readonly buckets: readonly S3Bucket[];
-  /** Prefixes of the plain mounts: a signed request below one of them is theirs, not one for an unknown bucket. */
-  readonly otherPrefixes?: readonly string[] | undefined;
   /** Milliseconds since the epoch. Default `Date.now`. */
   readonly now?: (() => number) | undefined;
 }
@@ -45,7 +42,7 @@ export interface S3FrontOptions {
  * Makes the front. Keeps derived signing keys, nothing of a request.
  *
  * @throws TypeError when one access key is given two secrets
- * @throws RangeError for a mount's limit that cannot be, and for a bucket's name or prefix that another has
+ * @throws RangeError for a mount's limit that cannot be, and for a bucket's name that another has
  */
 export function createS3Front(options: S3FrontOptions): Front {
   return new S3Front(options);
@@ -54,23 +51,18 @@ export function createS3Front(options: S3FrontOptions): Front {
 class S3Front implements Front {
   readonly prefixes: readonly string[];
   readonly #buckets: readonly S3Bucket[];
-  /** Buckets in paths and plain mounts: whose a path is. */
-  readonly #place: (path: string) => Route<{ prefix: string; bucket?: string }> | undefined;
   readonly #authenticator: Authenticator;
 
   constructor(options: S3FrontOptions) {
     for (const { mount } of options.buckets) resolveLimits(mount.limits);
     this.#buckets = options.buckets;
-    const own = options.buckets.map(({ bucket }) => ({ prefix: `/${bucket}/`, bucket }));
-    this.prefixes = own.map(({ prefix }) => prefix);
-    this.#place = createRouter([
-      ...own,
-      ...(options.otherPrefixes ?? []).map((prefix) => ({ prefix })),
-    ]);
+    this.prefixes = options.buckets.map(prefixOfBucket);
+    if (new Set(this.prefixes).size < this.prefixes.length)
+      throw new RangeError("Two buckets have the same name");
     this.#authenticator = new Authenticator(options.buckets, options.now);
   }
 
-  claim(request: Request, url: URL): Claim | undefined {
+  claim(request: Request, url: URL, prefixOf: PrefixOf): Claim | undefined {
     const host = hostOf(request, url);
     const target = findTarget(this.#buckets, host, url.pathname);
     // Before any other mount, too: what it would answer with is not what was asked for either.
@@ -78,12 +70,15 @@ class S3Front implements Front {
     if (target.ambiguous && signed)
       return { answer: (id: string) => this.#answerAmbiguous({ id, request, url }, host) };
     const named = target.mount;
-    const place = this.#place(url.pathname)?.mount;
-    const elsewhere = place !== undefined && place.bucket === undefined;
+    // A signed request below a plain mount is that mount's, not one for an unknown bucket.
+    const prefix = prefixOf(url.pathname);
+    const elsewhere = prefix !== undefined && !this.prefixes.includes(prefix);
     // A host's first label counts only where no path does, and for nobody who did not sign: the Worker's own host may
     // begin with a bucket's name.
     const counts = target.by !== "label" || (signed && !elsewhere);
-    if (named !== undefined && counts && this.#isOf(named, target.rawKey)) {
+    // Whichever way the bucket was named, and however the path is spelled: the longest prefix wins, as among plain mounts.
+    const inPath = named && prefixOfBucket(named);
+    if (named && counts && prefixOf(`${inPath}${target.rawKey}`) === inPath) {
       return {
         mount: named.mount,
         rawKey: target.rawKey,
@@ -92,11 +87,6 @@ class S3Front implements Front {
     }
     if (target.by !== "host" && (elsewhere || !signed)) return undefined;
     return { answer: (id: string) => this.#answerService({ id, request, url }, host) };
-  }
-
-  /** Whichever way the bucket was named, and however the path is spelled: the longest prefix wins, as among plain mounts. */
-  #isOf({ bucket }: S3Bucket, rawKey: string): boolean {
-    return this.#place(`/${bucket}/${rawKey}`)?.mount.bucket === bucket;
   }
 
   async #answer(exchange: Exchange, bucket: S3Bucket, host: string): Promise<Response> {
@@ -231,6 +221,12 @@ class S3Front implements Front {
         return operation satisfies never;
     }
   }
+}
+
+type PrefixOf = Parameters<Front["claim"]>[2];
+
+function prefixOfBucket({ bucket }: S3Bucket): string {
+  return `/${bucket}/`;
 }
 
 /** The bucket's location. */

@@ -104,7 +104,6 @@ export function createEndpoint(options: EndpointOptions = {}): Endpoint {
       bucket("listed", { listAccess: "public", credentials: [lister] }),
       bucket("other", { credentials: [elsewhere] }),
     ],
-    otherPrefixes: options.plain?.map(({ prefix }) => prefix),
     now: options.now,
   });
   const { plain: mounts = [], observer } = options;
