@@ -43,6 +43,7 @@ export type {
   OpenRequest,
   Piece,
   Pin,
+  PinnedFacts,
   ReadRequest,
   Source,
   StoredPiece,

@@ -6,7 +6,7 @@
  * it changed: it is always opened anew. Plain data only: bodies and promises belong to the request that made them (a
  * request that waits on another request's promise is killed as hung).
  */
-import type { Facts } from "../sources/source.ts";
+import type { Facts, PinnedFacts } from "../sources/source.ts";
 
 /** Least and most time that facts may be believed, ms: from not at all to an hour. */
 export const factsMsBounds = [0, 3_600_000] as const;
@@ -33,7 +33,7 @@ export class RecentFacts {
   readonly #entries: number;
   readonly #now: () => number;
   /** In order of insertion: the first is the oldest. */
-  readonly #seen = new Map<string, { readonly facts: Facts; readonly until: number }>();
+  readonly #seen = new Map<string, { readonly facts: PinnedFacts; readonly until: number }>();
 
   /** @throws RangeError for a time that cannot be */
   constructor(options: RecentFactsOptions = {}) {
@@ -46,7 +46,7 @@ export class RecentFacts {
   }
 
   /** Facts still believed, or `undefined`. */
-  recall(name: string): Facts | undefined {
+  recall(name: string): PinnedFacts | undefined {
     const entry = this.#seen.get(name);
     if (entry === undefined) return undefined;
     if (entry.until > this.#now()) return entry.facts;
@@ -57,8 +57,8 @@ export class RecentFacts {
   /** Keeps facts that pin a version of known size, not empty; drops all others. */
   remember(name: string, facts: Facts): void {
     this.#seen.delete(name);
-    if (this.#factsMs <= 0 || facts.pin === undefined || facts.unversioned !== undefined) return;
-    if (facts.size === undefined || facts.size === 0 || name.length > longestName) return;
+    if (this.#factsMs <= 0 || !isPinned(facts) || facts.size === 0) return;
+    if (name.length > longestName) return;
     if (JSON.stringify(facts.headers).length > longestHeaders) return;
     this.#seen.set(name, { facts, until: this.#now() + this.#factsMs });
     if (this.#seen.size <= this.#entries) return;
@@ -76,4 +76,8 @@ export class RecentFacts {
   get size(): number {
     return this.#seen.size;
   }
+}
+
+function isPinned(facts: Facts): facts is PinnedFacts {
+  return facts.pin !== undefined && facts.size !== undefined && facts.unversioned === undefined;
 }

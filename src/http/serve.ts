@@ -12,7 +12,7 @@ import type { Download } from "../readahead/download.ts";
 import { type Layout, layoutBytes } from "../readahead/layout.ts";
 import { openObject } from "../readahead/open.ts";
 import { firstPartBytes } from "../readahead/plan.ts";
-import type { ClientKeys, Facts, OpenObject, Want } from "../sources/source.ts";
+import type { ClientKeys, Facts, OpenObject, PinnedFacts, Want } from "../sources/source.ts";
 import { clientAcceptEncoding } from "./accept-encoding.ts";
 import { conditionsOf, contradicts, hasConditions } from "./conditional.ts";
 import { type Decision, decide, rangesOf } from "./decision.ts";
@@ -117,7 +117,7 @@ export async function prepare(
   download: Download,
   asked: ServeRequest,
   plan: "facts" | "read",
-  known: Facts | undefined,
+  known: PinnedFacts | undefined,
 ): Promise<Prepared> {
   const specs = rangeSpecs(asked);
   const firstBytes = firstPartBytes(exchange.limits);
@@ -181,7 +181,7 @@ async function answer(
   exchange: Exchange,
   asked: ServeRequest,
   dialect: Dialect,
-  known: Facts | undefined,
+  known: PinnedFacts | undefined,
 ): Promise<Response> {
   const download = exchange.download();
   try {
@@ -340,10 +340,10 @@ function unsatisfiable(size: number): ReadaheadError {
 }
 
 /** Facts seen lately, where they cannot mislead: a plain GET whose range they satisfy. */
-function recallFacts(exchange: Exchange, asked: ServeRequest): Facts | undefined {
+function recallFacts(exchange: Exchange, asked: ServeRequest): PinnedFacts | undefined {
   if (asked.method !== "GET" || hasConditions(asked.headers) || isPrivate(asked)) return undefined;
   const known = exchange.recentFacts.recall(factsName(exchange, asked));
-  if (known?.size === undefined) return undefined;
+  if (known === undefined) return undefined;
   const specs = rangeSpecs(asked);
   if (specs !== undefined && resolveRanges(specs, known.size).kind === "unsatisfiable") {
     return undefined;

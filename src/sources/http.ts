@@ -133,8 +133,7 @@ class HttpSource implements Source {
     const query = this.#query ? request.query : undefined;
     const base = addressOf(objectUrl(this.#base, key, request.rawKey, query));
     const { known } = request;
-    if (known?.size !== undefined && known.unversioned === undefined)
-      return this.#object({ base, address: base, facts: known });
+    if (known !== undefined) return this.#object({ base, address: base, facts: known });
     return request.want === "facts"
       ? this.#openFacts(base, request)
       : this.#openRange(base, request.want, request, "open");

@@ -86,8 +86,7 @@ async function openR2(
     const s3Part = onePart(facts, request.s3PartNumber);
     return { ...openObject({ ...facts, s3PartCount: 1 }), s3Part };
   }
-  if (request.known?.pin !== undefined && request.known.size !== undefined)
-    return openObject(request.known);
+  if (request.known !== undefined) return openObject(request.known);
   if (request.want === "facts") {
     const object = await headR2(bucket, key, request);
     return openObject(factsOf(object, request));

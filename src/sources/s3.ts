@@ -83,8 +83,7 @@ class S3Source implements Source {
     const { known, s3PartNumber: part } = request;
     const target = this.#target(key, request);
     if (part !== undefined) return this.#openPart(key, part, target, request);
-    if (known !== undefined && known.unversioned === undefined && known.size !== undefined)
-      return this.#object(target, known);
+    if (known !== undefined) return this.#object(target, known);
     // Stores name a checksum beside the whole object alone, and what opens is a range of it.
     return request.want === "facts" || request.checksums === true
       ? this.#openFacts(target, request)

@@ -70,10 +70,10 @@ export interface OpenRequest extends CallContext {
    */
   readonly conditions?: Headers | undefined;
   /**
-   * Facts seen moments ago in this isolate. A source that can pin them returns at once, without a request and without
-   * `first`; every later read is pinned, so a changed object shows as `changed` before headers are sent.
+   * Facts seen moments ago in this isolate. A source returns at once then, without a request and without `first`; every
+   * later read is pinned, so a changed object shows as `changed` before headers are sent.
    */
-  readonly known?: Facts | undefined;
+  readonly known?: PinnedFacts | undefined;
 }
 
 /** How reads are tied to one version, strongest first (RFC 9110 13.1, 15.3.7.3). */
@@ -99,6 +99,9 @@ export interface Facts {
   /** S3: number of parts of a multipart upload, when asked with `s3PartNumber`. */
   readonly s3PartCount?: number | undefined;
 }
+
+/** Facts by which the version can be read without asking for it again. */
+export type PinnedFacts = Facts & { readonly size: number; readonly pin: Pin };
 
 /** A body: a stream (a byte stream where the platform gives one) or bytes already in memory. */
 export type Body = ReadableStream<Uint8Array> | Uint8Array;

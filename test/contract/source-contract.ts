@@ -1,8 +1,16 @@
 /** One suite that every source passes, whatever its store. How to plug one in: ./fixture.ts. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ReadaheadError } from "../../src/errors.ts";
+import { RecentFacts } from "../../src/http/recent-facts.ts";
 import type { ByteRange } from "../../src/readahead/byte-range.ts";
-import type { OpenObject, OpenRequest, StoredPiece, Want } from "../../src/sources/source.ts";
+import type {
+  Facts,
+  OpenObject,
+  OpenRequest,
+  PinnedFacts,
+  StoredPiece,
+  Want,
+} from "../../src/sources/source.ts";
 import { discardBody, readAll } from "../support/bodies.ts";
 import { checkLeaks } from "../support/leak-check.ts";
 import { contentBytes, ramp } from "../support/object-bytes.ts";
@@ -172,7 +180,7 @@ export function describeSourceContract(
         const { facts } = await open("facts");
         const before = await fixture.requests?.();
         const asked = download.permits.asks.length;
-        const object = await open({ start: 0, end: 1000 }, { known: facts });
+        const object = await open({ start: 0, end: 1000 }, { known: kept(facts) });
         expect(object.first).toBeUndefined();
         expect(object.facts).toEqual(facts);
         expect(await fixture.requests?.()).toBe(before);
@@ -185,7 +193,7 @@ export function describeSourceContract(
         if (options.pins === false) return context.skip();
         const { facts } = await open("facts");
         await fixture.put(key, contentBytes(ramp, 1, size + 1), headers);
-        const object = await open({ start: 0, end: 1000 }, { known: facts });
+        const object = await open({ start: 0, end: 1000 }, { known: kept(facts) });
         await failure(readRange(object, { start: 0, end: 1000 }), "changed");
       });
     });
@@ -358,4 +366,13 @@ export function describeSourceContract(
       });
     });
   });
+}
+
+/** The facts as the handler has them for the next request. */
+function kept(facts: Facts): PinnedFacts {
+  const recent = new RecentFacts();
+  recent.remember("", facts);
+  const known = recent.recall("");
+  if (known === undefined) throw new Error("Nothing pins these facts");
+  return known;
 }

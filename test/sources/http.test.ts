@@ -193,25 +193,6 @@ describe("createHttpSource: versions", () => {
       expect((await read(object, 10, 20))[0]).toBe(10);
       expect(await kindOf(read(object, 20, 30))).toBe("changed");
     });
-
-  it("does not use known facts of an unversioned object", async () => {
-    const { space, open } = setup(leaks, { etag: null, lastModified: null });
-    const { facts } = await open("facts");
-    const before = space.stats().requests;
-    const object = await open({ start: 0, end: 10 }, { known: facts });
-    await discardBody(object.first?.body);
-    expect(space.stats().requests).toBe(before + 1);
-  });
-
-  it("does not use known facts without a size", async () => {
-    const { space, open } = setup(leaks);
-    const { facts } = await open("facts");
-    const known = { ...facts, size: undefined };
-    const object = await open({ start: 0, end: 10 }, { known });
-    await discardBody(object.first?.body);
-    expect(object.facts.size).toBe(size);
-    expect(space.seen.map(({ method }) => method)).toEqual(["HEAD", "GET"]);
-  });
 });
 
 describe("createHttpSource: conditions", () => {

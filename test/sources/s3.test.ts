@@ -114,15 +114,6 @@ describe("versions", () => {
     expect((await failure(read(object, 10, 20))).kind).toBe("protocol");
   });
 
-  it("are not taken from known facts that pin nothing", async () => {
-    const { fake, open } = setUp();
-    const { facts } = await open("facts");
-    const known = { ...facts, unversioned: "no entity tag" };
-    const object = await open({ start: 0, end: 10 }, { known });
-    await discardBody(object.first?.body);
-    expect(fake.seen.map(({ method }) => method)).toEqual(["HEAD", "GET"]);
-  });
-
   it("asked for by id are named in every read, and pin it", async () => {
     const { fake, open, read } = setUp();
     const object = await open({ start: 0, end: 10 }, { version: "v+1/=" });
