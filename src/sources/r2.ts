@@ -21,7 +21,7 @@ import type {
   R2ObjectWithBody,
   R2Stretch,
 } from "./r2/binding.ts";
-import { hasBody } from "./r2/binding.ts";
+import { hasBody, uploadedAt } from "./r2/binding.ts";
 import { call } from "./r2/call.ts";
 import { checkClientKey } from "./r2/client-keys.ts";
 import { needsHead, r2Replica } from "./r2/errors.ts";
@@ -77,7 +77,7 @@ async function openR2(
   const ssecKey = request.clientKeys && clientKeyBytes(request.clientKeys).buffer;
   const openObject = (facts: Facts, first?: FirstAnswer): OpenObject => ({
     facts,
-    ...(first === undefined ? {} : { first }),
+    first,
     read: (_piece: StoredPiece, range, context) =>
       readR2(bucket, key, facts, range, context, ssecKey),
   });
@@ -210,7 +210,7 @@ function factsOf(object: R2ObjectHead, request: Pick<OpenRequest, "checksums">):
   return {
     size: object.size,
     etag: object.httpEtag,
-    lastModified: Math.floor(object.uploaded.getTime() / 1000) * 1000,
+    lastModified: uploadedAt(object),
     pin: { by: "etag", value: object.httpEtag },
     headers: {
       ...r2Headers(object),

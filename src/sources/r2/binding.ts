@@ -72,6 +72,11 @@ export interface R2ObjectList {
   readonly cursor?: string;
 }
 
+/** Milliseconds since the epoch, whole seconds: what Last-Modified can say. */
+export function uploadedAt({ uploaded }: R2ObjectHead): number {
+  return Math.floor(uploaded.getTime() / 1000) * 1000;
+}
+
 export function hasBody(object: R2ObjectHead | R2ObjectWithBody): object is R2ObjectWithBody {
   return "body" in object && object.body instanceof ReadableStream;
 }

@@ -3,7 +3,7 @@
 import { ReadaheadError } from "../../errors.ts";
 import { afterAll, compareUtf8 } from "../key-order.ts";
 import type { ListPage, ListRequest } from "../source.ts";
-import type { R2BucketBinding, R2ObjectList } from "./binding.ts";
+import { type R2BucketBinding, type R2ObjectList, uploadedAt } from "./binding.ts";
 import { call } from "./call.ts";
 
 /**
@@ -30,12 +30,12 @@ export async function listR2(
     key: object.key,
     size: object.size,
     etag: object.httpEtag,
-    lastModified: Math.floor(object.uploaded.getTime() / 1000) * 1000,
+    lastModified: uploadedAt(object),
   }));
   const next = page.truncated
     ? nextStart(page.objects.at(-1)?.key, page.delimitedPrefixes.at(-1))
     : undefined;
-  return { entries, prefixes: page.delimitedPrefixes, ...(next === undefined ? {} : { next }) };
+  return { entries, prefixes: page.delimitedPrefixes, next };
 }
 
 function onePage(

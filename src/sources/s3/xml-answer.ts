@@ -5,6 +5,7 @@
  */
 import { XMLParser } from "fast-xml-parser";
 import { ReadaheadError } from "../../errors.ts";
+import type { ListEntry } from "../source.ts";
 
 const parser = new XMLParser({
   // Keys are text: "007" and "1e3" must not become numbers, nor lose their blanks.
@@ -72,13 +73,7 @@ export function parseS3Error(xml: string): S3ErrorDocument | undefined {
 
 /** One page of ListObjectsV2. */
 export interface S3Listing {
-  readonly entries: readonly {
-    readonly key: string;
-    readonly size: number;
-    readonly etag?: string | undefined;
-    readonly lastModified?: number | undefined;
-    readonly storageClass?: string | undefined;
-  }[];
+  readonly entries: readonly ListEntry[];
   readonly prefixes: readonly string[];
   readonly truncated: boolean;
 }
