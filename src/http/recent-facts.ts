@@ -6,6 +6,7 @@
  * it changed: it is always opened anew. Plain data only: bodies and promises belong to the request that made them (a
  * request that waits on another request's promise is killed as hung).
  */
+import { ExpiringMap } from "../expiring-map.ts";
 import type { Facts, PinnedFacts } from "../sources/source.ts";
 
 /** Least and most time that facts may be believed, ms: from not at all to an hour. */
@@ -30,10 +31,8 @@ export interface RecentFactsOptions {
 /** A bounded, short memory of facts by name. */
 export class RecentFacts {
   readonly #factsMs: number;
-  readonly #entries: number;
   readonly #now: () => number;
-  /** In order of insertion: the first is the oldest. */
-  readonly #seen = new Map<string, { readonly facts: PinnedFacts; readonly until: number }>();
+  readonly #seen: ExpiringMap<PinnedFacts>;
 
   /** @throws RangeError for a time that cannot be */
   constructor(options: RecentFactsOptions = {}) {
@@ -41,17 +40,13 @@ export class RecentFacts {
     const [least, most] = factsMsBounds;
     if (!(Number.isInteger(this.#factsMs) && this.#factsMs >= least && this.#factsMs <= most))
       throw new RangeError(`factsMs is whole, from ${least} to ${most}, not ${this.#factsMs}`);
-    this.#entries = options.entries ?? 1_000;
     this.#now = options.now ?? Date.now;
+    this.#seen = new ExpiringMap(options.entries ?? 1_000, this.#now);
   }
 
   /** Facts still believed, or `undefined`. */
   recall(name: string): PinnedFacts | undefined {
-    const entry = this.#seen.get(name);
-    if (entry === undefined) return undefined;
-    if (entry.until > this.#now()) return entry.facts;
-    this.#seen.delete(name);
-    return undefined;
+    return this.#seen.get(name);
   }
 
   /** Keeps facts that pin a version of known size, not empty; drops all others. */
@@ -60,12 +55,7 @@ export class RecentFacts {
     if (this.#factsMs <= 0 || !isPinned(facts) || facts.size === 0) return;
     if (name.length > longestName) return;
     if (JSON.stringify(facts.headers).length > longestHeaders) return;
-    this.#seen.set(name, { facts, until: this.#now() + this.#factsMs });
-    if (this.#seen.size <= this.#entries) return;
-    for (const oldest of this.#seen.keys()) {
-      this.#seen.delete(oldest);
-      break;
-    }
+    this.#seen.set(name, facts, this.#now() + this.#factsMs);
   }
 
   forget(name: string): void {

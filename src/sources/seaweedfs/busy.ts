@@ -1,28 +1,24 @@
-/** Volume servers that asked for patience (429, 503 with Retry-After). Plain data of the isolate, bounded. */
+/** Volume servers that asked for patience (429, 503 with Retry-After). */
+import { ExpiringMap } from "../../expiring-map.ts";
 
 /** SeaweedFS says 429 without a time, after having queued the request for a minute. */
 const defaultPatienceMs = 1_000;
-const mostKept = 1_000;
 
 export class BusyServers {
   readonly #now: () => number;
-  readonly #until = new Map<string, number>();
+  readonly #busy: ExpiringMap<true>;
 
   constructor(now: () => number) {
     this.#now = now;
+    this.#busy = new ExpiringMap(1_000, now);
   }
 
   /** Whether the server is to be asked after its equals. */
   has(replica: string): boolean {
-    const until = this.#until.get(replica);
-    if (until === undefined) return false;
-    if (until > this.#now()) return true;
-    this.#until.delete(replica);
-    return false;
+    return this.#busy.get(replica) === true;
   }
 
   add(replica: string, patienceMs = defaultPatienceMs): void {
-    if (this.#until.size >= mostKept) this.#until.clear();
-    this.#until.set(replica, this.#now() + patienceMs);
+    this.#busy.set(replica, true, this.#now() + patienceMs);
   }
 }

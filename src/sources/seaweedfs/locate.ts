@@ -3,6 +3,7 @@
  * way belongs to one request (a request must never wait for another one's promise), and there is one per volume at a time.
  */
 import { ReadaheadError } from "../../errors.ts";
+import { ExpiringMap } from "../../expiring-map.ts";
 import { statusError } from "../../readahead/verify.ts";
 import type { HostCheck } from "./allowed-hosts.ts";
 import { asFields, parseFields, textField } from "./field.ts";
@@ -49,25 +50,23 @@ const tokenMarginMs = 5_000;
 
 /** What the isolate knows. One per mount. */
 export class Locator {
-  readonly options: LocatorOptions;
+  readonly #options: LocatorOptions;
   readonly #servers: Servers;
-  readonly #known = new Map<string, Placement>();
+  readonly #known: ExpiringMap<Placement>;
 
   constructor(options: LocatorOptions) {
-    this.options = options;
+    this.#options = options;
     this.#servers = new Servers(options.masters, options.now);
+    this.#known = new ExpiringMap(maxKept, options.now);
   }
 
   /** Under which name a chunk's placement is kept: tokens are for one file id, locations for the volume. */
   keyOf(fid: string): string {
-    return this.options.tokens ? fid : (fid.split(",", 1)[0] ?? fid);
+    return this.#options.tokens ? fid : (fid.split(",", 1)[0] ?? fid);
   }
 
   known(key: string): Placement | undefined {
-    const placement = this.#known.get(key);
-    if (placement === undefined || placement.until > this.options.now()) return placement;
-    this.#known.delete(key);
-    return undefined;
+    return this.#known.get(key);
   }
 
   /** Forgets a placement, so that whoever needs it next looks it up; only if it is still the one given. */
@@ -85,14 +84,9 @@ export class Locator {
     const placement = await this.#servers.ask(
       context,
       (base, alternatives) => this.#askOne(base, key, alternatives, context),
-      this.options.dispensable,
+      this.#options.dispensable,
     );
-    if (this.#known.size >= maxKept) {
-      const oldest = this.#known.keys().next().value;
-      if (oldest !== undefined) this.#known.delete(oldest);
-    }
-    this.#known.delete(key);
-    this.#known.set(key, placement);
+    this.#known.set(key, placement, placement.until);
     return placement;
   }
 
@@ -102,7 +96,7 @@ export class Locator {
     alternatives: boolean,
     context: ClusterContext,
   ): Promise<Placement> {
-    const { fetch, tokens, ttlMs, now } = this.options;
+    const { fetch, tokens, ttlMs, now } = this.#options;
     const query = tokens ? `fileId=${key}&read=yes` : `volumeId=${key}`;
     const answer = await sendForAll(
       fetch,
@@ -144,8 +138,8 @@ export class Locator {
       const fields = asFields(item, "location");
       const url = textField(fields, "url");
       const publicUrl = textField(fields, "publicUrl");
-      const host = this.options.address === "public" ? publicUrl || url : url || publicUrl;
-      if (this.options.allows(host)) {
+      const host = this.#options.address === "public" ? publicUrl || url : url || publicUrl;
+      if (this.#options.allows(host)) {
         locations.set(host, { host, dataCenter: textField(fields, "dataCenter") });
       } else refused += 1;
     }

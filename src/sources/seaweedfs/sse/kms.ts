@@ -7,6 +7,7 @@
  */
 import { decodeBase64 } from "../../../encoding/base64.ts";
 import { ReadaheadError } from "../../../errors.ts";
+import { ExpiringMap } from "../../../expiring-map.ts";
 import { asFields, type Fields, textField } from "../field.ts";
 import type { ClusterContext, SeaweedfsFetch } from "../request.ts";
 import { SharedAsks } from "../shared-asks.ts";
@@ -25,22 +26,18 @@ const keepMs = 5 * 60_000;
 const maxKept = 1_000;
 const dataKeyBytes = 32;
 
-interface Kept {
-  readonly key: Uint8Array<ArrayBuffer>;
-  readonly until: number;
-}
-
 /** Opens data keys, and keeps those it opened for five minutes. One per mount. */
 export class Kms {
   readonly #options: KmsOptions;
   readonly #fetch: SeaweedfsFetch;
   readonly #now: () => number;
-  readonly #kept = new Map<string, Kept>();
+  readonly #kept: ExpiringMap<Uint8Array<ArrayBuffer>>;
 
   constructor(options: KmsOptions, fetch: SeaweedfsFetch, now: () => number) {
     this.#options = options;
     this.#fetch = fetch;
     this.#now = now;
+    this.#kept = new ExpiringMap(maxKept, now);
   }
 
   /**
@@ -55,10 +52,7 @@ export class Kms {
   ): Promise<Uint8Array<ArrayBuffer>> {
     const envelope = parseEnvelope(record.encryptedKey);
     const name = JSON.stringify([record.keyId, envelope, record.context]);
-    const known = () => {
-      const kept = this.#kept.get(name);
-      return kept !== undefined && kept.until > this.#now() ? kept.key : undefined;
-    };
+    const known = () => this.#kept.get(name);
     return asks.find(name, context, known, async () => {
       const key = await this.#ask(record, envelope, context);
       if (key.byteLength !== dataKeyBytes)
@@ -66,8 +60,7 @@ export class Kms {
           "key-wrong",
           "The key service answered with a key of another size",
         );
-      if (this.#kept.size >= maxKept) this.#kept.clear();
-      this.#kept.set(name, { key, until: this.#now() + keepMs });
+      this.#kept.set(name, key, this.#now() + keepMs);
       return key;
     });
   }
