@@ -17,18 +17,11 @@ import { decodeKey, encodeKey } from "./key.ts";
 import { listingPage } from "./listing-page.ts";
 import type { Front, Mount } from "./mount.ts";
 import type { Observer } from "./observer.ts";
+import { type LaidOut, layOut, type Prepared, prepare, type ServeRequest } from "./prepare.ts";
 import { logFault, problemResponse, type Refusal, reasonOf, refusalOf, refuse } from "./problem.ts";
 import { RecentFacts } from "./recent-facts.ts";
 import { createRouter, placeOf } from "./route.ts";
-import {
-  clientGone,
-  type LaidOut,
-  layOut,
-  type Prepared,
-  prepare,
-  type ServeRequest,
-  serveObject,
-} from "./serve.ts";
+import { clientGone, serveObject } from "./serve.ts";
 
 /** What `?explain` is answered from; the object is not read. */
 export interface ExplainContext extends Prepared, LaidOut {
