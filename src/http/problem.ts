@@ -109,39 +109,36 @@ export type RefusalCode =
   | "bad-request"
   | "internal";
 
-const refusals: Readonly<Record<RefusalCode, ProblemRow & { readonly detail: string }>> = {
+const refusals: Readonly<
+  Record<RefusalCode, Omit<ProblemRow, "retried"> & { readonly detail: string }>
+> = {
   "precondition-failed": {
     status: 412,
     s3Code: "PreconditionFailed",
-    retried: "no",
     outcome: "refused",
     detail: "A condition of the request does not hold for the object as it is now",
   },
   "method-not-allowed": {
     status: 405,
     s3Code: "MethodNotAllowed",
-    retried: "no",
     outcome: "refused",
     detail: "Only GET, HEAD and OPTIONS are answered here",
   },
   "bad-path": {
     status: 400,
     s3Code: "InvalidURI",
-    retried: "no",
     outcome: "refused",
     detail: "The path cannot be read as a key",
   },
   "bad-request": {
     status: 400,
     s3Code: "InvalidRequest",
-    retried: "no",
     outcome: "refused",
     detail: "The request cannot be understood",
   },
   internal: {
     status: 500,
     s3Code: "InternalError",
-    retried: "no",
     outcome: "failed",
     detail: "Something went wrong here; the request id finds it in the log",
   },
@@ -209,8 +206,7 @@ export function refusalOf(error: unknown): Refusal {
 
 /** The refusal for a code of HTTP's own. */
 export function refuse(code: RefusalCode, headers?: Readonly<Record<string, string>>): Refusal {
-  const { status, s3Code, outcome, detail } = refusals[code];
-  return { code, status, s3Code, outcome, detail, headers };
+  return { code, ...refusals[code], headers };
 }
 
 /**
