@@ -13,7 +13,7 @@ import { layoutBytes } from "../readahead/layout.ts";
 import type { Limits } from "../readahead/limits.ts";
 import { SMALL_BLOCK } from "../readahead/pace.ts";
 import { firstPartBytes, partEnd } from "../readahead/plan.ts";
-import { Planner, type Stretch } from "../readahead/planner.ts";
+import { Planner, type StoredStretch } from "../readahead/planner.ts";
 import type { CallContext, OpenObject, StoredPiece } from "../sources/source.ts";
 import type { ReplicaLabels } from "./replica-labels.ts";
 
@@ -132,12 +132,7 @@ export async function explainPlan(question: PlanQuestion): Promise<ExplainedPlan
   }
 }
 
-function endOf(
-  stretch: Stretch & { kind: "stored" },
-  planner: Planner,
-  parts: number,
-  limits: Limits,
-): number {
+function endOf(stretch: StoredStretch, planner: Planner, parts: number, limits: Limits): number {
   if (stretch.piece.atomic === true) return stretch.range.end;
   const { start, end } = stretch.range;
   // The request that opens the object brings its first part along.

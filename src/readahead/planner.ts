@@ -7,11 +7,18 @@ import type { CallContext, KnownPiece, OpenObject, StoredPiece } from "../source
 import { type ByteRange, byteLength, intersect } from "./byte-range.ts";
 import { isLiteral, type Layout, layoutBytes } from "./layout.ts";
 
-/** What comes next: bytes at hand, zeros, or a stretch of one piece from which parts are cut. */
+/** A stretch of one piece, from which parts are cut. */
+export interface StoredStretch {
+  readonly kind: "stored";
+  readonly piece: StoredPiece;
+  readonly range: ByteRange;
+}
+
+/** What comes next: bytes at hand, zeros, or what a store has. */
 export type Stretch =
   | { readonly kind: "literal"; readonly bytes: Uint8Array }
   | { readonly kind: "zeros"; readonly count: number }
-  | { readonly kind: "stored"; readonly piece: StoredPiece; readonly range: ByteRange };
+  | StoredStretch;
 
 /** The cursor of one download's plan. */
 export class Planner {

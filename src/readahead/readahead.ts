@@ -42,7 +42,7 @@ import { LARGE_BLOCK, SMALL_BLOCK } from "./pace.ts";
 import { Part } from "./part.ts";
 import { grantFor, isCovered } from "./part-buffer.ts";
 import { assertAffordable, partEnd } from "./plan.ts";
-import { Planner, type Stretch } from "./planner.ts";
+import { Planner, type StoredStretch, type Stretch } from "./planner.ts";
 
 /** Fillers at most queued behind parts: manifests with a hole after every chunk must not be walked to their end. */
 const MAX_QUEUED = 256;
@@ -328,7 +328,7 @@ export class Readahead {
   }
 
   /** The answer that came with open() is part 0, whatever its length. */
-  #takeFirst(stretch: Stretch & { kind: "stored" }): FirstAnswer | undefined {
+  #takeFirst(stretch: StoredStretch): FirstAnswer | undefined {
     const first = this.#first;
     if (first === undefined || first.range.start !== stretch.range.start) return undefined;
     this.#first = undefined;
@@ -347,7 +347,7 @@ export class Readahead {
   }
 
   /** Memory for a part: `undefined` when it may not be opened now, 0 when it may read block by block, on demand. */
-  #grant(stretch: Stretch & { kind: "stored" }, bytes: number, head: boolean): number | undefined {
+  #grant(stretch: StoredStretch, bytes: number, head: boolean): number | undefined {
     const { lease, allowance, resumable, totals } = this.#engine;
     const weight = grantFor(stretch.piece, bytes);
     // The reserve was taken before headers, for whichever part holds a chunk first.
@@ -365,7 +365,7 @@ export class Readahead {
     return askAheadBytes(totals.bytesSent, pace.takingMs);
   }
 
-  #partEnd(stretch: Stretch & { kind: "stored" }): number {
+  #partEnd(stretch: StoredStretch): number {
     const { limits, pace, lease, allowance, resumable } = this.#engine;
     if (!resumable || stretch.piece.atomic === true) return stretch.range.end;
     return partEnd(
