@@ -197,8 +197,6 @@ class RunningDownload implements Download {
       allowance: this.#allowance,
       totals: this.#totals,
       live: this.#live,
-      signal: this.signal,
-      observe: this.observe,
       emit: this.#onEvent && ((event) => this.#emit(event)),
       resumable:
         object.facts.unversioned === undefined &&

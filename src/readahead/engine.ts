@@ -22,15 +22,13 @@ export interface Engine {
   readonly totals: RunningTotals;
   /** Attempts whose upstream may still be open. */
   readonly live: Set<Attempt>;
-  readonly signal: AbortSignal;
-  readonly observe: Observe;
   /** Absent when nobody listens: events are not even built then. */
   readonly emit: Observe | undefined;
   /** The version is pinned: a part may be asked for again from the byte reached. */
   readonly resumable: boolean;
   /** Block size that this download's parts have proven fast enough for. */
   provenBlockBytes: number;
-  /** For requests that belong to no attempt. */
+  /** Of the download: for requests that belong to no attempt. */
   readonly context: CallContext;
   permits(claimant: Claimant): Permits;
   /** A part was answered: a place is free, and its bytes are on the way. */

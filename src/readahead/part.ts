@@ -277,7 +277,7 @@ export class Part implements RaceTrack {
           },
         }),
         signal: attempt.signal,
-        observe: engine.observe,
+        observe: engine.context.observe,
         tried: (replica) => this.#tried.has(replica),
         // The replica that lags is asked last, like one that failed.
         suspect: (replica) =>
@@ -357,6 +357,6 @@ export class Part implements RaceTrack {
     const at = performance.now();
     const from = this.#position;
     engine.emit?.({ type: "retry", at, part: this.index, kind: error.kind, delayMs, from });
-    if (delayMs > 0) await delay(delayMs, engine.signal);
+    if (delayMs > 0) await delay(delayMs, engine.context.signal);
   }
 }

@@ -91,7 +91,7 @@ export class Readahead {
 
   /** Opens the first parts; resolves when bytes can follow headers. Rejects when the download was closed before. */
   async start(): Promise<void> {
-    const { object, allowance, signal } = this.#engine;
+    const { object, allowance, context } = this.#engine;
     // A source knows what its pieces cost when it has found the first: their list may have to be read.
     await this.#planner.peek();
     let pieces = 0;
@@ -103,7 +103,7 @@ export class Readahead {
     if (atHand > 2 * SMALL_BLOCK) this.#lookAgainIn(HEAD_START_MS);
     this.#fill();
     while (!this.#started && !this.#closed && this.#needsAnswer()) await this.#news.wait();
-    signal.throwIfAborted();
+    context.signal.throwIfAborted();
     this.#started = true;
   }
 
