@@ -23,7 +23,6 @@ import {
   statusError,
   verifyAnswer,
 } from "../readahead/verify.ts";
-import { inWorkerd } from "../runtime.ts";
 import { objectUrl, parseBaseUrl } from "./object-url.ts";
 import type { PassHeaders } from "./pass-headers.ts";
 import { createPassHeaders } from "./pass-headers.ts";
@@ -42,6 +41,7 @@ import type { Address, Fetcher, FetchFunction, Upstream } from "./upstream.ts";
 import {
   addressOf,
   bodyOf,
+  comesAsStored,
   discard,
   discardOnThrow,
   fetchThrough,
@@ -118,8 +118,7 @@ class HttpSource implements Source {
     this.#pass = createPassHeaders(options.passHeaders);
     this.#query = options.query ?? false;
     this.#unpinned = options.unversioned ?? "single-stream";
-    const raw = via !== undefined || own !== undefined || inWorkerd;
-    this.#storedEncoding = options.storedEncoding === "pass" && raw;
+    this.#storedEncoding = options.storedEncoding === "pass" && comesAsStored(via, own);
   }
 
   async open(key: string, request: OpenRequest): Promise<OpenObject> {

@@ -14,7 +14,6 @@ import { discardBody } from "../readahead/body-reader.ts";
 import type { ByteRange } from "../readahead/byte-range.ts";
 import { parseContentRange } from "../readahead/content-range.ts";
 import { compareEncoding, parseLength, verifyAnswer } from "../readahead/verify.ts";
-import { inWorkerd } from "../runtime.ts";
 import { conditionHeaders, pinHeaders, rangeHeader } from "./request-headers.ts";
 import type { S3Address } from "./s3/address.ts";
 import { createS3Address } from "./s3/address.ts";
@@ -35,7 +34,7 @@ import type {
   Source,
   Want,
 } from "./source.ts";
-import { bodyOf, discard, discardOnThrow, fetchThrough } from "./upstream.ts";
+import { bodyOf, comesAsStored, discard, discardOnThrow, fetchThrough } from "./upstream.ts";
 
 export type { S3Credentials } from "./s3/credentials.ts";
 export type { S3SourceOptions } from "./s3/options.ts";
@@ -75,7 +74,7 @@ class S3Source implements Source {
     });
     this.#amz = options.requesterPays === true ? { "x-amz-request-payer": "requester" } : {};
     this.#keyPrefix = options.keyPrefix ?? "";
-    this.#storedEncoding = via !== undefined || own !== undefined || inWorkerd;
+    this.#storedEncoding = comesAsStored(via, own);
   }
 
   async open(key: string, request: OpenRequest): Promise<OpenObject> {

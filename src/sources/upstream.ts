@@ -5,6 +5,7 @@
 import { ReadaheadError } from "../errors.ts";
 import { discardBody } from "../readahead/body-reader.ts";
 import type { Ask, Permits } from "../readahead/permits.ts";
+import { inWorkerd } from "../runtime.ts";
 
 /** What is passed to `fetch`. A subset that every runtime understands, but for `encodeResponseBody`. */
 export interface UpstreamInit {
@@ -166,6 +167,11 @@ export function fetchThrough(
   if (via === undefined) return own;
   if (typeof via.fetch !== "function") throw new TypeError("via must be a binding with a fetch()");
   return (url, init) => via.fetch(url, init);
+}
+
+/** Whether bodies come as they are stored: Node's own `fetch` decodes them (undici 8.12), a given one is trusted not to. */
+export function comesAsStored(via: Fetcher | undefined, own: FetchFunction | undefined): boolean {
+  return via !== undefined || own !== undefined || inWorkerd;
 }
 
 /** Looked up at every call, so that a replaced global (tests, instrumentation) counts. */
