@@ -325,20 +325,19 @@ export class ChunkReader {
     request: Parameters<typeof readNeedle>[0],
     context: ClusterContext,
   ): Promise<NeedleAnswer> {
-    const { locator, needles } = this.#cluster;
     try {
-      const answer = await readNeedle(request, needles, context);
+      const answer = await readNeedle(request, this.#cluster.needles, context);
       // The server has fetched it from where the volume lies now: good bytes at double the traffic.
-      if (answer.moved && request.door.direct) locator?.forget(locator.keyOf(request.fid));
+      if (answer.moved && request.door.direct) this.#forgetPlace(request.fid);
       return answer;
     } catch (error) {
-      if (error instanceof ReadaheadError && error.status === 401) this.#tokenRefused(request.fid);
+      // The next token of the master is asked for anew.
+      if (error instanceof ReadaheadError && error.status === 401) this.#forgetPlace(request.fid);
       throw error;
     }
   }
 
-  /** The next token is signed by the server's clock, or asked for anew. */
-  #tokenRefused(fid: string): void {
+  #forgetPlace(fid: string): void {
     const { locator } = this.#cluster;
     locator?.forget(locator.keyOf(fid));
   }

@@ -8,6 +8,7 @@
  */
 import { ReadaheadError } from "../../errors.ts";
 import { afterAll, compareUtf8 } from "../key-order.ts";
+import { nameOf } from "./entry.ts";
 import {
   type Item,
   type ItemRules,
@@ -163,7 +164,7 @@ export class Directory {
     const items: Item[] = [];
     for (const value of values) {
       const entry = listedEntry(value);
-      const name = entry.path.slice(entry.path.lastIndexOf("/") + 1);
+      const name = nameOf(entry);
       if (!name.startsWith(namePrefix)) {
         this.#finished ||= compareUtf8(name, namePrefix) > 0;
         continue;

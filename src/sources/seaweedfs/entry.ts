@@ -96,6 +96,11 @@ export function entryAt(path: string, entry: Entry): Entry {
   return entry.path === path ? entry : { ...entry, path };
 }
 
+/** The last segment of its path. */
+export function nameOf({ path }: Entry): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}
+
 /** The bytes stored under a name of `Extended`, as text; `undefined` when there is none. */
 export function extendedText(entry: Entry, name: string): string | undefined {
   const bytes = extendedBytes(entry, name);

@@ -21,7 +21,7 @@ import {
   send,
   sendForAll,
 } from "./request.ts";
-import { Servers } from "./servers.ts";
+import { Servers, urlOf } from "./servers.ts";
 import { filerPass, type Pass, type TokenSigner } from "./token.ts";
 
 export interface FilerOptions {
@@ -193,8 +193,4 @@ export class Filer {
       pass: this.#pass,
     }));
   }
-}
-
-function urlOf(base: URL, target: string): string {
-  return `${base.origin}${base.pathname.replace(/\/$/, "")}${target}`;
 }

@@ -3,7 +3,7 @@
  * soon as the entity tag is made of them. Pure.
  */
 import { ReadaheadError } from "../../errors.ts";
-import { type Entry, entryFromJson, extendedText, hasData } from "./entry.ts";
+import { type Entry, entryFromJson, extendedText, hasData, nameOf } from "./entry.ts";
 import { type EtagStyle, etagOf, quoteTag } from "./facts.ts";
 import { asFields } from "./field.ts";
 import { deleteMarkerName, versionsSuffix } from "./versions.ts";
@@ -64,7 +64,7 @@ export function listedEntry(value: unknown): Entry {
 
 /** What the entry is among the keys of its directory; nothing, one thing, or a directory that has data too. */
 export function itemsOf(entry: Entry, rules: ItemRules): Item[] {
-  const name = entry.path.slice(entry.path.lastIndexOf("/") + 1);
+  const name = nameOf(entry);
   if (name === "" || (!entry.directory && (entry.expires ?? Infinity) <= rules.now())) return [];
   if (!entry.directory) {
     const gone = rules.ofBuckets || extendedText(entry, deleteMarkerName) === "true";

@@ -8,7 +8,7 @@ import { statusError } from "../../readahead/verify.ts";
 import type { HostCheck } from "./allowed-hosts.ts";
 import { asFields, parseFields, textField } from "./field.ts";
 import { type ClusterContext, type SeaweedfsFetch, sendForAll } from "./request.ts";
-import { Servers } from "./servers.ts";
+import { Servers, urlOf } from "./servers.ts";
 import { SharedAsks } from "./shared-asks.ts";
 import { tokenExpiry } from "./token.ts";
 
@@ -101,7 +101,7 @@ export class Locator {
     const answer = await sendForAll(
       fetch,
       {
-        url: `${base.origin}${base.pathname.replace(/\/$/, "")}/dir/lookup?${query}`,
+        url: urlOf(base, `/dir/lookup?${query}`),
         replica: base.host,
         purpose: "lookup",
         alternatives,

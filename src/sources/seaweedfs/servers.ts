@@ -15,7 +15,7 @@ export class Servers {
   readonly #avoided = new Map<string, { readonly until: number; readonly silent: boolean }>();
   #good = 0;
 
-  constructor(urls: readonly URL[], now: () => number = Date.now) {
+  constructor(urls: readonly URL[], now: () => number) {
     this.#urls = urls;
     this.#now = now;
   }
@@ -70,6 +70,11 @@ export class Servers {
     const avoided = this.#avoided.get(url.host);
     return avoided !== undefined && avoided.until > this.#now() ? avoided : undefined;
   }
+}
+
+/** What is asked of a server, below the path that it was configured with. */
+export function urlOf(base: URL, target: string): string {
+  return `${base.origin}${base.pathname.replace(/\/$/, "")}${target}`;
 }
 
 /** Idle connections die (after 10 s at a filer): what a fresh one meets is the server's own doing. */

@@ -67,7 +67,7 @@ function bearer(token: string): string {
 }
 
 /** @param secret The cluster's read key (`jwt.signing.read.key` or `jwt.filer_signing.read.key`) */
-export function createTokenSigner(secret: string, now: () => number = Date.now): TokenSigner {
+export function createTokenSigner(secret: string, now: () => number): TokenSigner {
   const key = new TextEncoder().encode(secret);
   let skewMs = 0;
   const expirySeconds = () => Math.floor((now() + skewMs) / 1000) + lifetimeSeconds;

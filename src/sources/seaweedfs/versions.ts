@@ -6,7 +6,7 @@
  */
 import { ReadaheadError } from "../../errors.ts";
 import { compareUtf8 } from "../key-order.ts";
-import { type Entry, entryAt, entryFromJson, extendedText, isObject } from "./entry.ts";
+import { type Entry, entryAt, entryFromJson, extendedText, isObject, nameOf } from "./entry.ts";
 import type { Filer } from "./filer.ts";
 import type { ClusterContext } from "./request.ts";
 
@@ -171,9 +171,8 @@ async function newest(
 /** The element of a folder's listing, where it is a version: other things can be put there by their own key. */
 function versionIn(folder: string, item: unknown): Entry | undefined {
   const entry = entryFromJson(item);
-  const name = entry.path.slice(entry.path.lastIndexOf("/") + 1);
   if (entry.directory || !isVersion(entry)) return undefined;
-  const path = `${folder}/${name}`;
+  const path = `${folder}/${nameOf(entry)}`;
   return entry.path.endsWith(path) ? entryAt(path, entry) : undefined;
 }
 
