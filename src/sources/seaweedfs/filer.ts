@@ -22,7 +22,7 @@ import {
   sendForAll,
 } from "./request.ts";
 import { Servers, urlOf } from "./servers.ts";
-import { filerPass, type Pass, type TokenSigner } from "./token.ts";
+import { askWithPass, credentials, filerPass, type Pass, type TokenSigner } from "./token.ts";
 
 export interface FilerOptions {
   readonly urls: readonly URL[];
@@ -80,31 +80,14 @@ export class Filer {
     limitBytes = this.#options.metadataBytes,
   ): Promise<string | undefined> {
     return this.#servers.ask(context, async (base, alternatives) => {
-      const { fetch } = this.#options;
-      const url = urlOf(base, target);
-      for (let attempt = 1; ; attempt++) {
-        const authorization = await this.#pass.authorization();
-        const answer = await sendForAll(
-          fetch,
-          {
-            url,
-            replica: base.host,
-            purpose,
-            alternatives,
-            headers: {
-              ...(authorization === undefined ? {} : { authorization }),
-              accept: "application/json",
-            },
-          },
-          context,
-          limitBytes,
-        );
-        if (answer.status === 404) return undefined;
-        if (answer.status === 200) return answer.text;
-        const offClock = () => this.#pass.refused(answer.headers, authorization);
-        if (answer.status === 401 && attempt === 1 && offClock()) continue;
-        throw statusError(answer, { replica: base.host });
-      }
+      const question = { url: urlOf(base, target), replica: base.host, purpose, alternatives };
+      const answer = await askWithPass(this.#pass, (opening) => {
+        const headers = { ...opening, accept: "application/json" };
+        return sendForAll(this.#options.fetch, { ...question, headers }, context, limitBytes);
+      });
+      if (answer.status === 404) return undefined;
+      if (answer.status === 200) return answer.text;
+      throw statusError(answer, { replica: base.host });
     });
   }
 
@@ -140,7 +123,6 @@ export class Filer {
     context: ClusterContext,
   ): Promise<{ readonly body: ReadableStream<Uint8Array>; readonly replica: string }> {
     const replica = base.host;
-    const authorization = await this.#pass.authorization();
     const response = await send(
       this.#options.fetch,
       {
@@ -150,7 +132,7 @@ export class Filer {
         // It may be fetching the object for up to 10 s: no sign of a hung server, and another filer would begin anew.
         alternatives: false,
         headers: {
-          ...(authorization === undefined ? {} : { authorization }),
+          ...(await credentials(this.#pass)),
           range: rangeHeader(range),
           "accept-encoding": "identity",
         },

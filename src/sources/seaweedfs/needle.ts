@@ -16,7 +16,7 @@ import type { HostCheck } from "./allowed-hosts.ts";
 import { isChecksum } from "./crc32c.ts";
 import { type NextDoor, type VolumeProtocol, volumeUrl } from "./door.ts";
 import { type ClusterContext, ofReplica, type SeaweedfsFetch, send } from "./request.ts";
-import { fixedPass } from "./token.ts";
+import { askWithPass, fixedPass } from "./token.ts";
 
 /** What is asked of a needle. */
 export interface NeedleRequest {
@@ -86,34 +86,27 @@ export async function readNeedle(
   }
 }
 
-/** Sends a request with what opens the door; once more where our clock was wrong, by the server's. */
-async function sendTo(
+function sendTo(
   request: NeedleRequest,
   options: NeedleOptions,
   context: ClusterContext,
 ): Promise<Response> {
-  const { pass } = request.door;
-  for (let attempt = 1; ; attempt++) {
-    const authorization = await pass.authorization();
-    const response = await sendWith(authorization, request, options, context);
-    if (response.status !== 401 || attempt > 1) return response;
-    if (!pass.refused(response.headers, authorization)) return response;
-    discard(response);
-  }
+  const ask = (opening: Record<string, string>) => sendWith(opening, request, options, context);
+  return askWithPass(request.door.pass, ask, discard);
 }
 
 async function sendWith(
-  authorization: string | undefined,
+  opening: Record<string, string>,
   { door, range, acceptGzip, purpose }: NeedleRequest,
   { fetch }: NeedleOptions,
   context: ClusterContext,
 ): Promise<Response> {
   const { url, replica, alternatives, hurry } = door;
-  const headers: Record<string, string> = {
+  const headers = {
+    ...opening,
     "accept-encoding": range === undefined && acceptGzip === true ? "gzip" : "identity",
+    ...(range !== undefined && { range: rangeHeader(range) }),
   };
-  if (authorization !== undefined) headers["authorization"] = authorization;
-  if (range !== undefined) headers["range"] = rangeHeader(range);
   try {
     return await send(fetch, { url, replica, purpose, headers, alternatives: hurry }, context);
   } catch (error) {

@@ -62,6 +62,26 @@ function signedPass(signer: TokenSigner, sign: () => Promise<string>): Pass {
   };
 }
 
+/** A request's headers with what opens the server, where something does. */
+export async function credentials(pass: Pass): Promise<Record<string, string>> {
+  const authorization = await pass.authorization();
+  return authorization === undefined ? {} : { authorization };
+}
+
+/** Asks with what opens the server; once more, by the server's clock, where ours was wrong. */
+export async function askWithPass<A extends Pick<Response, "status" | "headers">>(
+  pass: Pass,
+  ask: (opening: Record<string, string>) => Promise<A>,
+  drop: (refusal: A) => void = () => {},
+): Promise<A> {
+  const opening = await credentials(pass);
+  const answer = await ask(opening);
+  if (answer.status !== 401 || !pass.refused(answer.headers, opening["authorization"]))
+    return answer;
+  drop(answer);
+  return ask(await credentials(pass));
+}
+
 function bearer(token: string): string {
   return `Bearer ${token}`;
 }
