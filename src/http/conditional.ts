@@ -65,31 +65,61 @@ export function contradicts(
 ): boolean {
   const [tags, date] = conditionPairs[verdict];
   if (!headers.has(tags) && !headers.has(date)) return true;
-  const compared = headers.has(tags) ? facts.etag : facts.lastModified;
-  return compared !== undefined && evaluateConditions(headers, facts, false, 0) === "proceed";
+  return (
+    comparedBy(verdict, headers, facts) !== undefined &&
+    evaluateConditions(headers, facts, false, 0) === "proceed"
+  );
+}
+
+/** The validator of the object that a store's verdict is about; `undefined` where it does not show it. */
+export function comparedBy(
+  verdict: "not-modified" | "precondition-failed",
+  headers: Headers,
+  facts: Validators,
+): string | number | undefined {
+  return headers.has(conditionPairs[verdict][0]) ? facts.etag : facts.lastModified;
+}
+
+/**
+ * Whether a store's 412 may be wrong without showing it. Stores of S3's kind compare a list, or a star, as one tag, or a
+ * date with the fraction of a second that Last-Modified leaves out, and name no validator (versitygw, moto, R2's S3).
+ */
+export function isDoubtful(
+  verdict: "not-modified" | "precondition-failed",
+  headers: Headers,
+  facts: Validators,
+): boolean {
+  if (verdict === "not-modified" || comparedBy(verdict, headers, facts) !== undefined) return false;
+  const list = headers.get("if-match");
+  return list === null || parseTags(list)?.length !== 1;
 }
 
 /** Whether the request carries a condition on which a store, or facts seen earlier, must not answer blindly. */
 export function hasConditions(headers: Headers): boolean {
-  return conditionsOf(headers) !== undefined || headers.has("if-range");
+  const tagged = ["if-match", "if-none-match", "if-range"].some((name) => headers.has(name));
+  return tagged || conditionsOf(headers) !== undefined;
 }
 
 /**
  * The conditions that travel to the source: not If-Range, which chooses bytes and is judged here, and no date beside the
- * tags it must be ignored for (13.1.3, 13.1.4): many an origin looks at the date all the same, or at nothing else.
+ * tags it must be ignored for (13.1.3, 13.1.4): many an origin looks at the date all the same, or at nothing else. What
+ * cannot be read is judged here alone, as by {@link evaluateConditions}: stores answer it with 400, 412 or 500.
  */
 export function conditionsOf(headers: Headers): Headers | undefined {
   const conditions = new Headers();
-  let any = false;
   for (const [tags, date] of Object.values(conditionPairs)) {
-    const name = headers.has(tags) ? tags : date;
-    const value = headers.get(name);
-    // A date that is none is ignored (13.1.3, 13.1.4), but not by every origin.
-    if (value === null || (name === date && parseHttpDate(value) === undefined)) continue;
-    conditions.set(name, value);
-    any = true;
+    const list = headers.get(tags);
+    if (list === null) {
+      const since = parseHttpDate(headers.get(date));
+      // All forms are read, one is sent (5.6.7): a store may know no other.
+      if (since !== undefined) conditions.set(date, new Date(since).toUTCString());
+    } else if (namesTags(list)) conditions.set(tags, list);
   }
-  return any ? conditions : undefined;
+  return [...conditions.keys()].length > 0 ? conditions : undefined;
+}
+
+function namesTags(list: string): boolean {
+  return list.trim() === "*" || (parseTags(list) ?? []).length > 0;
 }
 
 /** The verdict that a failed condition brings -> the field with tags, and the one with a date that counts without it. */

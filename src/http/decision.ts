@@ -5,7 +5,7 @@
  */
 import type { ByteRange } from "../readahead/byte-range.ts";
 import type { Facts, OpenObject } from "../sources/source.ts";
-import { evaluateConditions } from "./conditional.ts";
+import { comparedBy, evaluateConditions } from "./conditional.ts";
 import { type RangeSpec, resolveRanges } from "./range.ts";
 
 /** The answer, before any byte is read for it. */
@@ -37,7 +37,10 @@ export function decide(
   const { facts } = object;
   const { headers, specs, now } = question;
   // The store compared validators that it does not show: no tag with its 304, though the question was of one.
-  const shown = headers.has("if-match") ? facts.etag : (facts.etag ?? facts.lastModified);
+  const shown =
+    headers.has("if-match") || object.verdict === "precondition-failed"
+      ? comparedBy("precondition-failed", headers, facts)
+      : (facts.etag ?? facts.lastModified);
   if (object.verdict !== undefined && shown === undefined) return { kind: object.verdict };
   const verdict = evaluateConditions(headers, facts, specs !== undefined, now);
   if (verdict === "not-modified" || verdict === "precondition-failed") return { kind: verdict };

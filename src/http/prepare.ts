@@ -10,7 +10,14 @@ import type { Layout } from "../readahead/layout.ts";
 import { openObject } from "../readahead/open.ts";
 import { firstPartBytes } from "../readahead/plan.ts";
 import type { ClientKeys, OpenObject, PinnedFacts, Want } from "../sources/source.ts";
-import { conditionsOf, contradicts, hasConditions } from "./conditional.ts";
+import {
+  comparedBy,
+  conditionsOf,
+  contradicts,
+  evaluateConditions,
+  hasConditions,
+  isDoubtful,
+} from "./conditional.ts";
 import { type Decision, decide, rangesOf } from "./decision.ts";
 import type { Exchange } from "./exchange.ts";
 import { layOutMultipart } from "./multipart.ts";
@@ -81,7 +88,13 @@ export async function prepare(
     const { headers } = asked;
     const opened = await openWith(want, conditionsOf(headers));
     const { verdict, facts } = opened;
-    if (verdict === undefined || !contradicts(verdict, headers, facts)) return opened;
+    if (verdict === undefined) return opened;
+    if (!contradicts(verdict, headers, facts)) {
+      if (!isDoubtful(verdict, headers, facts)) return opened;
+      const { facts: shown } = await openWith("facts", undefined);
+      if (comparedBy(verdict, headers, shown) === undefined) return opened;
+      if (evaluateConditions(headers, shown, false, 0) === verdict) return opened;
+    }
     return unjudged(await openWith(want, undefined));
   };
 

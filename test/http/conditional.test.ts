@@ -5,6 +5,7 @@ import {
   contradicts,
   evaluateConditions,
   hasConditions,
+  isDoubtful,
   type Validators,
 } from "../../src/http/conditional.ts";
 
@@ -149,22 +150,22 @@ describe("conditionsOf", () => {
 
   it("hands on tags alone, since dates beside them must be ignored", () => {
     const headers = new Headers({
-      "if-match": "a",
-      "if-none-match": "b",
+      "if-match": '"a"',
+      "if-none-match": 'W/"b", "c"',
       ...dates,
       "if-range": "e",
       range: "bytes=0-",
       cookie: "secret",
     });
     expect([...(conditionsOf(headers) ?? [])]).toEqual([
-      ["if-match", "a"],
-      ["if-none-match", "b"],
+      ["if-match", '"a"'],
+      ["if-none-match", 'W/"b", "c"'],
     ]);
   });
 
   it("hands on a date where there are no tags of its kind", () => {
     expect(Object.fromEntries(conditionsOf(new Headers(dates)) ?? [])).toEqual(dates);
-    const match = { "if-match": "a", "if-modified-since": first };
+    const match = { "if-match": "*", "if-modified-since": first };
     expect(Object.fromEntries(conditionsOf(new Headers(match)) ?? [])).toEqual(match);
   });
 
@@ -172,6 +173,25 @@ describe("conditionsOf", () => {
     const garbage = { "if-modified-since": "garbage", "if-unmodified-since": "" };
     expect(conditionsOf(new Headers(garbage))).toBeUndefined();
   });
+
+  it.each([
+    "Mon, 2 Nov 2026 10:00:00 GMT",
+    "Monday, 02-Nov-26 10:00:00 GMT",
+    "Mon Nov  2 10:00:00 2026",
+  ])("hands on every form of a date as the one that all stores know: %s", (form) => {
+    const headers = new Headers({ "if-modified-since": form, "if-unmodified-since": form });
+    const sent = { "if-modified-since": first, "if-unmodified-since": first };
+    expect(Object.fromEntries(conditionsOf(headers) ?? [])).toEqual(sent);
+  });
+
+  it.each(["abc", '"a", b', ",", ""])(
+    "hands on no tags that cannot be read, nor a date beside them: %j",
+    (tags) => {
+      const headers = new Headers({ "if-match": tags, "if-none-match": tags, ...dates });
+      expect(conditionsOf(headers)).toBeUndefined();
+      expect(hasConditions(headers)).toBe(true);
+    },
+  );
 
   it("is absent without conditions, though If-Range counts as one for what must not be answered blindly", () => {
     expect(conditionsOf(new Headers({ "if-range": "e" }))).toBeUndefined();
@@ -195,5 +215,18 @@ describe("contradicts", () => {
     ["412, unchanged since", "precondition-failed", { "if-unmodified-since": same }, strong, true],
   ])("%s", (_name, verdict, fields, facts, expected) => {
     expect(contradicts(verdict, new Headers(fields), facts)).toBe(expected);
+  });
+});
+
+describe("isDoubtful", () => {
+  it.each<[string, "not-modified" | "precondition-failed", Fields, Validators, boolean]>([
+    ["412 of one tag", "precondition-failed", { "if-match": '"v0"' }, bare, false],
+    ["412 of a list", "precondition-failed", { "if-match": '"v0", "v1"' }, bare, true],
+    ["412 of a star", "precondition-failed", { "if-match": "*" }, bare, true],
+    ["412 of a date", "precondition-failed", { "if-unmodified-since": same }, bare, true],
+    ["412 that shows its tag", "precondition-failed", { "if-match": '"v0", "v2"' }, strong, false],
+    ["304", "not-modified", { "if-none-match": '"v0", "v1"' }, bare, false],
+  ])("%s", (_name, verdict, fields, facts, expected) => {
+    expect(isDoubtful(verdict, new Headers(fields), facts)).toBe(expected);
   });
 });

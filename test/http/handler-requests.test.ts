@@ -56,12 +56,15 @@ describe("conditions", () => {
     const tags = { "if-none-match": '"v0"', "if-match": '"v1"' };
 
     /** An origin with an object of ten bytes; `judge` answers what it judges by itself. */
-    function origin(judge: (headers: Headers) => 304 | 412 | undefined) {
+    function origin(
+      judge: (headers: Headers) => 304 | 412 | undefined,
+      shown: object = validators,
+    ) {
       const fetch = async (_url: string, init: { readonly headers: Record<string, string> }) => {
         const headers = new Headers(init.headers);
         const verdict = judge(headers);
         if (verdict !== undefined)
-          return new Response(null, { status: verdict, headers: validators });
+          return new Response(null, { status: verdict, headers: { ...shown } });
         const [first = 0, last = 9] = (headers.get("range")?.match(/\d+/g) ?? []).map(Number);
         const end = Math.min(10, last + 1);
         return new Response(ramp(first, end), {
@@ -94,6 +97,24 @@ describe("conditions", () => {
       expect(status).toBe(206);
       expectRamp(bytes, 2, 5);
     });
+
+    it.each([
+      ["if-match", '"v0", "v1"', '"v0", "v2"'],
+      ["if-match", "*", undefined],
+      ["if-unmodified-since", date, "Wed, 14 Jan 2026 23:59:59 GMT"],
+    ])(
+      "that shows nothing with its 412 of %s: %s, what it shows without conditions decides",
+      async (name, holds, fails) => {
+        const handle = origin((headers) => (headers.has(name) ? 412 : undefined), {});
+        const headers = { [name]: holds, range: "bytes=2-4" };
+        const { status, bytes } = await harness.ask(handle, "/files/a", { headers });
+        expect(status).toBe(206);
+        expectRamp(bytes, 2, 5);
+        if (fails === undefined) return;
+        const failed = await harness.ask(handle, "/files/a", { headers: { [name]: fails } });
+        expect(failed.status).toBe(412);
+      },
+    );
 
     it("that judges without being asked, nothing is believed", async () => {
       const headers = { "if-none-match": '"v0"' };

@@ -66,6 +66,12 @@ describe("decide", () => {
     ],
     ["the store's 412", {}, { verdict: "precondition-failed" }, { kind: "precondition-failed" }],
     [
+      "the store's 412 of a date that it does not show, before a 304 of the tag",
+      { "if-unmodified-since": "Thu, 15 Jan 2026 00:00:00 GMT", "if-none-match": '"v1"' },
+      { verdict: "precondition-failed", facts: { ...facts, lastModified: undefined } },
+      { kind: "precondition-failed" },
+    ],
+    [
       "an S3 part",
       {},
       { s3Part: { start: 10, end: 20 } },
