@@ -25,12 +25,13 @@ export function versionFacts(
   now: number,
 ): VersionFacts {
   const given = headers.get("etag") ?? "";
-  // Text without quotes is no entity-tag (RFC 9110 8.8.3): clients would send it back, and it could match nothing.
-  const etag = /^(W\/)?".*"$/.test(given) ? given : undefined;
+  // Text without quotes is no entity-tag (RFC 9110 8.8.3): clients would send it back, and it could match nothing. Bytes
+  // beyond ASCII may all be one character here (workerd reads UTF-8): two versions would look like one.
+  const etag = /^(W\/)?"[ -~]*"$/.test(given) ? given : undefined;
   const modifiedText = headers.get("last-modified") ?? undefined;
   const lastModified = parseHttpDate(modifiedText);
   const named = { etag, lastModified };
-  // Characters beyond ASCII do not reach the origin as they came (obs-text): If-Match would name another tag.
+  // Spaces and quotes are no part of a tag: origins read another one in If-Match.
   if (etag !== undefined && /^"[!#-~]*"$/.test(etag))
     return { ...named, pin: { by: "etag", value: etag } };
   const unversioned = whyNoDatePins(lastModified, size, parseHttpDate(headers.get("date")) ?? now);

@@ -21,14 +21,17 @@ it("a date is no version without a size", () => {
   });
 });
 
-it.each(["", "0x8D193DF6FABC5262", '"a', 'w/"a"'])("%j is no entity tag", (etag) => {
-  const headers = new Headers({ etag });
-  expect(versionFacts(headers, 1, "single-stream", 0)).toEqual({
-    unversioned: "no entity tag and no modification date",
-  });
-});
+it.each(["", "0x8D193DF6FABC5262", '"a', 'w/"a"', '"\u00e4"', 'W/"\u00e4"'])(
+  "%j is no entity tag",
+  (etag) => {
+    const headers = new Headers({ etag });
+    expect(versionFacts(headers, 1, "single-stream", 0)).toEqual({
+      unversioned: "no entity tag and no modification date",
+    });
+  },
+);
 
-it.each(['"\u00e4"', '"a b"', '"a"b"', 'W/"a"'])("no If-Match is sent with %s", (etag) => {
+it.each(['"a b"', '"a"b"', 'W/"a"'])("no If-Match is sent with %s", (etag) => {
   expect(versionFacts(new Headers({ etag }), 1, "single-stream", 0)).toEqual({
     etag,
     unversioned: "only a weak entity tag and no modification date",
