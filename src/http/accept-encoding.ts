@@ -12,6 +12,16 @@ export function clientAcceptEncoding(request: Request): string | null {
   return request.headers.get("accept-encoding");
 }
 
+/**
+ * The client's Accept-Encoding, where a front stands between that may act on it: `wrangler dev`, or Cloudflare's, which
+ * say where they are, or what they replaced. `null` elsewhere: bare workerd and other runtimes send what they are given.
+ */
+export function frontAcceptEncoding(request: Request): string | null {
+  const cf: unknown = Reflect.get(request, "cf");
+  if (typeof cf !== "object" || cf === null) return null;
+  return "colo" in cf || "clientAcceptEncoding" in cf ? clientAcceptEncoding(request) : null;
+}
+
 /** Whether the client accepts a coding that such a front would choose (RFC 9110 12.5.3). */
 export function acceptsCompression(acceptEncoding: string | null): boolean {
   return acceptedCodings(acceptEncoding).some((name) => compressions.has(name));

@@ -16,7 +16,7 @@ import { formatAttachment } from "./disposition.ts";
 export interface HeaderContext {
   /** Decoded key: Content-Type by extension, name of a download. */
   readonly key: string;
-  /** The client's own. */
+  /** What a front between here and the client was told; `null` where there is none. */
   readonly acceptEncoding: string | null;
   /** Replaces the store's Cache-Control. */
   readonly cacheControl?: string | undefined;

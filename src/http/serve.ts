@@ -10,7 +10,7 @@ import { discardBody } from "../readahead/body-reader.ts";
 import type { Download } from "../readahead/download.ts";
 import { type Layout, layoutBytes } from "../readahead/layout.ts";
 import type { Facts, OpenObject, PinnedFacts } from "../sources/source.ts";
-import { clientAcceptEncoding } from "./accept-encoding.ts";
+import { frontAcceptEncoding } from "./accept-encoding.ts";
 import { hasConditions } from "./conditional.ts";
 import { type Decision, rangesOf } from "./decision.ts";
 import type { Exchange } from "./exchange.ts";
@@ -112,7 +112,7 @@ async function answer(
     if (fresh) keepFacts(exchange, asked, facts);
     const headers = objectHeaders(told, decision, {
       key: asked.key,
-      acceptEncoding: clientAcceptEncoding(exchange.request),
+      acceptEncoding: frontAcceptEncoding(exchange.request),
       cacheControl: asked.overrides?.["cache-control"] ?? exchange.mount.cacheControl,
       attachment: asked.attachment,
       length: Number.isFinite(length) ? length : undefined,

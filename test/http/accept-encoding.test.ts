@@ -1,5 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { acceptsCompression, clientAcceptEncoding } from "../../src/http/accept-encoding.ts";
+import {
+  acceptsCompression,
+  clientAcceptEncoding,
+  frontAcceptEncoding,
+} from "../../src/http/accept-encoding.ts";
 
 describe("acceptsCompression", () => {
   it.each(["gzip", "gzip, deflate, br", "br;q=0.5", "identity;q=0, *", "GZIP", "deflate , zstd"])(
@@ -29,5 +33,22 @@ describe("clientAcceptEncoding", () => {
     }
     const without = Object.assign(request.clone(), { cf: { colo: "FRA" } });
     expect(clientAcceptEncoding(without)).toBe("br, gzip");
+  });
+});
+
+describe("frontAcceptEncoding", () => {
+  const request = new Request("http://edge.example/", { headers: { "accept-encoding": "gzip" } });
+
+  it("is what the client told a front that says where it is, or what it replaced", () => {
+    const replaced = { clientAcceptEncoding: "identity" };
+    expect(frontAcceptEncoding(Object.assign(request.clone(), { cf: replaced }))).toBe("identity");
+    const cf = { colo: "FRA" };
+    expect(frontAcceptEncoding(Object.assign(request.clone(), { cf }))).toBe("gzip");
+  });
+
+  it("is nothing in bare workerd, which names the client's address, and elsewhere", () => {
+    expect(frontAcceptEncoding(request)).toBeNull();
+    const cf = { clientIp: "192.0.2.1" };
+    expect(frontAcceptEncoding(Object.assign(request.clone(), { cf }))).toBeNull();
   });
 });

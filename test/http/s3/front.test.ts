@@ -200,7 +200,8 @@ describe("GetObject", () => {
     ["response-content-type=", null],
   ])("keeps a range with %s from being compressed on the way", async (query, coding) => {
     const headers = { range: "bytes=0-9", "accept-encoding": "gzip" };
-    const response = await setUp().ask(`/media/key?${query}`, { headers });
+    const front = { headers, cf: { colo: "FRA" } };
+    const response = await setUp().ask(`/media/key?${query}`, front);
     expect(response.status).toBe(206);
     expect(response.headers.get("content-encoding")).toBe(coding);
     await expectBytes(response, 0, 10);

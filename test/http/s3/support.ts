@@ -31,6 +31,8 @@ export interface SignOptions {
   readonly service?: string;
   /** `x-amz-date`'s moment; default now. */
   readonly at?: number;
+  /** What a front between says of the request. */
+  readonly cf?: object;
   /** Presigned URL that holds so many seconds. */
   readonly presign?: number;
   readonly body?: string;
@@ -111,7 +113,7 @@ export function createEndpoint(options: EndpointOptions = {}): Endpoint {
   return {
     fake,
     fetch: (request) => handle(request),
-    ask: async (path, sign) => handle(await signed(path, sign)),
+    ask: async (path, sign) => handle(Object.assign(await signed(path, sign), { cf: sign?.cf })),
   };
 }
 
