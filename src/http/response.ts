@@ -80,7 +80,7 @@ export function notModifiedHeaders(
   context: Pick<HeaderContext, "cacheControl">,
 ): Headers {
   const headers = new Headers();
-  for (const name of ["cache-control", "content-location", "expires", "vary"]) {
+  for (const name of ["age", "cache-control", "content-location", "expires", "vary"]) {
     const value = facts.headers[name];
     if (value !== undefined) headers.set(name, value);
   }
@@ -112,5 +112,8 @@ function addValidators(
   if (facts.lastModified !== undefined) {
     headers.set("last-modified", new Date(facts.lastModified).toUTCString());
   }
-  if (context.cacheControl !== undefined) headers.set("cache-control", context.cacheControl);
+  if (context.cacheControl === undefined) return;
+  headers.set("cache-control", context.cacheControl);
+  // How long an answer was on its way counts against the lifetime that the store gave it, not against this one.
+  headers.delete("age");
 }

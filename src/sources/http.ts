@@ -63,7 +63,7 @@ export interface HttpSourceOptions {
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /**
    * Response headers passed on; `x-custom-*` for a prefix. Default: `content-type`, `-disposition`, `-language` and
-   * `-encoding`, `cache-control`, `expires`, `x-amz-meta-*`, `x-robots-tag`.
+   * `-encoding`, `cache-control`, `expires`, `age`, `x-amz-meta-*`, `x-robots-tag`.
    */
   readonly passHeaders?: readonly string[] | undefined;
   /** Passes the client's query on to the origin. Default false. */

@@ -11,6 +11,7 @@ export const defaultPassHeaders: readonly string[] = [
   "content-encoding",
   "cache-control",
   "expires",
+  "age",
   "x-amz-meta-*",
   "x-robots-tag",
 ];
@@ -18,7 +19,7 @@ export const defaultPassHeaders: readonly string[] = [
 // Connection-specific (RFC 9110 7.6.1), message framing and what http/response.ts writes by itself, and what speaks of
 // the upstream's relation with us (cookies, challenges, timings).
 const never =
-  /^(accept-ranges|age|alt-svc|connection|content-(length|location|range)|date|etag|keep-alive|last-modified|location|proxy-(authenticate|connection)|retry-after|server|server-timing|set-cookie2?|strict-transport-security|te|trailer|transfer-encoding|upgrade|via|www-authenticate)$/;
+  /^(accept-ranges|alt-svc|connection|content-(length|location|range)|date|etag|keep-alive|last-modified|location|proxy-(authenticate|connection)|retry-after|server|server-timing|set-cookie2?|strict-transport-security|te|trailer|transfer-encoding|upgrade|via|www-authenticate)$/;
 
 /** Picks the headers to pass on. Reusable; keeps nothing of what it is given. */
 export interface PassHeaders {

@@ -156,6 +156,15 @@ describe("objectHeaders", () => {
     expect(headers["content-disposition"]).toBe('attachment; filename="b.txt"');
   });
 
+  it("passes Age on, but not beside a Cache-Control of the mount's", () => {
+    const aged = { ...facts, headers: { "cache-control": "max-age=86400", age: "80000" } };
+    const own = { cacheControl: "max-age=60" };
+    expect(headersOf({ facts: aged })["age"]).toBe("80000");
+    expect(headersOf({ facts: aged }, {}, own)).not.toHaveProperty("age");
+    expect(notModifiedHeaders(aged, {}).get("age")).toBe("80000");
+    expect(notModifiedHeaders(aged, own).get("age")).toBeNull();
+  });
+
   it("names a coding only where something on the way would add one", () => {
     const gzip = { "accept-encoding": "gzip, br" };
     expect(headersOf({ facts }, gzip)["content-encoding"]).toBe("identity");
