@@ -104,7 +104,16 @@ export function stopReaders(mode: Mode): Case {
         atMost: 1,
       },
     ],
-    shows: ["rssGrowthMiB", "heldShare", "heldAfterMiB", "originMiB", "closeMs", "openAfter"],
+    shows: [
+      "rssGrowthMiB",
+      "rssAfterMiB",
+      "heldShare",
+      "heldAfterMiB",
+      "originMiB",
+      "closeMs",
+      "openAfter",
+    ],
+    note: "What is kept is freed memory that the process does not give back: as much with window 1 or a budget of 1 MB, and no more after a second crowd.",
   };
 }
 

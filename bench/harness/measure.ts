@@ -28,6 +28,8 @@ type Values = Partial<Record<Metric, number>>;
 
 /** How long after clients left the books are looked at, ms. */
 const settleMs = 2_000;
+/** After which a process could have given memory back. */
+const remainsMs = 5_000;
 /** Slow clients arrive one by one, a hundred a second: each swallows megabytes of socket buffers when it comes. */
 const arrivalMs = 10;
 /** The origin must have seen every socket close 200 ms after a reset; this leaves it time to say more. */
@@ -242,12 +244,15 @@ async function measureLeave(
     lateRequests: counters.lastRequestAt > resetAt ? 1 : 0,
     ...growth(cost),
     ...(clients > 1 ? await books(run.server) : {}),
+    ...(clients > 1 ? await remains(run.server.pid, cost) : {}),
   };
   return { values, firstByteMs: results.map((result) => result.firstByteMs) };
 }
 
 interface Cost {
   readonly cpu: number;
+  /** Resident bytes before the run. */
+  readonly rssBefore: number;
   readonly rssGrowth: number;
 }
 
@@ -257,11 +262,21 @@ function startMeter(pid: number | undefined): () => Cost | undefined {
   resetPeak(pid);
   const rss = residentBytes(pid).now;
   const cpu = cpuSeconds(pid);
-  return () => ({ cpu: cpuSeconds(pid) - cpu, rssGrowth: residentBytes(pid).peak - rss });
+  return () => ({
+    cpu: cpuSeconds(pid) - cpu,
+    rssBefore: rss,
+    rssGrowth: residentBytes(pid).peak - rss,
+  });
 }
 
 function growth(cost: Cost | undefined): Values {
   return cost === undefined ? {} : { rssGrowthMiB: Math.max(0, cost.rssGrowth) / MiB };
+}
+
+async function remains(pid: number | undefined, cost: Cost | undefined): Promise<Values> {
+  if (pid === undefined || cost === undefined) return {};
+  await new Promise((resolve) => setTimeout(resolve, remainsMs));
+  return { rssAfterMiB: (residentBytes(pid).now - cost.rssBefore) / MiB };
 }
 
 async function books(server: RunningServer): Promise<Values> {

@@ -11,6 +11,7 @@ const headings: Readonly<Record<Metric, string>> = {
   firstByteP99Ms: "first byte p99 ms",
   cpuPerGiB: "CPU s/GiB",
   rssGrowthMiB: "RSS growth MiB",
+  rssAfterMiB: "RSS kept MiB",
   originMiB: "origin wrote MiB",
   originRequests: "origin requests",
   lookups: "lookups",

@@ -100,6 +100,7 @@ export type Metric =
   | "firstByteP99Ms"
   | "cpuPerGiB" // CPU seconds of the serving process for each GiB delivered
   | "rssGrowthMiB" // peak of resident memory above what it was before the run
+  | "rssAfterMiB" // resident memory above what it was before the run, some seconds after the clients left
   | "originMiB" // body bytes the origin wrote
   | "originRequests"
   | "lookups" // requests of metadata and locations
