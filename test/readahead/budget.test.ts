@@ -91,6 +91,17 @@ describe("a lease", () => {
     expect(second.take(600)).toBe(true);
   });
 
+  it("without a reserve takes no more than what the largest one asked for leaves, in vain or not", () => {
+    const budget = new Budget(1000, 10);
+    const plain = budget.lease();
+    expect(plain.take(700)).toBe(true);
+    const other = budget.lease();
+    expect(other.reserve(400)).toBe(false);
+    plain.release();
+    expect(other.take(601)).toBe(false);
+    expect(other.take(600)).toBe(true);
+  });
+
   it("reserves beyond the share, never beyond the budget", () => {
     const budget = new Budget(1000, 10);
     const [one, two] = [budget.lease(), budget.lease()];

@@ -56,6 +56,15 @@ describe("Race", () => {
     expect(track.accepted).toEqual([bytes(200, 260)]);
   });
 
+  it("hands on a copy: the buffer it gives back is read into again", () => {
+    const track = createTrack();
+    const race = new Race(rival, track);
+    const block = bytes(100, 160);
+    expect(race.accept(block, room)).toBe(false);
+    block.fill(0);
+    expect(track.accepted).toEqual([bytes(100, 160)]);
+  });
+
   it("goes on as the part's own attempt once it is ahead", () => {
     const track = createTrack();
     const race = new Race(rival, track);

@@ -127,6 +127,14 @@ describe("nextMove", () => {
     );
   });
 
+  it("spreads those who were told to wait for the same time", () => {
+    const asked = { retryAfterMs: 2_000 };
+    expect(move("throttled", asked, { failures: 4 }, 0.5)).toEqual({
+      move: "wait",
+      delayMs: 2_400,
+    });
+  });
+
   it("fails honestly where the store asks for more than 30 s", () => {
     expect(move("unavailable", { retryAfterMs: 30_000 }).move).toBe("wait");
     expect(move("unavailable", { retryAfterMs: 30_001 })).toEqual({ move: "fail" });

@@ -94,6 +94,11 @@ describe("SlowTail", () => {
     };
     expect(learned().raceIn(waiting, SENT, 20)).toBe(30);
     expect(learned().raceIn(waiting, SENT, 50)).toBe(0);
+    expect(learned().raceIn(waiting, SENT, 60)).toBe(0);
+    const uneven = learned();
+    uneven.answered(40);
+    uneven.answered(5);
+    expect(uneven.raceIn(waiting, SENT, 50)).toBe(70);
   });
 
   it("asks for at most 6 % of the bytes sent a second time", () => {
