@@ -68,7 +68,7 @@ export function nextMove(
 
 /** A 400, or a redirect that is not followed: the same question gets the same answer. */
 function isVerdict({ kind, status }: ReadaheadError): boolean {
-  return kind === "protocol" && status !== undefined && status >= 300 && status < 500;
+  return kind === "protocol" && status !== undefined && status >= 300;
 }
 
 /** True where a kept-alive connection may have died under us: the address deserves another try. */
