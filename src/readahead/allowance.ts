@@ -77,7 +77,7 @@ export class Allowance {
 
   /** True when a request sent now would not have to queue. */
   get free(): boolean {
-    return this.#taken + this.#queue.length < this.#options.unanswered;
+    return this.#taken < this.#options.unanswered;
   }
 
   /** Sends one request when its place is free. See `Permits.request`. */
