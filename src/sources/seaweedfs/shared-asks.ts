@@ -36,7 +36,7 @@ export class SharedAsks<T> {
         return await orDisowned(running.result, context.signal, () => {});
       } catch (error) {
         // The part that asked was put back or let go: its end is not ours.
-        if (context.signal.aborted || !running.signal.aborted) throw error;
+        if (!running.signal.aborted) throw error;
       }
     }
   }

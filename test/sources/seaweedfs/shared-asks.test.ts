@@ -30,6 +30,20 @@ describe("SharedAsks", () => {
     expect(await waiting).toBe("answer");
   });
 
+  it("has no answer for whoever has left, and asks nothing for it", async () => {
+    const asks = new SharedAsks<string>();
+    const [gone, other] = [createTestDownload(), createTestDownload()];
+    const left = new Error("left");
+    gone.abort(left);
+    let asked = 0;
+    const ask = async () => `answer ${++asked}`;
+    await expect(asks.find("q", gone, () => "known", ask)).rejects.toBe(left);
+    await expect(asks.find("q", gone, nothing, ask)).rejects.toBe(left);
+    expect(asked).toBe(0);
+    expect(await asks.find("q", other, () => "known", ask)).toBe("known");
+    expect(asked).toBe(0);
+  });
+
   it("fails all who wait with the answer's failure, and asks again after it", async () => {
     const asks = new SharedAsks<string>();
     const context = createTestDownload();
