@@ -127,6 +127,7 @@ export function sliceBody(
         await pull(controller);
       } catch (error) {
         if (unproven) onUnproven?.();
+        tell();
         reader.cancel(error);
         controller.error(error);
       }
