@@ -38,7 +38,7 @@ export function visibleIntervals<C extends Layer>(
     const end = Math.min(chunk.offset + chunk.size, range.end);
     if (start < end) layers.push({ chunk, position, start, end });
   }
-  layers.sort((a, b) => a.start - b.start || a.position - b.position);
+  layers.sort((a, b) => a.start - b.start);
   const intervals: Interval<C>[] = [];
   const covering = new Heap<C>();
   let next = 0;
@@ -64,7 +64,7 @@ export function visibleIntervals<C extends Layer>(
   return intervals;
 }
 
-/** Appends a stretch, joined to the last one when the same chunk goes on. */
+/** Appends a stretch, joined to the last one when the same chunk goes on: it has no holes of its own. */
 function paint<C extends Layer>(
   intervals: Interval<C>[],
   chunk: C,
@@ -72,7 +72,7 @@ function paint<C extends Layer>(
   end: number,
 ): void {
   const last = intervals.at(-1);
-  if (last !== undefined && last.chunk === chunk && last.end === start) {
+  if (last?.chunk === chunk) {
     intervals[intervals.length - 1] = { ...last, end };
     return;
   }

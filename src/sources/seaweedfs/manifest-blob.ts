@@ -156,7 +156,7 @@ function signed(value: bigint): bigint {
 
 function safeNumber(value: bigint): number {
   const number = Number(value);
-  if (!Number.isSafeInteger(number) || number < 0) throw malformed();
+  if (!Number.isSafeInteger(number)) throw malformed();
   return number;
 }
 

@@ -89,11 +89,13 @@ describe("parseManifest", () => {
       { fid: "1,0100000064", size: 5 },
     ]);
     for (const blob of [
-      // The id as a number that would be its length; the size as bytes; and the cookie as a varint.
+      // The id as a number that would be its length; the size as bytes, also where they end; and the cookie as a varint.
       chunkOf(0x08, fid.length, fid, 0x18, 5),
       chunkOf(...named, 0x1a, 1, 5),
-      // A field that nobody knows reaches out of its chunk.
-      Buffer.concat([chunkOf(0x7a, 3), Buffer.of(0x7a, 1, 1)]),
+      chunkOf(...named, 0x1a, 0),
+      // A field that nobody knows reaches out of its chunk, and a cookie out of its id.
+      Buffer.concat([chunkOf(...named, 0x7a, 3), Buffer.of(0x7a, 1, 1)]),
+      chunkOf(0x3a, 7, 0x08, 1, 0x10, 1, 0x1d, 1, 2, 0x18, 5, 0x18, 5),
       chunkOf(0x3a, 9, 0x08, 1, 0x10, 1, 0x18, 1, 2, 3, 4, 0x18, 5),
     ])
       expect(() => parseManifest(blob)).toThrow(expect.objectContaining({ kind: "protocol" }));
@@ -108,6 +110,16 @@ describe("parseManifest", () => {
         expect.objectContaining({ kind: "protocol" }),
       );
     }
+  });
+
+  it("refuses a last field that is cut off, though nobody knows it", () => {
+    const blob = Buffer.concat([Buffer.from(vector, "hex"), Buffer.of(0x7a, 3, 1)]);
+    expect(() => parseManifest(blob)).toThrow(expect.objectContaining({ kind: "protocol" }));
+  });
+
+  it("refuses numbers that a double does not hold", () => {
+    const blob = encodeManifest([child(3, 10, { volume: 2 ** 53 })]);
+    expect(() => parseManifest(blob)).toThrow(expect.objectContaining({ kind: "protocol" }));
   });
 
   it("refuses what was never written: no field has the number 0", () => {
