@@ -242,8 +242,6 @@ export class Attempt {
       if (done || view.byteLength === 0) return;
     } catch {
       // Every byte asked for is here: how the connection ends does not matter.
-    } finally {
-      this.endingSince = undefined;
     }
     reader.cancel(undefined);
   }

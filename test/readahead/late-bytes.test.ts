@@ -63,6 +63,32 @@ describe("memory for a block that did not come", () => {
   });
 });
 
+it("what is held back of a body that ends early, as it may be the text of an error, is wasted", async () => {
+  const faults = [{ at: 0, fault: { kind: "short", bytes: 100 * KiB } as const }];
+  const store = new MemoryStore({ size: MiB, known: true, suspectTailBytes: 64, faults });
+  const watched = watchDownload({ limits: { windowParts: 1 } });
+  const stream = await watched.stream(store.source);
+  expect(await passTime(readRamp(stream))).toBe(MiB);
+  expect(expectSettled(watched).bytesWasted).toBe(64);
+});
+
+it("a body that is longer than what was asked for is cancelled", async () => {
+  const store = new MemoryStore({ size: MiB, facts: { size: 100_000 } });
+  const { read, ...object } = store.object();
+  const watched = watchDownload();
+  const longer = (end: number) => end + 100_000;
+  const stream = await watched.start(
+    {
+      ...object,
+      read: (piece, { start, end }, request) => read(piece, { start, end: longer(end) }, request),
+    },
+    [{ start: 0, end: 100_000 }],
+  );
+  expect(await passTime(readRamp(stream))).toBe(100_000);
+  expect(expectSettled(watched).attempts).toBe(1);
+  expect(store.openBodies).toBe(0);
+});
+
 describe("a body whose end does not come", () => {
   it("is given up when every byte is here", async () => {
     const faults = [{ at: 0, fault: { kind: "stall", after: 60_000 } as const }];

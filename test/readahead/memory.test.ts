@@ -54,6 +54,15 @@ describe("memory", () => {
     expectSettled(watched);
   });
 
+  it("counts for the isolate no upstream that has ended, however long the download", async () => {
+    const partBytes = 64 * KiB;
+    const watched = watchDownload({ limits: { partBytes, windowParts: 2 } });
+    const store = new MemoryStore({ size: 20 * partBytes, known: true });
+    for await (const _ of await watched.stream(store.source))
+      expect(watched.budget.open).toBeLessThanOrEqual(2);
+    expectSettled(watched);
+  });
+
   it("for a part includes what its store must hold to answer", async () => {
     const partBytes = 64 * KiB;
     const holdBytes = 10_000;

@@ -104,6 +104,23 @@ it("a part that is let go after more than ten seconds shows a slow client, too",
   expect(pace.slow).toBe(true);
 });
 
+it("a client that let a part go is asked for little for ten seconds, however much it took before", () => {
+  const pace = new Pace(800, 0);
+  pace.handed(40 * 1024 * KiB, 0);
+  pace.letGo(12_000);
+  pace.pulled(12_010);
+  expect(pace.slow).toBe(true);
+});
+
+it("a client that has become fast is not held to the time it once took", () => {
+  const pace = new Pace(800, 0);
+  pace.handed(64 * KiB, 0);
+  pace.pulled(10_000);
+  expect(pace.slow).toBe(true);
+  take(pace, 10_000, 21_000, 10 * KiB, 10);
+  expect(pace.slow).toBe(false);
+});
+
 describe("Pace.blockBytes", () => {
   it("starts at 64 KiB and doubles to 1 MiB while blocks are drained quickly", () => {
     const pace = new Pace(800, 0);
