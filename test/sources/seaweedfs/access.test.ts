@@ -104,6 +104,40 @@ describe("tokens", () => {
     await expect(readKey(source, "o")).rejects.toMatchObject({ kind: "denied", status: 401 });
     expect(asked).toBe(2);
   });
+
+  it("are sent twice at most to a volume server whose clock runs wild", async () => {
+    let asked = 0;
+    const source = sourceOf({
+      filerTokenSecret: "filer",
+      volumeTokenSecret: "volume",
+      fetch: async (url, init) => {
+        if (!cluster.volumes.some(({ host }) => url.includes(host))) return fetch(url, init);
+        asked += 1;
+        const date = new Date(Date.now() + asked * 3_600_000).toUTCString();
+        return new Response(null, { status: 401, headers: { date } });
+      },
+    });
+    await expect(readKey(source, "o")).rejects.toMatchObject({ kind: "denied", status: 401 });
+    expect(asked).toBe(2);
+  });
+
+  it("of the master are sent once to a server that refuses them: another one is its to give", async () => {
+    const source = sourceOf({ filerTokenSecret: "filer", volumeTokenFromMaster: true });
+    for (const server of cluster.volumes)
+      server.fault = () => ({ do: "reply", reply: { status: 401 } });
+    await expect(readKey(source, "o")).rejects.toMatchObject({ kind: "denied", status: 401 });
+    expect(cluster.volumes.flatMap(({ seen }) => seen)).toHaveLength(1);
+  });
+
+  it("say when they end in the letters of URLs, too", () => {
+    const token = (claims: object) =>
+      `x.${Buffer.from(JSON.stringify(claims)).toString("base64url")}.y`;
+    const spelled = token({ exp: 5, sub: "???>>>???>>>~~~" });
+    expect(spelled).toMatch(/-.*_|_.*-/);
+    expect(tokenExpiry(spelled)).toBe(5_000);
+    expect(tokenExpiry(token({ exp: "5" }))).toBeUndefined();
+    expect(tokenExpiry("opaque")).toBeUndefined();
+  });
 });
 
 describe("a filer that wants its token for chunks, too (4.53)", () => {
@@ -193,12 +227,60 @@ describe("answers that cannot be", () => {
         body: "wxyz",
       },
     ],
+    [
+      "a range that ends later",
+      {
+        status: 206,
+        headers: { "Content-Range": "bytes 5-9/3000", "Transfer-Encoding": "chunked" },
+        body: "wxyz!",
+      },
+    ],
+    [
+      "a range that begins sooner",
+      {
+        status: 206,
+        headers: { "Content-Range": "bytes 4-8/3000", "Transfer-Encoding": "chunked" },
+        body: "vwxyz",
+      },
+    ],
     ["a refused range", { status: 416, body: "invalid range\n" }],
     ["a bad request", { status: 400 }],
   ])("of a volume server: %s", async (_what, reply) => {
     for (const server of cluster.volumes) server.fault = () => ({ do: "reply", reply });
     await expect(readKey(sourceOf(), "o", { start: 5, end: 9 })).rejects.toMatchObject({
       kind: "protocol",
+      status: reply.status,
+      replica: expect.stringMatching(/^127/),
+      alternatives: true,
+    });
+  });
+
+  it("of a volume server: a range of a needle that is shorter than its chunk", async () => {
+    const headers = { "Content-Range": "bytes 5-8/2999", ETag: '"0badcafe"' };
+    for (const server of cluster.volumes)
+      server.fault = () => ({ do: "reply", reply: { status: 206, headers, body: "wxyz" } });
+    await expect(readKey(sourceOf(), "o", { start: 5, end: 9 })).rejects.toMatchObject({
+      kind: "protocol",
+      alternatives: true,
+    });
+  });
+
+  it.each([
+    ["a part", { status: 206, headers: { "Content-Range": "bytes 0-2999/3000" } }],
+    ["an encoding nobody asked for", { status: 200, headers: { "Content-Encoding": "br" } }],
+  ])("of a volume server to a plain GET: %s", async (_what, reply) => {
+    const body = Buffer.from(contentBytes(ramp, 0, 3_000));
+    for (const server of cluster.volumes)
+      server.fault = () => ({ do: "reply", reply: { ...reply, body } });
+    await expect(readKey(sourceOf(), "o")).rejects.toMatchObject({ kind: "protocol" });
+  });
+
+  it("of a volume server: none at all, which another one may give", async () => {
+    for (const server of cluster.volumes) server.fault = () => ({ do: "reset" });
+    await expect(readKey(sourceOf(), "o")).rejects.toMatchObject({
+      kind: "unavailable",
+      connection: true,
+      alternatives: true,
     });
   });
 

@@ -27,12 +27,25 @@ describe("addresses", () => {
       });
     await expectReadable(sourceOf());
     expect(second?.seen.every((seen) => seen.target.includes("readDeleted=true"))).toBe(true);
+    // What a server says has moved is looked up again.
+    expect(cluster.masters[0]?.seen).toHaveLength(4);
     if (first !== undefined)
       first.fault = () => ({
         do: "reply",
         reply: { status: 301, headers: { Location: "http://169.254.169.254/x" } },
       });
     await expect(readKey(sourceOf(), "o")).rejects.toMatchObject({ kind: "config" });
+  });
+
+  it("of a redirect within a server are followed once", async () => {
+    cluster.believed.set("1", [0]);
+    const [first] = cluster.volumes;
+    const moved = { status: 301, headers: { Location: "/moved" } };
+    if (first !== undefined)
+      first.fault = (_, index) => (index % 2 === 0 ? { do: "reply", reply: moved } : undefined);
+    await expectReadable(sourceOf());
+    if (first !== undefined) first.fault = () => ({ do: "reply", reply: moved });
+    await expect(readKey(sourceOf(), "o")).rejects.toMatchObject({ kind: "protocol", status: 301 });
   });
 
   it("in the own data centre go first", async () => {

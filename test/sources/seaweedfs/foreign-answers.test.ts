@@ -114,3 +114,29 @@ describe("a needle longer than its chunk", () => {
     },
   );
 });
+
+describe("a range that lies behind the compressed bytes of a needle", () => {
+  const refuse = (headers: Record<string, string>) => {
+    putObject(cluster, "/o", { size });
+    for (const volume of cluster.volumes)
+      volume.fault = (seen) =>
+        seen.headers.range === undefined
+          ? undefined
+          : { do: "reply", reply: { status: 416, headers, body: "invalid range\n" } };
+  };
+  const range = { start: 900, end: 950 };
+
+  it("is cut out of the whole needle", async () => {
+    refuse({ "Content-Encoding": "gzip" });
+    const { bytes, totals } = await read({}, range);
+    expect(Buffer.compare(bytes, contentBytes(ramp, 900, 950))).toBe(0);
+    expect(totals.retries).toBe(0);
+  });
+
+  it("that is not compressed shows a needle too short: nobody asks for it whole", async () => {
+    refuse({});
+    await expect(read({}, range)).rejects.toMatchObject({ kind: "protocol" });
+    const asked = cluster.volumes.flatMap(({ seen }) => seen);
+    expect(asked.every(({ headers }) => headers.range !== undefined)).toBe(true);
+  });
+});

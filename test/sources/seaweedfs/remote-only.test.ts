@@ -12,7 +12,9 @@ import { contentBytes, ramp } from "../../support/object-bytes.ts";
 import { FakeCluster } from "../../support/seaweedfs/cluster.ts";
 import { downloadKey } from "../../support/seaweedfs/download-object.ts";
 import { endCluster } from "../../support/seaweedfs/end-cluster.ts";
+import type { Reply } from "../../support/seaweedfs/http-server.ts";
 import { putObject } from "../../support/seaweedfs/objects.ts";
+import { readKey } from "../../support/seaweedfs/read-object.ts";
 
 const size = 100_000;
 const content = Buffer.from(contentBytes(ramp, 0, size));
@@ -78,6 +80,61 @@ it.each([
         ? { do: "reply", reply: { status: 206, headers, body: content } }
         : undefined;
   await expect(downloadKey(sourceOf(), "o")).rejects.toMatchObject({ kind });
+});
+
+it("is refused where a filer answers with another part of it, or with all of it", async () => {
+  const [first] = cluster.filers;
+  const answer = (reply: Reply) => {
+    if (first !== undefined)
+      first.fault = ({ target }) => (target === "/o" ? { do: "reply", reply } : undefined);
+  };
+  const source = sourceOf({ filer: cluster.filerUrl });
+  const headers = { "Content-Range": `bytes 0-9/${size}` };
+  answer({ status: 206, headers, body: content.subarray(0, 10) });
+  const refused = { kind: "protocol", replica: first?.host, alternatives: false };
+  await expect(readKey(source, "o", { start: 5, end: 10 })).rejects.toMatchObject(refused);
+  answer({ status: 200, body: content });
+  await expect(readKey(source, "o")).rejects.toMatchObject(refused);
+});
+
+it("is another one where its time has changed, and the same where a filer names none", async () => {
+  const metadata = cluster.entries.get("/o")?.metadata ?? "";
+  const Mtime = "2026-01-02T03:04:05Z";
+  cluster.entries.set("/o", {
+    metadata: JSON.stringify({ ...(JSON.parse(metadata) as object), Mtime }),
+    content,
+  });
+  expect(Buffer.compare(await readKey(sourceOf(), "o"), content)).toBe(0);
+  const headers = {
+    "Content-Range": `bytes 0-${size - 1}/${size}`,
+    "Last-Modified": "Fri, 02 Jan 2026 03:04:06 GMT",
+  };
+  for (const filer of cluster.filers)
+    filer.fault = ({ target }) =>
+      target === "/o" ? { do: "reply", reply: { status: 206, headers, body: content } } : undefined;
+  await expect(readKey(sourceOf(), "o")).rejects.toMatchObject({ kind: "changed" });
+});
+
+it("is asked for as it lies, at the path that was opened, and with the filer's token", async () => {
+  await cluster.close();
+  cluster = await FakeCluster.start({ filers: 2, filerKey: "filer" });
+  const metadata = JSON.stringify({
+    FullPath: "/elsewhere",
+    FileSize: size,
+    Remote: { remote_e_tag: "t", remote_size: size },
+  });
+  cluster.entries.set("/o", { metadata, content });
+  // As the source sends it: Node's fetch names that encoding by itself, others do not.
+  const encodings: unknown[] = [];
+  const source = sourceOf({
+    filerTokenSecret: "filer",
+    fetch: (url, init) => {
+      if (url.endsWith("/o")) encodings.push(init.headers["accept-encoding"]);
+      return fetch(url, init);
+    },
+  });
+  expect(Buffer.compare(await readKey(source, "o"), content)).toBe(0);
+  expect(encodings).toEqual(["identity"]);
 });
 
 it.each([
