@@ -106,12 +106,15 @@ describe("a replica without the chunk", () => {
     expect([asked, lookups]).toEqual([["a", "b", "c"], 2]);
   });
 
-  it("and with it every other one, then and after a second lookup: it is lost", async () => {
-    walk = createWalk(["filer"]);
-    await expect(ask({ a: gone, b: gone })).rejects.toMatchObject({ kind: "lost" });
-    // What the filer would proxy to has just been asked.
-    expect([asked, lookups]).toEqual([["a", "b"], 2]);
-  });
+  it.each([[[]], [["filer"]]])(
+    "and with it every other one, then and after a second lookup: it is lost (%j)",
+    async (filers) => {
+      walk = createWalk(filers);
+      await expect(ask({ a: gone, b: gone })).rejects.toMatchObject({ kind: "lost" });
+      // What the filer would proxy to has just been asked.
+      expect([asked, lookups]).toEqual([["a", "b"], 2]);
+    },
+  );
 
   it("says nothing of one that was asked in vain before: it may have it", async () => {
     const reading = ask({ b: gone }, ["a"]);
@@ -224,6 +227,12 @@ describe("a refresh", () => {
   it("takes what somebody else has looked up since", async () => {
     known = at("c");
     expect(await refreshed(at("d"))).toBe(true);
+    expect(lookups).toBe(1);
+  });
+
+  it("keeps what others know of a chunk that was never asked for", async () => {
+    const other = { ...chunk };
+    expect(await walk.refresh(other, context)).toBe(true);
     expect(lookups).toBe(1);
   });
 
