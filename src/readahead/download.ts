@@ -255,7 +255,7 @@ class RunningDownload implements Download {
   }
 
   #lookupAnswered(id: number, ok: boolean, kind?: ReadaheadError["kind"]): void {
-    if (!this.#openLookups.delete(id)) return;
+    this.#openLookups.delete(id);
     this.#emit({ type: "lookup-answered", at: performance.now(), id, ok, kind });
   }
 

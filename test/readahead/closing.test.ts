@@ -1,4 +1,5 @@
 /** Downloads closed in the turns between turns: nothing goes on behind the record. */
+import { getEventListeners } from "node:events";
 import { expect, it } from "vitest";
 import { ReadaheadError } from "../../src/errors.ts";
 import { Budget } from "../../src/readahead/budget.ts";
@@ -166,3 +167,53 @@ it("totals add up where a listener closes the download in the turn of a part's l
     accountedFor: 10,
   });
 });
+
+it("a download whose client has left already is closed as it is made", async () => {
+  const left = new Error("left");
+  const watched = watchDownload({ signal: AbortSignal.abort(left) });
+  const { permits, closed } = watched.download;
+  await expect(permits.request({ replica: "r", purpose: "facts" }, send)).rejects.toBe(left);
+  await closed;
+  expect(closedEvent(watched).endedBy).toBe("client-signal");
+});
+
+it("nothing is asked for a download that is closed, and its client's signal is let go of", async () => {
+  const client = new AbortController();
+  const watched = watchDownload({ signal: client.signal });
+  const { permits } = watched.download;
+  expect(getEventListeners(client.signal, "abort")).toHaveLength(1);
+  watched.download.close("done");
+  await expect(permits.request({ replica: "r", purpose: "facts" }, send)).rejects.toThrow();
+  expect(getEventListeners(client.signal, "abort")).toHaveLength(0);
+});
+
+it("a fault that is no store's is told as such", () => {
+  const watched = watchDownload();
+  watched.download.fail(new TypeError("ours"));
+  expect(closedEvent(watched).endedBy).toBe("exception");
+  const another = watchDownload();
+  another.download.fail(new ReadaheadError("unavailable", "theirs"));
+  expect(closedEvent(another).endedBy).toBe("upstream");
+});
+
+it("the answer that came with the open is given up where a start fails before its window", async () => {
+  const watched = watchDownload();
+  const cancelled: unknown[] = [];
+  const body = new ReadableStream<Uint8Array>({ cancel: (why) => void cancelled.push(why) });
+  const failure = new ReadaheadError("overloaded", "No memory");
+  const starting = watched.start(
+    {
+      facts: { size: 10, pin: { by: "etag", value: '"a"' }, headers: {} },
+      first: { range: { start: 0, end: 10 }, body, replica: "r" },
+      reserve: () => {
+        throw failure;
+      },
+      read: () => Promise.reject(new Error("Not asked")),
+    },
+    [{ start: 0, end: 10 }],
+  );
+  await expect(starting).rejects.toBe(failure);
+  expect(cancelled).toEqual([failure]);
+});
+
+const send = () => Promise.reject(new Error("Sent"));

@@ -110,6 +110,23 @@ describe("a store that refuses a part behind the head", () => {
   });
 });
 
+it("a part that was refused often behind the head may be refused again when it is the head", async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const fault = { kind: "status", status: 503 } as const;
+  const faults = Array.from({ length: 1_000 }, (_, at) => ({ at: at + 1, fault }));
+  const store = new MemoryStore({ size: 100_000, known: true, faults });
+  const watched = watchDownload({ limits: { partBytes: 50_000, windowParts: 2 } });
+  const stream = await watched.stream(store.source);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(store.reads.length).toBeGreaterThan(12);
+  faults.length = store.reads.length + 2;
+  const reading = readRamp(stream);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(await reading).toBe(100_000);
+  expectSettled(watched);
+});
+
 describe("a store that refuses a part", () => {
   it("has its locations looked up once, while nothing comes of it", async () => {
     vi.spyOn(Math, "random").mockReturnValue(0);

@@ -1,11 +1,12 @@
 /** Clients that take their bytes slowly, or pause: nobody's upstream is held, no byte is lost, no retry is spent. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { Budget } from "../../src/readahead/budget.ts";
 import type { Limits } from "../../src/readahead/limits.ts";
 import { checkLeaks } from "../support/leak-check.ts";
 import { KiB, MiB } from "../support/units.ts";
 import { MemoryStore, type SeenRead } from "./support/memory-store.ts";
 import { expectRamp, readRamp } from "./support/read-stream.ts";
-import { expectSettled, watchDownload } from "./support/watched-download.ts";
+import { closedEvent, expectSettled, watchDownload } from "./support/watched-download.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -170,6 +171,30 @@ describe("a client that pauses", () => {
     other.release();
     await stream.cancel();
     expectSettled(watched);
+  });
+
+  it("for four minutes while another download waits for memory ends, and not before", async () => {
+    const budget = new Budget(8 * MiB, 96);
+    const watched = watchDownload({ budget });
+    const stream = await watched.stream(new MemoryStore({ size: 32 * MiB }).source);
+    const reader = stream.getReader();
+    await reader.read();
+    const other = budget.lease();
+    const wait = async (seconds: number) => {
+      for (let quarter = 0; quarter < seconds * 4; quarter += 1) {
+        other.reserve(8 * MiB);
+        other.touch();
+        await vi.advanceTimersByTimeAsync(250);
+      }
+    };
+    await wait(238);
+    expect(watched.ofType("closed")).toEqual([]);
+    await wait(33);
+    const { endedBy, error } = closedEvent(watched);
+    expect([endedBy, error]).toEqual(["upstream", expect.objectContaining({ kind: "overloaded" })]);
+    await expect(reader.read()).rejects.toBe(error);
+    expect(budget.held).toBe(8 * MiB);
+    other.release();
   });
 
   it("without memory holds its head's upstream for holdMs, then asks again from its offset when it is back", async () => {
