@@ -1,5 +1,6 @@
 /** Manifests are read from whichever replica has them whole: hung, damaged and refusing ones are gone around. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { isSuspect } from "../../../src/readahead/suspects.ts";
 import {
   createSeaweedfsSource,
   type SeaweedfsOptions,
@@ -81,6 +82,7 @@ describe("a manifest", () => {
   ])("that is %s by one replica is read from the other", async (_what, fault) => {
     putFolded("o", () => fault);
     await expectReadable(sourceOf(), "o");
+    if (fault.do === "reply") expect(isSuspect(cluster.volume(0).host)).toBe(false);
   });
 
   it.each([1, 2])("that lost %i of its three chunks is never a hole", async (lost) => {
@@ -124,6 +126,7 @@ describe("a manifest", () => {
     await expect(downloadKey(sourceOf(), "o")).rejects.toMatchObject({ kind: "protocol" });
     const reads = cluster.volumes.flatMap((server) => server.seen);
     expect(reads).toHaveLength(6);
+    expect(cluster.masters[0]?.seen).toHaveLength(2);
   });
 
   it("of more than 16 MiB is refused, and asked for once", async () => {
