@@ -8,7 +8,7 @@ import { ReadaheadError } from "../../errors.ts";
 import { createBodyReader } from "../../readahead/body-reader.ts";
 import type { Ask } from "../../readahead/permits.ts";
 import type { Body, CallContext } from "../source.ts";
-import { discard, networkError } from "../upstream.ts";
+import { networkError } from "../upstream.ts";
 
 /** What is passed to `fetch`. Gzip bodies are decoded by the platform (workerd and Node do, Content-Encoding stays). */
 export interface SeaweedfsInit {
@@ -136,7 +136,6 @@ export async function sendForAll(
     const bytes = await readWhole(response.body, { limitBytes, replica });
     return { status, headers, text: new TextDecoder().decode(bytes) };
   } catch (error) {
-    discard(response);
     if (context.signal.aborted) throw context.signal.reason;
     throw error;
   }
