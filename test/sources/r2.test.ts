@@ -1,38 +1,13 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it, vi } from "vitest";
-import { ReadaheadError } from "../../src/errors.ts";
 import { checksumHeaders, onePart } from "../../src/sources/r2/s3.ts";
 import { createR2Source } from "../../src/sources/r2.ts";
-import type { OpenRequest, ReadRequest, StoredPiece } from "../../src/sources/source.ts";
 import { discardBody, readAll } from "../support/bodies.ts";
-import type { FakeBucket } from "../support/fake-bucket.ts";
-import { createFakeBucket } from "../support/fake-bucket.ts";
 import { checkLeaks } from "../support/leak-check.ts";
 import { contentBytes, ramp } from "../support/object-bytes.ts";
-import { createTestDownload } from "../support/permits.ts";
+import { callsOf, errorOf, piece, setup, size } from "./r2/setup.ts";
 
 checkLeaks();
-const size = 1000;
-const piece: StoredPiece = { kind: "stored", range: { start: 0, end: size } };
-
-function setup(behaviour: "production" | "simulator" = "production") {
-  const bucket = createFakeBucket(behaviour);
-  bucket.put("file", { bytes: contentBytes(ramp, 0, size) });
-  const source = createR2Source({ bucket });
-  const download = createTestDownload();
-  const context: ReadRequest = { ...download, tried: () => false, suspect: () => false };
-  const open = (want: OpenRequest["want"], more: Partial<OpenRequest> = {}) =>
-    source.open("file", { ...download, want, ...more });
-  return { bucket, source, download, context, open };
-}
-
-async function errorOf(promise: Promise<unknown>): Promise<ReadaheadError> {
-  const error = await promise.catch((e: unknown) => e);
-  if (error instanceof ReadaheadError) return error;
-  throw error instanceof Error ? error : new Error("Expected a rejection");
-}
-
-const callsOf = (bucket: FakeBucket) => bucket.calls.map(({ call }) => call);
 
 describe("createR2Source", () => {
   it.each([undefined, "OBJECTS", {}])("takes no %j for a bucket", (bucket) => {
@@ -99,18 +74,6 @@ describe("createR2Source: errors", () => {
       expect((await errorOf(reading)).kind).toBe("protocol");
       expect(bucket.openBodies).toBe(0);
     }
-  });
-});
-
-describe("createR2Source: versions", () => {
-  it("pins every read by tag, so that not even the first byte of another version is fetched", async () => {
-    const { bucket, open, context } = setup();
-    const object = await open("facts");
-    const { etag } = object.facts;
-    bucket.put("file", { bytes: contentBytes(ramp, 1, size + 1) });
-    const error = await errorOf(object.read(piece, { start: 0, end: 10 }, context));
-    expect(error.kind).toBe("changed");
-    expect(bucket.calls.at(-1)?.options?.onlyIf).toEqual({ etagMatches: etag?.slice(1, -1) });
   });
 });
 

@@ -61,7 +61,8 @@ export function createFakeBucket(behaviour: "production" | "simulator"): FakeBuc
       size: bytes.length,
       etag,
       httpEtag: `"${etag}"`,
-      uploaded: new Date(Date.UTC(2026, 0, 1)),
+      // R2 keeps milliseconds, Last-Modified has none.
+      uploaded: new Date(Date.UTC(2026, 0, 1) + 789),
       ...(httpMetadata === undefined ? {} : { httpMetadata }),
       ...(customMetadata === undefined ? {} : { customMetadata }),
       ...(ssecKeyMd5 === undefined ? {} : { ssecKeyMd5 }),
