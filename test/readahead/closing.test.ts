@@ -9,6 +9,8 @@ import { createR2Source } from "../../src/sources/r2.ts";
 import type { Answer, OpenObject, Source } from "../../src/sources/source.ts";
 import { createFakeBucket } from "../support/fake-bucket.ts";
 import { checkLeaks } from "../support/leak-check.ts";
+import { MemoryStore } from "./support/memory-store.ts";
+import { readRamp } from "./support/read-stream.ts";
 import { closedEvent, expectSettled, watchDownload } from "./support/watched-download.ts";
 
 checkLeaks();
@@ -166,6 +168,19 @@ it("totals add up where a listener closes the download in the turn of a part's l
     bytesFetched: 10,
     accountedFor: 10,
   });
+});
+
+it("a listener that throws costs the client nothing, and the download ends", async () => {
+  const store = new MemoryStore({ size: 3_000_000 });
+  const heard: string[] = [];
+  const onEvent = ({ type }: ReadaheadEvent) => {
+    heard.push(type);
+    throw new Error("A listener's fault");
+  };
+  const stream = readahead({ source: store.source, key: "k" }, {}, { onEvent });
+  expect(await readRamp(stream)).toBe(3_000_000);
+  expect(heard.filter((type) => type === "closed")).toHaveLength(1);
+  expect(store.openBodies).toBe(0);
 });
 
 it("a download whose client has left already is closed as it is made", async () => {

@@ -42,6 +42,26 @@ describe("a store that slows down and goes on", () => {
     expect(await passTime(readRamp(stream))).toBe(4 * MiB);
     expect(expectSettled(watched)).toMatchObject({ retries: 0, attempts: 1 });
   });
+
+  it("is read as it comes behind one large block that was slow", async () => {
+    const trickle = { from: 14 * MiB, everyMs: 30 };
+    const store = new MemoryStore({ size: 20 * MiB, slow: trickle });
+    const watched = watchDownload({ limits: { windowParts: 1, partBytes: 16 * MiB } });
+    const reader = (await watched.stream(store.source)).getReader();
+    let position = 0;
+    let longestMs = 0;
+    for (;;) {
+      const since = performance.now();
+      const { done, value } = await passTime(reader.read());
+      if (done) break;
+      position += value.byteLength;
+      // A MiB of such a store takes 480 ms: the first of them may, to notice it.
+      if (position > 16 * MiB) longestMs = Math.max(longestMs, performance.now() - since);
+    }
+    expect(position).toBe(20 * MiB);
+    expect(longestMs).toBeLessThanOrEqual(150);
+    expectSettled(watched);
+  });
 });
 
 describe("memory for a block that did not come", () => {

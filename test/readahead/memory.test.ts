@@ -107,6 +107,19 @@ describe("memory", () => {
     expectSettled(watched);
   });
 
+  it("is taken for parts that may be asked for now, not for those that would queue", async () => {
+    const store = new MemoryStore({ size: MiB, known: true, manual: true });
+    const limits = { partBytes: 64 * KiB, windowParts: 6, unanswered: 2 };
+    const watched = watchDownload({ limits });
+    const starting = watched.stream(store.source);
+    await settle();
+    expect(store.unanswered).toBe(2);
+    expect(watched.budget.held).toBeLessThanOrEqual(2 * 65 * KiB);
+    watched.download.close("client-signal");
+    await expect(starting).rejects.toThrow();
+    expectSettled(watched);
+  });
+
   it("that lies idle lends a crowd blocks of 256 KiB, half of it at most", async () => {
     const budget = new Budget(2 * MiB, 1000);
     const crowd = Array.from({ length: 50 }, () => budget.lease());

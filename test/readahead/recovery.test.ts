@@ -44,8 +44,8 @@ describe("a download under a fault script", () => {
           markInterruptAsFailure: true,
         },
       );
-      expect(met).toBeGreaterThanOrEqual(50);
-      expect(rejections).toEqual([]);
+      expect(met, `failures met with RANDOM_SEED=${randomSeed}`).toBeGreaterThanOrEqual(50);
+      expect(rejections, `left behind with RANDOM_SEED=${randomSeed}`).toEqual([]);
     },
     60_000,
   );
