@@ -101,6 +101,9 @@ describe("mount options", () => {
       expect(status).toBe(404);
       expect(problemOf(bytes).detail).toContain("The store behind /files/ is empty");
     }
+    harness.source.openFaults.set(harness.source.opens.length, new ReadaheadError("denied", "No"));
+    const denied = await harness.ask(handle, "/files/nothing");
+    expect([denied.status, problemOf(denied.bytes).detail]).toEqual([403, "Access denied"]);
     harness.source.list = async () => ({ entries: [{ key: "film.mp4", size: 1 }], prefixes: [] });
     expect(problemOf((await harness.ask(handle, "/files/nothing")).bytes).detail).toBe(
       "There is nothing here",
