@@ -3,7 +3,9 @@ import { spawn } from "node:child_process";
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { Readable } from "node:stream";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
+import { tail } from "../../cli/tail.ts";
 import { syntheticRecord, tailItem } from "./support/tail-items.ts";
 
 const main = resolve(import.meta.dirname, "../../cli/main.ts");
@@ -57,6 +59,22 @@ describe("edge-readahead", () => {
     );
     expect(out).toContain("files/film.mp4");
     expect(err).toBe("1 download, 1 line skipped\n");
+  });
+
+  it("runs wrangler tail itself where its input is a terminal", async () => {
+    vi.stubEnv("PATH", `${folder}${delimiter}${process.env["PATH"] ?? ""}`);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    let out = "";
+    const write = (text: string) => {
+      out += text;
+    };
+    const input = Object.assign(Readable.from([]), { isTTY: true });
+    const code = await tail([], { input, out: write, err: () => {}, env: {} });
+    expect(code).toBe(0);
+    expect((await readFile(join(folder, "arguments"), "utf8")).trim()).toBe(
+      "wrangler tail --format json",
+    );
+    expect(out).toContain("files/film.mp4");
   });
 
   it("ends as wrangler tail ends", async () => {

@@ -114,9 +114,16 @@ describe("tail", () => {
   });
 
   it("tells what a download cost, one or several", async () => {
-    const record = { ...fast, retries: 1, hedges: 2, letGo: 1, bytesWasted: 99_960 };
+    const record = {
+      ...fast,
+      retries: 1,
+      hedges: 2,
+      letGo: 1,
+      bytesWasted: 99_960,
+      openAfterClose: 1,
+    };
     const { out } = await run([], [JSON.stringify(tailItem([[record]]))]);
-    expect(out).toContain("  1 retry  2 hedges  1 let go  100 kB wasted  ");
+    expect(out).toContain("  1 retry  2 hedges  1 let go  100 kB wasted  1 left open  ");
   });
 
   it("lets no character of a record act upon the terminal as JSON either", async () => {
@@ -283,6 +290,17 @@ describe("tail --local", () => {
     expect(out).toContain("part  from");
     expect(err).toBe("2 downloads\n");
     expect(calls).toBe(3);
+  });
+
+  it("reads on behind a full page", async () => {
+    const message = JSON.stringify(["[edge-readahead]", fast]);
+    const rows = Array.from({ length: 201 }, (_, i) => [i + 1, 1_795_419_208_764 + i, message]);
+    const url = await serve((sql) => {
+      const after = Number(/rowid > (\d+)/.exec(sql)?.[1]);
+      const limit = Number(/limit (\d+)/.exec(sql)?.[1]);
+      return { success: true, result: { columns: [], rows: rows.slice(after, after + limit) } };
+    });
+    expect((await run(["--local", "--once", "--url", url])).err).toBe("201 downloads\n");
   });
 
   it("says what it could not read, and where", async () => {
