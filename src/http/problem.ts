@@ -95,7 +95,7 @@ export const problems: Readonly<Record<ErrorKind, ProblemRow>> = {
     status: 503,
     s3Code: "SlowDown",
     retried: "no",
-    outcome: "refused",
+    outcome: "failed",
     retryAfterSeconds: 2,
   },
   config: { status: 500, s3Code: "InternalError", retried: "no", outcome: "failed" },

@@ -56,7 +56,7 @@ export interface Download extends CallContext {
   retried(): void;
   /** The one way out; idempotent. Aborts every upstream request in the same turn. */
   close(endedBy: EndedBy, error?: unknown): void;
-  /** The way out for what was thrown: `upstream` for an error of a store, `exception` for any other. */
+  /** The way out for what was thrown: `upstream` for an error of a store, `exception` for a fault or full memory of ours. */
   fail(error: unknown): void;
   /** Settles after `close()`, never rejects. Hand it to `waitUntil`. */
   readonly closed: Promise<Totals>;
@@ -277,8 +277,9 @@ class RunningDownload implements Download {
   }
 
   fail(error: unknown): void {
-    const endedBy = error instanceof ReadaheadError ? "upstream" : "exception";
-    this.close(endedBy, this.#explain(error));
+    // No store can help that our memory is full.
+    const ofStore = error instanceof ReadaheadError && error.kind !== "overloaded";
+    this.close(ofStore ? "upstream" : "exception", this.#explain(error));
   }
 
   /** One timer for every deadline of the download: first byte, stall, undrained answers, sign of life. */

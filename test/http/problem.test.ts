@@ -23,7 +23,7 @@ const rows: readonly (readonly [ErrorKind, number, string, string])[] = [
   ["key-wrong", 403, "AccessDenied", "refused"],
   ["unsupported", 501, "NotImplemented", "refused"],
   ["too-many-parts", 501, "NotImplemented", "refused"],
-  ["overloaded", 503, "SlowDown", "refused"],
+  ["overloaded", 503, "SlowDown", "failed"],
   ["config", 500, "InternalError", "failed"],
 ];
 

@@ -48,6 +48,16 @@ const table: readonly [string, Ending, ReturnType<typeof decideOutcome>][] = [
     { status: 206, endedBy: "upstream", error: new ReadaheadError("denied", "No") },
     "upstream-failed",
   ],
+  [
+    "no memory before headers",
+    { status: 503, endedBy: "exception", error: new ReadaheadError("overloaded", "No") },
+    "failed",
+  ],
+  [
+    "a client that took nothing while others waited for memory",
+    { status: 200, endedBy: "exception", error: new ReadaheadError("overloaded", "No") },
+    "failed",
+  ],
   ["an exception", { status: 500, endedBy: "exception", error: new TypeError("oops") }, "failed"],
   [
     "an exception after headers",

@@ -6,7 +6,7 @@ import { checkLeaks } from "../support/leak-check.ts";
 import { MiB } from "../support/units.ts";
 import { MemoryStore } from "./support/memory-store.ts";
 import { readRamp } from "./support/read-stream.ts";
-import { expectSettled, watchDownload } from "./support/watched-download.ts";
+import { closedEvent, expectSettled, watchDownload } from "./support/watched-download.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -86,6 +86,25 @@ describe("the reserve of a download whose store holds whole chunks", () => {
     await drain(reader);
     expectSettled(slow);
     expectSettled(other);
+  });
+
+  it("is no matter of the store, for who waited in vain and for who is broken off", async () => {
+    const budget = new Budget(4 * MiB, 96);
+    const idle = watchDownload({ budget });
+    const reader = (await idle.stream(held().source)).getReader();
+    await reader.read();
+    const waiting = [0, 60_000, 120_000, 180_000].map(async (ms) => {
+      await new Promise((done) => setTimeout(done, ms));
+      const other = watchDownload({ budget });
+      const stream = await other.stream(held().source).catch(() => undefined);
+      if (stream !== undefined) await readRamp(stream);
+      return other;
+    });
+    await vi.advanceTimersByTimeAsync(270_000);
+    await expect(drain(reader)).rejects.toThrow("Client took nothing while others waited");
+    const [first] = await Promise.all(waiting);
+    for (const ended of [first, idle])
+      expect(ended && closedEvent(ended)).toMatchObject({ endedBy: "exception" });
   });
 
   it("stays with a client that waits for its store, however long", async () => {
