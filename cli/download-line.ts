@@ -1,5 +1,6 @@
 /** One line per download, per invocation that broke without a record, and per fault or notice of the tail. Pure. */
 import { styleText } from "node:util";
+import type { SummaryRecord } from "../src/observe/record.ts";
 import { formatBytes, formatDuration, formatRanges, formatRate } from "./quantities.ts";
 import type { Told } from "./trace-items.ts";
 
@@ -57,13 +58,16 @@ export function formatLine(told: Told, paint: Paint): string | undefined {
     formatRate(record.bytesSent, record.totalMs),
     record.firstByteMs === null ? "" : `first byte ${formatDuration(record.firstByteMs)}`,
     ...cost,
-    record.error === undefined
-      ? ""
-      : paint("red", printable(record.error.kind ?? record.error.message)),
+    record.error === undefined ? "" : paint("red", formatError(record.error)),
     paint("dim", printable(record.request)),
   ]
     .filter((text) => text !== "")
     .join("  ");
+}
+
+/** Kind and message: `denied` alone is a link that has expired as well as an origin that does not know our key. */
+function formatError({ kind, message }: NonNullable<SummaryRecord["error"]>): string {
+  return printable(kind === null ? message : `${kind}: ${message}`);
 }
 
 /** Keys come from clients: control characters would let one write into the terminal. */

@@ -133,6 +133,20 @@ describe("tail", () => {
     expect(JSON.parse(out)).toMatchObject({ key: hostile.key });
   });
 
+  it("tells why a download was refused: its own link, or the store that does not know our key", async () => {
+    const line = async (message: string) => {
+      const record = {
+        ...fast,
+        status: 403,
+        outcome: "refused",
+        error: { kind: "denied", message },
+      };
+      return (await run([], [JSON.stringify(tailItem([[record]]))])).out;
+    };
+    for (const message of ["Upstream answered 403", "Link is not valid: expired"])
+      expect(await line(message)).toContain(`  denied: ${message}  `);
+  });
+
   it("marks a path that names no key", async () => {
     const { out } = await run([], [JSON.stringify(tailItem([[{ ...fast, key: null }]]))]);
     expect(out).toContain("  files/?  ");
