@@ -68,7 +68,7 @@ export const problems: Readonly<Record<ErrorKind, ProblemRow>> = {
     s3Code: "SlowDown",
     retried: "yes",
     outcome: "upstream-failed",
-    detail: "The store asks for fewer requests",
+    detail: "The store asks to wait",
     retryAfterSeconds: 5,
   },
   unavailable: {

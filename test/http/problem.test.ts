@@ -8,6 +8,7 @@ import {
   refuse,
 } from "../../src/http/problem.ts";
 import { nextMove } from "../../src/readahead/retry.ts";
+import { statusError } from "../../src/readahead/verify.ts";
 
 const rows: readonly (readonly [ErrorKind, number, string, string])[] = [
   ["not-found", 404, "NoSuchKey", "refused"],
@@ -89,6 +90,15 @@ describe("problemResponse", () => {
   ])("says when to try again: %s after %j ms", async (kind, retryAfterMs, header) => {
     const { response } = await render(new ReadaheadError(kind, "No", { retryAfterMs }));
     expect(response.headers.get("retry-after")).toBe(header);
+  });
+
+  it.each([429, 503])("says that the store asks to wait, and no reason: %i", async (status) => {
+    const headers = new Headers({ "retry-after": "120" });
+    const { text } = await render(statusError({ status, headers }));
+    expect(JSON.parse(text)).toMatchObject({
+      code: "throttled",
+      detail: "The store asks to wait",
+    });
   });
 
   it("names the size in a 416", async () => {
