@@ -49,9 +49,7 @@ export function formatLine(told: Told, paint: Paint): string | undefined {
     clock(told.atMs),
     String(record.status ?? "---"),
     paint(OUTCOME_STYLES[record.outcome] ?? "red", record.outcome.padEnd(15)),
-    printable(
-      `${record.method === "GET" ? "" : `${record.method} `}${record.mount}/${record.key ?? "?"}`,
-    ),
+    printable(`${askedFor(record)}${record.mount}/${record.key ?? "?"}`),
     formatRanges(record.ranges),
     formatBytes(record.bytesSent),
     `in ${formatDuration(record.totalMs)}`,
@@ -63,6 +61,11 @@ export function formatLine(told: Told, paint: Paint): string | undefined {
   ]
     .filter((text) => text !== "")
     .join("  ");
+}
+
+/** What was asked for, where it is no download: `HEAD `, `explain `. */
+function askedFor({ method, explain }: SummaryRecord): string {
+  return `${method === "GET" ? "" : `${method} `}${explain === true ? "explain " : ""}`;
 }
 
 /** Kind and message: `denied` alone is a link that has expired as well as an origin that does not know our key. */

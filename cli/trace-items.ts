@@ -68,6 +68,7 @@ const record = v.object({
   mount: v.fallback(v.string(), ""),
   key: v.fallback(v.nullable(v.string()), null),
   method: v.fallback(v.string(), "GET"),
+  explain: v.exactOptional(v.literal(true)),
   status: orNull,
   outcome: v.picklist([
     "complete",

@@ -37,6 +37,8 @@ export interface Noted {
   readonly ranges: readonly ByteRange[];
   readonly size: number | undefined;
   readonly unversioned: string | undefined;
+  /** Whether `?explain` was asked, and no byte of the object. */
+  readonly explain?: true | undefined;
 }
 
 export class Exchange {
@@ -167,6 +169,7 @@ export class Exchange {
       ranges: this.#noted?.ranges ?? [],
       size: this.#noted?.size ?? refusedSize ?? null,
       unversioned: this.#noted?.unversioned,
+      explain: this.#noted?.explain,
       totals: sum(totals),
     });
   }

@@ -287,6 +287,7 @@ async function explainObject(
   explain: NonNullable<HandlerOptions["explain"]>,
 ): Promise<Response> {
   const download = exchange.download();
+  exchange.note({ ranges: [], size: undefined, unversioned: undefined, explain: true });
   try {
     const prepared = await prepare(exchange, download, asked, "facts", undefined);
     const laidOut = layOut(prepared.object, prepared.decision, asked.key);

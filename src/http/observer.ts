@@ -30,6 +30,8 @@ export interface Finish {
   readonly size: number | null;
   /** Why resume was off. */
   readonly unversioned?: string | undefined;
+  /** It was answered with the plan (`?explain`), not with the object. */
+  readonly explain?: true | undefined;
   /** Summed over the request's downloads. */
   readonly totals: Totals;
 }

@@ -3,7 +3,7 @@
  * request to a plain object under 8 KB. Writing it, once, is the observer's business (`observer.ts`).
  *
  * The names of the fields are a fixed interface (dashboards and `wrangler tail --search edge-readahead` rely on them);
- * what is unknown is null. `timeline`, `error`, `retriedFor` and `unversioned` alone may be missing.
+ * what is unknown is null. `timeline`, `error`, `retriedFor`, `explain` and `unversioned` alone may be missing.
  */
 import { ReadaheadError } from "../errors.ts";
 import type { Finish } from "../http/observer.ts";
@@ -36,6 +36,8 @@ export interface SummaryRecord {
   /** Decoded key; cut, with an ellipsis, where it is very long. Null where the path names none (`%zz`). */
   readonly key: string | null;
   readonly method: string;
+  /** The plan was asked for (`?explain`), no byte of the object. Absent: a download, or a HEAD. */
+  readonly explain?: true;
   /** Null when nothing was sent. */
   readonly status: number | null;
   readonly outcome: Outcome;
@@ -105,6 +107,7 @@ export function createRecorder(
         mount: cut(request.mount, SHORT_TEXT_CHARACTERS),
         key: request.key === null ? null : cutToJson(request.key, KEY_BYTES),
         method: cut(request.method, SHORT_TEXT_CHARACTERS),
+        ...(finish.explain === true && { explain: true }),
         status: finish.status,
         outcome: decideOutcome(finish),
         endedBy,

@@ -147,6 +147,14 @@ describe("tail", () => {
       expect(await line(message)).toContain(`  denied: ${message}  `);
   });
 
+  it("marks what is no download: HEAD, and a plan that was asked for", async () => {
+    const named = async (more: object) =>
+      (await run([], [JSON.stringify({ ...fast, ...more })])).out.split(/ {2,}/)[3];
+    expect(await named({ method: "HEAD" })).toBe("HEAD files/fast.bin");
+    expect(await named({ explain: true })).toBe("explain files/fast.bin");
+    expect(await named({ method: "HEAD", explain: true })).toBe("HEAD explain files/fast.bin");
+  });
+
   it("marks a path that names no key", async () => {
     const { out } = await run([], [JSON.stringify(tailItem([[{ ...fast, key: null }]]))]);
     expect(out).toContain("  files/?  ");

@@ -139,6 +139,15 @@ describe("mount options", () => {
     const off = await harness.ask(harness.handlerFor({}, { explain }), path, init);
     expect(off.status).toBe(206);
   });
+
+  it.each(["film.mp4", "nothing"])("tells the watcher that %s was only explained", async (key) => {
+    const explain: HandlerOptions["explain"] = async () => new Response("plan");
+    const handle = harness.handlerFor({ explain: true }, { explain });
+    await harness.ask(handle, `/files/${key}?explain`);
+    await harness.ask(handle, `/files/${key}`);
+    await harness.settled();
+    expect(harness.finishes.map((finish) => finish.explain)).toEqual([true, undefined]);
+  });
 });
 
 describe("pages and fronts", () => {

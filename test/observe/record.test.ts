@@ -88,6 +88,11 @@ describe("createRecorder", () => {
     expect(record.unversioned).toBe("weak entity tag");
   });
 
+  it("marks a plan that was asked for, and nothing else", () => {
+    expect(recordOf([], { explain: true }).explain).toBe(true);
+    expect(recordOf([])).not.toHaveProperty("explain");
+  });
+
   const leaving: EndedBy[] = ["client-signal", "stream-cancel", "write-failed"];
 
   it("names the error by kind and message, and an exception by its own name", () => {
