@@ -143,7 +143,8 @@ export class Directory {
     if (!this.rules.versioned || this.#finished) return [];
     const missing: string[] = [];
     const least = Math.max(1, this.#read.namePrefix.length);
-    for (let end = name.length; end >= least; end--) {
+    // A longer name has no folder of versions, and to walk through one of 200 KB takes a minute.
+    for (let end = Math.min(name.length, longestName); end >= least; end--) {
       if (end < name.length && name.charCodeAt(end) > 0x2e) continue;
       const folder = name.slice(0, end) + versionsSuffix;
       if (compareUtf8(folder, this.#scanned) > 0 && !this.#asked.has(folder))
