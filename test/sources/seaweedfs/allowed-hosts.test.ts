@@ -60,6 +60,16 @@ describe("createHostCheck without a list", () => {
     ["vps-1.vps.ovh.net", "vps-2.vps.ovh.net"],
     ["1-2-3-4.ip.linodeusercontent.com", "5-6-7-8.ip.linodeusercontent.com"],
     ["a.westeurope.cloudapp.azure.com", "b.westeurope.cloudapp.azure.com"],
+    ["filer.eu.ngrok.io", "stranger.eu.ngrok.io"],
+    ["filer.jp.ngrok.io", "stranger.jp.ngrok.io"],
+    ["filer.up.railway.app", "stranger.up.railway.app"],
+    ["me-8888.app.github.dev", "stranger-8080.app.github.dev"],
+    ["me-8888.euw.devtunnels.ms", "stranger-8080.euw.devtunnels.ms"],
+    ["filer.westeurope.azurecontainer.io", "stranger.westeurope.azurecontainer.io"],
+    ["filer.eu-west-1.elasticbeanstalk.com", "stranger.eu-west-1.elasticbeanstalk.com"],
+    ["1-2-3-4.ip.members.linode.com", "5-6-7-8.ip.members.linode.com"],
+    ["filer.ws-eu1.gitpod.io", "stranger.ws-eu1.gitpod.io"],
+    ["filer.kirk.replit.dev", "stranger.kirk.replit.dev"],
     ["filer.internal", "vol1.internal"],
   ])("beside %s, does not take %s for the same network: it may be anybody's", (own, other) => {
     expect(byDefault(`${own}:8888`)(`${other}:8080`)).toBe(false);
