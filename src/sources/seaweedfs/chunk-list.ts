@@ -13,7 +13,10 @@ import type { ClusterContext } from "./request.ts";
 import { type CountedNeeds, countRequests, firstToLearn } from "./request-count.ts";
 
 /** Reads the chunks a manifest lists. */
-export type ManifestReader = (manifest: Chunk, context: ClusterContext) => Promise<Chunk[]>;
+export type ManifestReader = (
+  manifest: Chunk,
+  context: ClusterContext,
+) => Promise<readonly Chunk[]>;
 
 /** A stretch with everything visible in it; what lies between its intervals are holes. */
 export interface ListWindow {
@@ -31,7 +34,7 @@ const maxRecent = 3;
 export class ChunkList {
   readonly #top: readonly Chunk[];
   readonly #readManifest: ManifestReader;
-  readonly #recent = new Map<string, Chunk[]>();
+  readonly #recent = new Map<string, readonly Chunk[]>();
 
   constructor(top: readonly Chunk[], readManifest: ManifestReader) {
     this.#top = top;
@@ -44,7 +47,7 @@ export class ChunkList {
    * @throws ReadaheadError `protocol` for a manifest whose chunks begin before it, and what reading one throws
    */
   async *windows(range: ByteRange, context: ClusterContext): AsyncGenerator<ListWindow> {
-    const open = new Map<string, Chunk[]>();
+    const open = new Map<string, readonly Chunk[]>();
     let start = range.start;
     while (start < range.end) {
       const found: Found = { chunks: [], end: range.end, visited: new Set() };
@@ -86,7 +89,7 @@ export class ChunkList {
     chunks: readonly Chunk[],
     start: number,
     found: Found,
-    open: Map<string, Chunk[]>,
+    open: Map<string, readonly Chunk[]>,
     context: ClusterContext,
     above: readonly string[],
   ): Promise<void> {
@@ -112,7 +115,7 @@ export class ChunkList {
     }
   }
 
-  async #open(manifest: Chunk, context: ClusterContext): Promise<Chunk[]> {
+  async #open(manifest: Chunk, context: ClusterContext): Promise<readonly Chunk[]> {
     const recent = this.#recent.get(manifest.fid);
     if (recent !== undefined) return recent;
     const children = withinSpan(await this.#readManifest(manifest, context), manifest);
@@ -135,9 +138,9 @@ interface Found {
 
 /**
  * A mount that truncates a file shortens the chunks at the top of its list, manifests among them, and rewrites nothing:
- * what a manifest lists past its span is gone.
+ * what a manifest lists past its span is gone. What is whole stays the list that it is: others may hold it, too.
  */
-function withinSpan(children: readonly Chunk[], manifest: Chunk): Chunk[] {
+function withinSpan(children: readonly Chunk[], manifest: Chunk): readonly Chunk[] {
   const end = manifest.offset + manifest.size;
   const kept: Chunk[] = [];
   for (const child of children) {
@@ -146,5 +149,7 @@ function withinSpan(children: readonly Chunk[], manifest: Chunk): Chunk[] {
     if (child.offset >= end) continue;
     kept.push(child.offset + child.size <= end ? child : { ...child, size: end - child.offset });
   }
-  return kept;
+  return kept.length === children.length && kept.every((child, i) => child === children[i])
+    ? children
+    : kept;
 }

@@ -92,6 +92,28 @@ function place(raw: RawChunk): Pick<Chunk, "fid" | "volume"> {
   return { fid: formatFileId(id), volume: id.volume };
 }
 
+/** True where nothing tells the two apart. */
+export function isSameChunk(a: Chunk, b: Chunk): boolean {
+  return (
+    a.fid === b.fid &&
+    a.volume === b.volume &&
+    a.offset === b.offset &&
+    a.size === b.size &&
+    a.timestamp === b.timestamp &&
+    isSameKey(a.cipherKey, b.cipherKey) &&
+    a.compressed === b.compressed &&
+    a.manifest === b.manifest &&
+    a.sse === b.sse &&
+    a.sseMetadata === b.sseMetadata &&
+    a.etag === b.etag
+  );
+}
+
+function isSameKey(a: Chunk["cipherKey"], b: Chunk["cipherKey"]): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return a.byteLength === b.byteLength && a.every((byte, index) => byte === b[index]);
+}
+
 /** Reads one element of the filer's `chunks`. Zero values are left out there. */
 export function chunkFromJson(value: unknown): Chunk {
   const fields = asFields(value, "chunk");

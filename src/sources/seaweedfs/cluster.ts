@@ -15,6 +15,7 @@ import { Locator } from "./locate.ts";
 import type { NeedleOptions } from "./needle.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { SecretKey } from "./secret-key.ts";
+import { SharedLists } from "./shared-lists.ts";
 import { kekFilePath, loadKek } from "./sse/kek.ts";
 import { Kms } from "./sse/kms.ts";
 import type { KeySources } from "./sse/object-keys.ts";
@@ -24,6 +25,7 @@ export interface Cluster {
   readonly options: ResolvedOptions;
   readonly filer: Filer;
   readonly entries: EntryCache;
+  readonly lists: SharedLists;
   /** Absent where chunks are read through the filer only. */
   readonly locator: Locator | undefined;
   readonly doors: DoorOptions;
@@ -73,6 +75,7 @@ export function createCluster(options: ResolvedOptions): Cluster {
     options,
     filer,
     entries: new EntryCache(options.metadataTtlMs, now),
+    lists: new SharedLists(),
     locator,
     doors,
     needles: { fetch, allows: options.allows, protocol: options.protocol },

@@ -5,6 +5,7 @@ const maxBytes = 12 * 1024 * 1024;
 const maxEntries = 1_000;
 /** In memory, about. */
 const chunkBytes = 300;
+const cipherKeyBytes = 250;
 
 interface Kept {
   readonly entry: Entry | undefined;
@@ -60,6 +61,8 @@ function weigh(entry: Entry | undefined): number {
   if (entry === undefined) return 0;
   const { chunks, content, extended } = entry;
   let bytes = chunks.length * chunkBytes + (content?.byteLength ?? 0);
+  for (const { cipherKey, sseMetadata } of chunks)
+    bytes += (cipherKey === undefined ? 0 : cipherKeyBytes) + (sseMetadata?.length ?? 0);
   for (const [name, value] of Object.entries(extended)) bytes += name.length + value.length;
   return bytes;
 }

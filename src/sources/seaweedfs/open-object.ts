@@ -128,8 +128,8 @@ class SeaweedfsObject implements OpenObject<SeaweedfsPiece> {
     this.#keys = keys;
     this.#walk = new ReplicaWalk(cluster, lookups, (context) => this.#judgeLoss(context));
     this.#reader = new ChunkReader(cluster, this.#walk, keys);
-    this.#list = new ChunkList(entry.chunks, (manifest, context) =>
-      this.#reader.manifest(manifest, context),
+    this.#list = new ChunkList(entry.chunks, async (manifest, context) =>
+      cluster.lists.share(manifest.fid, await this.#reader.manifest(manifest, context)),
     );
   }
 

@@ -138,12 +138,14 @@ class SeaweedfsSource implements Source {
   }
 
   async #entry(path: string, context: ClusterContext): Promise<Entry | undefined> {
-    const { entries, filer } = this.#cluster;
+    const { entries, filer, lists } = this.#cluster;
     const kept = entries.get(path);
     if (kept !== undefined) return kept.entry;
-    const entry = await filer.entry(path, context);
+    const found = await filer.entry(path, context);
     // What is not there may be there in a moment; only buckets and objects that exist are remembered.
-    if (entry !== undefined) entries.set(path, entry);
+    if (found === undefined) return undefined;
+    const entry = { ...found, chunks: lists.share(path, found.chunks) };
+    entries.set(path, entry);
     return entry;
   }
 }

@@ -56,6 +56,20 @@ describe("EntryCache", () => {
     expect(cache.get("/c")).toBeDefined();
   });
 
+  it.each([
+    ["nothing", {}, true],
+    ["a key", { cipher_key: Buffer.alloc(32).toString("base64") }, false],
+    ["a record", { sse_type: 2, sse_metadata: Buffer.alloc(500).toString("base64") }, false],
+  ])("counts what chunks have with them: %s", (_what, more, fits) => {
+    const { cache } = setUp();
+    const chunk = { file_id: `1,01${"0".repeat(8)}`, ...more };
+    const chunks = Array.from({ length: 12_000 }, () => chunk);
+    for (const path of ["/a", "/b"])
+      cache.set(path, entryFromJson({ FullPath: path, FileSize: 0, chunks }));
+    expect(cache.get("/b")).toBeDefined();
+    expect(cache.get("/a") !== undefined).toBe(fits);
+  });
+
   it("counts what is stored with an entry, and forgets what nobody asks for again", () => {
     const { clock, cache } = setUp();
     const inline = { FileSize: 5_000_000, Content: Buffer.alloc(5_000_000).toString("base64") };
