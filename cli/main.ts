@@ -61,10 +61,12 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-// Who pipes into `head` closes early: that is no failure, and ends the wrangler that we started.
+// Who pipes into `head` closes early: that is no failure. Any end of the output ends the wrangler that we started.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   leaving.abort();
-  process.exit(error.code === "EPIPE" ? 0 : 1);
+  if (error.code === "EPIPE") process.exit(0);
+  process.stderr.write(`Could not write: ${error.message}\n`);
+  process.exit(1);
 });
 
 process.exitCode = await main(process.argv.slice(2));

@@ -38,10 +38,10 @@ export interface SignLinkOptions {
 /**
  * Signs a URL of a mount. The URL's own query is signed too, and stays.
  *
- * @param url Absolute; of the object, or any object below the scope
+ * @param url Absolute, http or https; of the object, or any object below the scope
  * @param secret At least 32 characters; the same text as the mount's `link_secret`
  * @throws RangeError for a secret too short, a time out of bounds, or a scope that the URL is not in
- * @throws TypeError for what is no absolute URL or signed already, and for a secret that is not set
+ * @throws TypeError for what is no absolute URL of http or https, or signed already, and for a secret that is not set
  * @example
  * const link = await signLink("https://edge.example/films/a.mp4", secret, { seconds: 600 });
  */
@@ -55,7 +55,7 @@ export async function signLink(
     throw new RangeError(`A link holds 1 to ${longestSeconds} seconds, not ${seconds}`);
   checkSecret(secret);
   const signed = URL.parse(String(url));
-  if (signed === null)
+  if (signed === null || !/^https?:$/.test(signed.protocol))
     throw new TypeError("A URL is signed whole, as in https://edge.example/files/a");
   if (ownNames.some((name) => signed.searchParams.has(name)))
     throw new TypeError("The URL is a signed link already");

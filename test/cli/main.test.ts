@@ -1,5 +1,6 @@
 /** The command line as a process: arguments, pipes, exit codes. `npx` is a stand-in on the path. */
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
@@ -24,8 +25,15 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-async function run(args: readonly string[], input = "", env: Record<string, string> = {}) {
-  const child = spawn(process.execPath, [main, ...args], {
+/** @param output A file to write to instead of a pipe */
+async function run(
+  args: readonly string[],
+  input = "",
+  env: Record<string, string> = {},
+  output?: string,
+) {
+  const to = output === undefined ? "" : ` > "${output}"`;
+  const child = spawn("sh", ["-c", `exec "$0" "$@"${to}`, process.execPath, main, ...args], {
     env: { ...process.env, PATH: `${folder}${delimiter}${process.env["PATH"] ?? ""}`, ...env },
     stdio: ["pipe", "pipe", "pipe"],
   });
@@ -93,6 +101,16 @@ describe("edge-readahead", () => {
     child.stdin.end(`${item}\n`.repeat(500));
     await new Promise((done) => child.once("close", done));
     expect(err).not.toContain("EPIPE");
+  });
+
+  it.runIf(existsSync("/dev/full")).each([
+    ["sign", "https://edge.example/files/a"],
+    ["tail", "--all"],
+  ])("says why it could not write, when it cannot: %s", async (...args) => {
+    const env = { EDGE_READAHEAD_LINK_SECRET: "0123456789abcdef0123456789abcdef" };
+    const { code, out, err } = await run(args, item, env, "/dev/full");
+    expect([code, out]).toEqual([1, ""]);
+    expect(err).toMatch(/^Could not write: ENOSPC/m);
   });
 
   it("ends the wrangler that it runs when its output is closed", async () => {

@@ -64,6 +64,14 @@ describe("signLink", () => {
     await expect(signLink(url, secret, options)).rejects.toThrow(kind);
   });
 
+  it.each(["/files/a", "ftp://edge.example/files/a", "mailto:a@edge.example", "edge.example/a"])(
+    "refuses what no client can ask of a Worker: %s",
+    async (wrong) => {
+      await expect(signLink(wrong, secret)).rejects.toThrow(/signed whole, as in https:/);
+      expect((await run([wrong])).code).toBe(1);
+    },
+  );
+
   it("refuses short secrets and links that are signed already", async () => {
     await expect(signLink(url, "short")).rejects.toThrow(RangeError);
     await expect(signLink(await signLink(url, secret), secret)).rejects.toThrow(TypeError);
