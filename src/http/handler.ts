@@ -83,7 +83,7 @@ export function createHandler(options: HandlerOptions): Handler {
   for (const mount of options.mounts) checkHeaders(mount);
   const recentFacts = new RecentFacts({ factsMs: options.factsMs });
   const common = resolveLimits(options.limits);
-  const limitsOf = (mount: Mount) => resolveLimits({ ...common, ...mount.limits });
+  const limitsOf = (mount: Mount) => resolveLimits({ ...common, ...given(mount.limits) });
   const limits = new Map(options.mounts.map((mount) => [mount, limitsOf(mount)]));
 
   async function handle(
@@ -182,6 +182,11 @@ function placesOf(
   );
   for (const { prefix } of mounts) reserved.delete(placeOf(prefix));
   return [...mounts.map((mount) => ({ prefix: mount.prefix, mount })), ...reserved.values()];
+}
+
+/** Without what is undefined, so that it can be spread over others. */
+function given(limits: Partial<Limits> = {}): Partial<Limits> {
+  return Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined));
 }
 
 /** What would throw at every answer throws at the start. */

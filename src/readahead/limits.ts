@@ -77,9 +77,13 @@ export const limitBounds: Readonly<
  */
 export function resolveLimits(overrides: Partial<Limits> = {}): Limits {
   const given = Object.entries(overrides).filter(([, value]) => value !== undefined);
-  for (const [name, value] of given)
-    if (typeof value !== typeof defaultLimits[name as keyof Limits])
-      throw new RangeError(`There is no limit ${name} of this type`);
+  for (const [name, value] of given) {
+    const wanted = typeof defaultLimits[name as keyof Limits];
+    if (typeof value !== wanted)
+      throw new RangeError(
+        wanted === "undefined" ? `There is no limit ${name}` : `${name} must be a ${wanted}`,
+      );
+  }
   const limits: Limits = { ...defaultLimits, ...Object.fromEntries(given) };
   for (const [name, [least, most]] of Object.entries(limitBounds)) {
     const value = limits[name as keyof typeof limitBounds];

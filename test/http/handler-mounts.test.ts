@@ -140,6 +140,19 @@ describe("mount options", () => {
     expect(off.status).toBe(206);
   });
 
+  it("leave the handler's limit where theirs is undefined", async () => {
+    const seen: number[] = [];
+    const explain: HandlerOptions["explain"] = async ({ exchange }) => {
+      seen.push(exchange.limits.windowParts);
+      return new Response();
+    };
+    const limits = { windowParts: undefined } as unknown as Partial<Limits>;
+    const options = { explain, limits: { windowParts: 2 } };
+    const handle = harness.handlerFor({ explain: true, limits }, options);
+    await harness.ask(handle, "/files/film.mp4?explain");
+    expect(seen).toEqual([2]);
+  });
+
   it.each(["film.mp4", "nothing"])("tells the watcher that %s was only explained", async (key) => {
     const explain: HandlerOptions["explain"] = async () => new Response("plan");
     const handle = harness.handlerFor({ explain: true }, { explain });

@@ -40,9 +40,16 @@ describe("resolveLimits", () => {
 
   it("knows no other names: those of the configuration are spelled otherwise", () => {
     const resolve = () => resolveLimits({ window_parts: 3 } as object);
-    expect(resolve).toThrow(new RangeError("There is no limit window_parts of this type"));
+    expect(resolve).toThrow(new RangeError("There is no limit window_parts"));
     for (const wrong of [{ hedge: "no" }, { toString: 1 }, { attempts: "10" }])
       expect(() => resolveLimits(wrong as object)).toThrow(RangeError);
+  });
+
+  it("says what type a limit has", () => {
+    const hedge = () => resolveLimits({ hedge: 1 } as object);
+    expect(hedge).toThrow(new RangeError("hedge must be a boolean"));
+    const parts = () => resolveLimits({ windowParts: "3" } as object);
+    expect(parts).toThrow(new RangeError("windowParts must be a number"));
   });
 
   it("has a bound for every number", () => {
