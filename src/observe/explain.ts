@@ -7,10 +7,9 @@ import { rangesOf } from "../http/decision.ts";
 import type { ExplainContext } from "../http/handler.ts";
 import { problems } from "../http/problem.ts";
 import { byteLength } from "../readahead/byte-range.ts";
-import { isLiteral, type Layout, layoutBytes } from "../readahead/layout.ts";
+import { isLiteral, layoutBytes } from "../readahead/layout.ts";
 import type { Limits } from "../readahead/limits.ts";
 import { assertAffordable, firstPartBytes } from "../readahead/plan.ts";
-import type { OpenObject } from "../sources/source.ts";
 import { formatExplainPage } from "./explain-page.ts";
 import { type ExplainedPlan, explainPlan } from "./explained-plan.ts";
 import { createReplicaLabels } from "./replica-labels.ts";
@@ -110,7 +109,7 @@ async function explain(context: ExplainContext, options: ExplainOptions): Promis
   const plan = await explainPlan({ object, layout, limits, context: download, labels });
   const source = options.sourceOf?.(mount.name) ?? null;
   const ranges = rangesOf(decision);
-  const refused = isRefused(object, layout, limits);
+  const refused = await isRefused(context, limits);
   return {
     request: exchange.id,
     mount: { name: mount.name, prefix: mount.prefix, source },
@@ -143,15 +142,21 @@ async function explain(context: ExplainContext, options: ExplainOptions): Promis
   };
 }
 
-/** Whether the engine would refuse the plan before headers, once the opening request is spent. */
-function isRefused(object: OpenObject, layout: Layout, limits: Limits): boolean {
+/** Whether the engine would refuse the plan before headers. */
+async function isRefused(
+  { object, layout, download }: ExplainContext,
+  limits: Limits,
+): Promise<boolean> {
   const ranges = layout.flatMap((segment) => (isLiteral(segment) ? [] : [segment]));
-  const pieces = ranges.reduce((sum, range) => sum + (object.pieceCount?.(range) ?? 1), 0);
   const [first] = ranges;
   if (first === undefined) return false;
+  // The request that opened it is spent.
+  const left = limits.subrequests - 1;
+  let pieces = 0;
+  for (const range of ranges) pieces += (await object.pieceCount?.(range, left, download)) ?? 1;
   const atHand = Math.min(byteLength(first), firstPartBytes(limits));
   try {
-    assertAffordable(pieces, limits.subrequests - 1, atHand, layoutBytes(layout));
+    assertAffordable(pieces, left, atHand, layoutBytes(layout));
     return false;
   } catch {
     return true;

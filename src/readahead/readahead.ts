@@ -92,11 +92,12 @@ export class Readahead {
   /** Opens the first parts; resolves when bytes can follow headers. Rejects when the download was closed before. */
   async start(): Promise<void> {
     const { object, allowance, context } = this.#engine;
-    // A source knows what its pieces cost when it has found the first: their list may have to be read.
+    // A source tells what its pieces cost when it has found the first: their list may have to be read.
     await this.#planner.peek();
     let pieces = 0;
     for (const segment of this.#layout)
-      if (!isLiteral(segment)) pieces += object.pieceCount?.(segment) ?? 1;
+      if (!isLiteral(segment))
+        pieces += (await object.pieceCount?.(segment, allowance.left, context)) ?? 1;
     const atHand = object.first === undefined ? 0 : byteLength(object.first.range);
     if (pieces > 0) assertAffordable(pieces, allowance.left, atHand, this.#planner.remaining);
     // Each further request costs a quarter of a millisecond before the headers leave. Small parts would miss the time.

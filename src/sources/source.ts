@@ -178,10 +178,11 @@ export interface OpenObject<P extends StoredPiece = StoredPiece> {
   /** The object's own stretches that meet `range`, in order, without gaps. Absent: the object is one piece. */
   pieces?(range: ByteRange, context: CallContext): AsyncIterable<P | KnownPiece>;
   /**
-   * Upper bound of the requests that the pieces in `range` need, without sending any: one for each piece, and what must
-   * be asked before it can be read (lookups, manifests, keys). Asked for when the first piece has been found.
+   * Upper bound of the requests that the pieces in `range` need: one for each piece, and what must be asked before it can
+   * be read (lookups, manifests, keys). Asked for once for each range of an answer, before any part. May itself read what
+   * the range needs anyway, where a guess is much of the `left` requests.
    */
-  pieceCount?(range: ByteRange): number;
+  pieceCount?(range: ByteRange, left: number, context: CallContext): number | Promise<number>;
   /**
    * Reads `range`, which lies inside `piece`, from one replica.
    *

@@ -191,7 +191,10 @@ describe("a client that pauses", () => {
     expect(watched.ofType("closed")).toEqual([]);
     await wait(33);
     const { endedBy, error } = closedEvent(watched);
-    expect([endedBy, error]).toEqual(["exception", expect.objectContaining({ kind: "overloaded" })]);
+    expect([endedBy, error]).toEqual([
+      "exception",
+      expect.objectContaining({ kind: "overloaded" }),
+    ]);
     await expect(reader.read()).rejects.toBe(error);
     expect(budget.held).toBe(8 * MiB);
     other.release();

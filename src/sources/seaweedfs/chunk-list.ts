@@ -10,7 +10,12 @@ import type { ByteRange } from "../../readahead/byte-range.ts";
 import type { Chunk } from "./chunk.ts";
 import { type Interval, visibleIntervals } from "./intervals.ts";
 import type { ClusterContext } from "./request.ts";
-import { type CountedNeeds, countRequests, firstToLearn } from "./request-count.ts";
+import {
+  type CountedNeeds,
+  countRequests,
+  firstToLearn,
+  type OpenedManifest,
+} from "./request-count.ts";
 
 /** Reads the chunks a manifest lists. */
 export type ManifestReader = (
@@ -26,18 +31,24 @@ export interface ListWindow {
 
 /** Writers nest manifests not at all, readers must; a list that contains itself must not go on for ever. */
 const maxDepth = 8;
-/** Fits the 50 subrequests of the smallest plan. */
-const cheapRequests = 40;
+/** A count of so much of what may be asked need not be exact: sixteen ranges of it fit, with a tenth kept for retries. */
+const cheapShare = 1 / 20;
 /** Manifests kept after a walk has passed, for the next range of the same request. */
 const maxRecent = 3;
+/** Smaller ones are kept as long as they list no more chunks than three of the largest. */
+const maxRecentChunks = 30_000;
 
 export class ChunkList {
   readonly #top: readonly Chunk[];
   readonly #readManifest: ManifestReader;
-  readonly #recent = new Map<string, readonly Chunk[]>();
+  readonly #folded: boolean;
+  /** By file id, oldest first. */
+  readonly #recent = new Map<string, OpenedManifest>();
+  #recentChunks = 0;
 
   constructor(top: readonly Chunk[], readManifest: ManifestReader) {
     this.#top = top;
+    this.#folded = top.some((chunk) => chunk.manifest);
     this.#readManifest = readManifest;
   }
 
@@ -58,29 +69,29 @@ export class ChunkList {
     }
   }
 
-  /** Most requests that the range can cost, as far as the list is known. Reads nothing. See request-count.ts. */
-  requestCount(range: ByteRange, firstAsked: CountedNeeds["firstAsked"]): number {
-    const opened = (manifest: Chunk) => this.#recent.get(manifest.fid);
-    return countRequests(this.#top, range, { opened, firstAsked });
-  }
-
   /**
-   * Reads a manifest of the range, where nothing is known of any and what they are taken for would be too much for the
-   * smallest plan: the walk needs it anyway, and one tells of the others.
+   * Most requests that the range can cost, as far as the list is known. See request-count.ts.
+   *
+   * Reads a manifest of the range (at each level) where none in it is known, and what they are taken for would be more than
+   * a small share of what is left: the walk needs it anyway, and one tells of the others.
    */
-  async learn(
+  async requestCount(
     range: ByteRange,
+    left: number,
     firstAsked: CountedNeeds["firstAsked"],
     context: ClusterContext,
-  ): Promise<void> {
-    const opened = (manifest: Chunk) => this.#recent.get(manifest.fid);
-    if (!this.#top.some((chunk) => chunk.manifest)) return;
+  ): Promise<number> {
+    const needs: CountedNeeds = {
+      opened: ({ fid }) => this.#recent.get(fid)?.children,
+      read: () => this.#recent.values(),
+      firstAsked,
+    };
     // As deep as manifests of manifests can be kept.
-    for (let depth = 0; depth < maxRecent; depth++) {
-      const needs = { opened, firstAsked };
-      if (countRequests(this.#top, range, needs) <= cheapRequests) return;
+    for (let depth = 0; ; depth++) {
+      const requests = countRequests(this.#top, range, needs);
+      if (!this.#folded || requests <= left * cheapShare || depth === maxRecent) return requests;
       const unread = firstToLearn(this.#top, range, needs);
-      if (unread === undefined) return;
+      if (unread === undefined) return requests;
       await this.#open(unread, context);
     }
   }
@@ -117,12 +128,14 @@ export class ChunkList {
 
   async #open(manifest: Chunk, context: ClusterContext): Promise<readonly Chunk[]> {
     const recent = this.#recent.get(manifest.fid);
-    if (recent !== undefined) return recent;
+    if (recent !== undefined) return recent.children;
     const children = withinSpan(await this.#readManifest(manifest, context), manifest);
-    this.#recent.set(manifest.fid, children);
-    for (const oldest of this.#recent.keys()) {
-      if (this.#recent.size <= maxRecent) break;
-      this.#recent.delete(oldest);
+    this.#recent.set(manifest.fid, { manifest, children });
+    this.#recentChunks += children.length;
+    for (const [fid, oldest] of this.#recent) {
+      if (this.#recent.size <= maxRecent || this.#recentChunks <= maxRecentChunks) break;
+      this.#recent.delete(fid);
+      this.#recentChunks -= oldest.children.length;
     }
     return children;
   }

@@ -176,7 +176,6 @@ class SeaweedfsObject implements OpenObject<SeaweedfsPiece> {
       yield* literal(this.#content, wanted);
       return;
     }
-    await this.#list.learn(wanted, (chunk) => this.#firstAsked(chunk), context);
     let at = wanted.start;
     for await (const window of this.#list.windows(wanted, context)) {
       for (const interval of window.intervals) {
@@ -188,10 +187,10 @@ class SeaweedfsObject implements OpenObject<SeaweedfsPiece> {
     if (at < wanted.end) yield zeros(at, wanted.end);
   }
 
-  pieceCount(range: ByteRange): number {
+  async pieceCount(range: ByteRange, left: number, context: CallContext): Promise<number> {
     if (this.#content !== undefined) return 0;
     if (isRemoteOnly(this.#entry)) return 1;
-    return this.#list.requestCount(range, (chunk) => this.#firstAsked(chunk));
+    return this.#list.requestCount(range, left, (chunk) => this.#firstAsked(chunk), context);
   }
 
   async read(piece: SeaweedfsPiece, range: ByteRange, request: ReadRequest): Promise<Answer> {

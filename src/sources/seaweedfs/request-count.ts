@@ -3,9 +3,8 @@
  * first what it needs to be read (a manifest, a lookup, a data key), each once. Pure.
  *
  * Exact, or somewhat too much, for chunks that are known. Of a manifest that was not read yet only the span is known: it
- * is taken to list as many chunks, as small and over as many volumes, as those that were read. Writers fold the same
- * number into each, or less into the last. Before the engine asks for this it finds the range's first piece, and one
- * manifest was read then.
+ * is taken to list as many chunks, as small and over as many volumes, as those that were read: in the range, or else
+ * wherever in the object. Writers fold the same number into each, or less into the last.
  */
 import type { ByteRange } from "../../readahead/byte-range.ts";
 import type { Chunk } from "./chunk.ts";
@@ -14,8 +13,16 @@ import type { Chunk } from "./chunk.ts";
 export interface CountedNeeds {
   /** The chunks of a manifest, where they were read already. */
   opened(manifest: Chunk): readonly Chunk[] | undefined;
+  /** Those of the object that were read lately, wherever they lie. */
+  read?(): Iterable<OpenedManifest>;
   /** Names what must still be asked before the chunk can be read. Chunks with the same name share one request. */
   firstAsked(chunk: Chunk): Iterable<string>;
+}
+
+/** A manifest that was read. */
+export interface OpenedManifest {
+  readonly manifest: Chunk;
+  readonly children: readonly Chunk[];
 }
 
 /** The most that a writer folds into one manifest: 10,000 chunks; 4.53 folds every 256 that are smaller than 1 MiB, too. */
@@ -28,7 +35,7 @@ export function countRequests(
   needs: CountedNeeds,
 ): number {
   const seen = visitAll(top, range, needs);
-  const fold = typicalFold(seen);
+  let typical: Fold | undefined;
   const overlapping = overlappingOf(seen.leaves);
   const overlappingKnown = overlappingOf(seen.leaves.filter(({ manifest }) => !manifest));
   let reads = 0;
@@ -41,6 +48,8 @@ export function countRequests(
       continue;
     }
     const manifest = leaf;
+    typical ??= typicalFold(seen.folds.length > 0 ? seen.folds : foldsElsewhere(needs));
+    const fold = typical;
     const stretches = overlapping.has(leaf) ? 2 : 1;
     const share = bytesIn(manifest, range) / manifest.size;
     const listed = Math.min(fold.chunks, Math.ceil(fold.chunks * share) + 1);
@@ -123,6 +132,13 @@ function visit(chunks: readonly Chunk[], range: ByteRange, needs: CountedNeeds, 
   }
 }
 
+/** Names of all their chunks are asked for: only where a count needs it. */
+function foldsElsewhere(needs: CountedNeeds): Fold[] {
+  return [...(needs.read?.() ?? [])].flatMap(
+    ({ manifest, children }) => foldOf(manifest, children, needs) ?? [],
+  );
+}
+
 function foldOf(
   manifest: Chunk,
   children: readonly Chunk[],
@@ -140,7 +156,7 @@ function foldOf(
 }
 
 /** The costliest of those seen. With none, what SeaweedFS writes, each chunk in a volume of its own. */
-function typicalFold({ folds }: Seen): Fold {
+function typicalFold(folds: readonly Fold[]): Fold {
   if (folds.length === 0) return { chunks: manifestChunks, chunksPerByte: 0, asksPerChunk: 1 };
   return {
     chunks: Math.max(...folds.map((fold) => fold.chunks)),

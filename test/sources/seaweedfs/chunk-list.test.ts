@@ -41,8 +41,14 @@ describe("a walk", () => {
     expect(read).toEqual(["a", "b", "c", "d", "e", "f", "g"]);
   });
 
-  it("leaves the last three for the next one, and no more", async () => {
-    const list = listOf(["a", "b", "c", "d", "e"].map((fid, at) => [fid, at * 100, 100]));
+  it("leaves the last three of the largest for the next one, and no more", async () => {
+    const fids = ["a", "b", "c", "d", "e"];
+    const tiny = (at: number) => Array.from({ length: 10_000 }, () => chunk("tiny", at * 100, 1));
+    const children = Object.fromEntries(fids.map((fid, at) => [fid, tiny(at)]));
+    const list = listOf(
+      fids.map((fid, at) => [fid, at * 100, 100]),
+      children,
+    );
     await walk(list, 0, 500);
     read = [];
     await walk(list, 200, 500);
@@ -79,7 +85,7 @@ describe("a manifest", () => {
 describe("what is not known of a list", () => {
   const none = () => [];
 
-  it("is learned from the first manifest of the range, where it could be too much for the smallest plan", async () => {
+  it("is learned from the first manifest of the range, where it could be over a twentieth of what is left", async () => {
     const create = () =>
       listOf([
         ["late", 10_000, 10_000],
@@ -87,14 +93,14 @@ describe("what is not known of a list", () => {
       ]);
     const list = create();
     // 16 chunks, as many lookups, and the manifest itself.
-    await list.learn({ start: 0, end: 15 }, none, context);
+    await list.requestCount({ start: 0, end: 15 }, 800, none, context);
     expect(read).toEqual([]);
-    await list.learn({ start: 10_000, end: 10_020 }, none, context);
+    await list.requestCount({ start: 10_000, end: 10_020 }, 800, none, context);
     expect(read).toEqual(["late"]);
-    await list.learn({ start: 9_000, end: 11_000 }, none, context);
+    await list.requestCount({ start: 9_000, end: 11_000 }, 800, none, context);
     expect(read).toEqual(["late"]);
     read = [];
-    await create().learn({ start: 9_980, end: 10_020 }, none, context);
+    await create().requestCount({ start: 9_980, end: 10_020 }, 800, none, context);
     expect(read).toEqual(["early"]);
   });
 });

@@ -370,6 +370,7 @@ describe("ChunkList", () => {
     let pieces = 0;
     let peak = 0;
     const range = { start: middle - 3 * chunkBytes - 1, end: middle + 5 * chunkBytes };
+    expect(await list.requestCount(range, 48, () => [], context)).toBeLessThanOrEqual(45);
     for await (const window of list.windows(range, context)) {
       pieces += window.intervals.length;
       peak = Math.max(peak, process.memoryUsage().heapUsed - before);

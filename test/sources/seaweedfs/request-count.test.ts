@@ -186,6 +186,25 @@ describe("countRequests", () => {
     expect(count(0, 440)).toBe(100 + 1 + (10 + 1) + 1 + 1);
   });
 
+  it("takes it for one that was read for another range, where none in its own was", () => {
+    const manifests = [fold(0, 400), fold(400, 400), fold(800, 400)];
+    const read = manifests
+      .slice(0, 2)
+      .map((manifest, i) => ({ manifest, children: chunksOf(manifest, i === 0 ? 100 : 20) }));
+    const count = (...known: readonly (typeof read)[number][]) =>
+      countRequests(
+        manifests,
+        { start: 400, end: 1200 },
+        {
+          opened: ({ fid }) => known.find(({ manifest }) => manifest.fid === fid)?.children,
+          read: () => known,
+          firstAsked: byVolume,
+        },
+      );
+    expect(count(...read.slice(0, 1))).toBe(2 * (100 + 1 + 1) + 1);
+    expect(count(...read)).toBe(20 + 1 + (20 + 1 + 1));
+  });
+
   it("does not count large chunks twice among which small ones are folded, as 4.53 does it", () => {
     const parts = 2_560;
     const size = 9_000_000;
