@@ -149,6 +149,7 @@ function printWelcome(): void {
   const control = `${origin?.url}/-/`;
   console.log(`
 edge-readahead runs at ${base}/   (Ctrl-C ends everything)
+MOUNTS of wrangler.toml were read now: start again after a change of them, whatever wrangler says of reloading.
 
 From the local R2 bucket:
   curl -o ramp.bin ${base}/files/ramp.bin
