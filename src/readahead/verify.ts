@@ -97,7 +97,7 @@ function verifyPart(asked: Asked, headers: Headers): Checked {
     throw fault(asked, 206, "protocol", `Upstream answered another range than asked: ${text}`);
   const length = headers.get("content-length");
   if (length !== null && parseLength(length) !== byteLength(range))
-    throw fault(asked, 206, "protocol", "Upstream's Content-Length is not of its range");
+    throw fault(asked, 206, "protocol", "Upstream's Content-Length cannot be used");
   return { kind: "part", range, size };
 }
 
@@ -176,7 +176,7 @@ export function compareEncoding(
   const known = asked.known?.headers["content-encoding"];
   const allowed = asked.known === undefined && asked.storedEncoding === true;
   if (encoding !== known && !allowed)
-    throw fault(asked, status, "protocol", "Upstream sent an encoding that was not asked for");
+    throw fault(asked, status, "protocol", "Upstream sent an encoding not asked for");
 }
 
 /** Content-Encoding, lower case; `undefined` for none and for `identity`. */

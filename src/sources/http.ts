@@ -124,10 +124,7 @@ class HttpSource implements Source {
   async open(key: string, request: OpenRequest): Promise<OpenObject> {
     // What was not uploaded in parts is one part.
     if ((request.version ?? request.clientKeys) !== undefined || (request.s3PartNumber ?? 1) > 1)
-      throw new ReadaheadError(
-        "unsupported",
-        "HTTP origins know no versions, parts or client keys",
-      );
+      throw new ReadaheadError("unsupported", "HTTP knows no versions, parts or client keys");
     request.signal.throwIfAborted();
     const query = this.#query ? request.query : undefined;
     const base = addressOf(objectUrl(this.#base, key, request.rawKey, query));
@@ -182,7 +179,7 @@ class HttpSource implements Source {
     if (start > 0 && size === undefined)
       ({ size } = (await this.#openFacts(base, { ...request, conditions: undefined })).facts);
     if (start >= (size || 1))
-      throw new ReadaheadError("unsatisfiable", "The range starts past the end of the object", {
+      throw new ReadaheadError("unsatisfiable", "The range starts past the object's end", {
         size,
       });
     // A 416 carries no headers of the object, a plain GET does: of nothing, or of all of an object that cannot range.

@@ -9,7 +9,7 @@ import { ReadaheadError } from "../errors.ts";
 export function parseBaseUrl(text: string | URL): URL {
   const base = URL.parse(String(text));
   if (!base || !/^https?:$/.test(base.protocol) || base.username + base.password + base.hash)
-    throw new TypeError("The source's URL must be http or https, with no user or fragment");
+    throw new TypeError("The URL must be http or https, with no user or fragment");
   if (!base.pathname.endsWith("/")) base.pathname += "/";
   return base;
 }

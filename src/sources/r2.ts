@@ -131,7 +131,7 @@ async function getFirst(
     if (object.size === 0 && answerable) return object;
     const past = !("suffix" in want) && want.start >= object.size;
     if (past || error.kind === "unsatisfiable")
-      throw new ReadaheadError("unsatisfiable", "The range starts past the end of the object", {
+      throw new ReadaheadError("unsatisfiable", "The range starts past the object's end", {
         cause: error.cause,
         replica: r2Replica,
         size: object.size,

@@ -341,7 +341,7 @@ class S3Source implements Source {
   }
 
   #unsatisfiable(size: number | undefined): ReadaheadError {
-    return new ReadaheadError("unsatisfiable", "The range starts past the end of the object", {
+    return new ReadaheadError("unsatisfiable", "The range starts past the object's end", {
       status: 416,
       replica: this.#address.replica,
       size,

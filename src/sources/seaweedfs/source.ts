@@ -179,7 +179,7 @@ function startOf(want: Want, size: number): number {
 
 function checkStart(want: Want, size: number): void {
   if (want === "facts" || "suffix" in want || want.start < size || want.start === 0) return;
-  throw new ReadaheadError("unsatisfiable", "The range starts past the end of the object", {
+  throw new ReadaheadError("unsatisfiable", "The range starts past the object's end", {
     size,
   });
 }
