@@ -37,7 +37,7 @@ export interface LocatorOptions {
   readonly ttlMs: number;
   /** Ask for a token with every file id. */
   readonly tokens: boolean;
-  /** Chunks can be read without knowing where they lie: a hung master is then given up after seconds. */
+  /** Chunks can be read without knowing where they lie: a hung master is then given up after seconds, and a bad one left in peace. */
   readonly dispensable: boolean;
   readonly now: () => number;
 }

@@ -8,11 +8,22 @@ import type { ClusterContext } from "./request.ts";
 
 /** A hung server is noticed by nobody else for over a minute (76 s seen at a master). */
 const avoidMs = 90_000;
+/** One that refuses may only be restarting: at first it is skipped for seconds, and each time for twice as long. */
+const firstSkipMs = 5_000;
+const longestSkipMs = 40_000;
+
+interface Avoided {
+  readonly until: number;
+  /** So long it is not asked at all by a caller who has another way. */
+  readonly skippedUntil: number;
+  readonly skipMs: number;
+  readonly silent: boolean;
+}
 
 export class Servers {
   readonly #urls: readonly URL[];
   readonly #now: () => number;
-  readonly #avoided = new Map<string, { readonly until: number; readonly silent: boolean }>();
+  readonly #avoided = new Map<string, Avoided>();
   #good = 0;
 
   constructor(urls: readonly URL[], now: () => number) {
@@ -32,7 +43,7 @@ export class Servers {
    * Asks until one answers; `ask` throws for an answer that another server might give better.
    *
    * @param dispensable The caller has another way: the last server, too, is given up when it is silent for seconds, and
-   * one that was silent lately is not asked
+   * one that was silent or refused lately is not asked
    * @throws the error of the first that answered, else of the last
    */
   async ask<T>(
@@ -43,8 +54,10 @@ export class Servers {
     const urls = this.order(context);
     let failure = new ReadaheadError("config", "No server is configured");
     for (const [index, url] of urls.entries()) {
-      if (dispensable && this.#avoids(url)?.silent === true) {
-        failure = new ReadaheadError("unavailable", "The server was silent a moment ago", {
+      const avoided = this.#avoids(url);
+      if (dispensable && avoided !== undefined && avoided.skippedUntil > this.#now()) {
+        const was = avoided.silent ? "was silent" : "refused";
+        failure = new ReadaheadError("unavailable", `The server ${was} a moment ago`, {
           replica: url.host,
         });
         continue;
@@ -57,8 +70,7 @@ export class Servers {
       } catch (error) {
         if (!(error instanceof ReadaheadError)) throw error;
         // Before the signal is looked at: the engine ends a part whose server missed the first-byte deadline.
-        if (error.connection)
-          this.#avoided.set(url.host, { until: this.#now() + avoidMs, silent: error.silent });
+        if (error.connection) this.#avoid(url, error.silent);
         if (context.signal.aborted || !isElsewhereBetter(error)) throw error;
         if (!isAnswer(failure)) failure = error;
       }
@@ -66,7 +78,22 @@ export class Servers {
     throw failure;
   }
 
-  #avoids(url: URL): { readonly silent: boolean } | undefined {
+  #avoid(url: URL, silent: boolean): void {
+    const now = this.#now();
+    const before = this.#avoids(url);
+    // Refused to several at the same time, it is one refusal.
+    if (before !== undefined && !silent && before.skippedUntil > now) return;
+    const again = before === undefined ? firstSkipMs : Math.min(longestSkipMs, 2 * before.skipMs);
+    const skipMs = silent ? avoidMs : again;
+    this.#avoided.set(url.host, {
+      until: now + avoidMs,
+      skippedUntil: now + skipMs,
+      skipMs,
+      silent,
+    });
+  }
+
+  #avoids(url: URL): Avoided | undefined {
     const avoided = this.#avoided.get(url.host);
     return avoided !== undefined && avoided.until > this.#now() ? avoided : undefined;
   }

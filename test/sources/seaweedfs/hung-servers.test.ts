@@ -59,6 +59,58 @@ describe("a hung master", () => {
   );
 });
 
+describe("a master that resets every connection", () => {
+  const size = 64_000;
+  let now: number;
+  let source: Source;
+  const asked = () => cluster.masters[0]?.seen.length;
+
+  beforeEach(() => {
+    now = 1_000_000;
+    putObject(cluster, "/o", { size, chunkBytes: 1_000, volumes: 3 });
+    for (const master of cluster.masters) master.fault = () => ({ do: "reset" });
+    source = sourceOf({ now: () => now });
+  });
+
+  it("costs a few requests where the filer stands in, not some for every chunk", async () => {
+    const { bytes, totals } = await downloadKey(source, "o", { limits: { subrequests: 100 } });
+    expect(Buffer.compare(bytes, contentBytes(ramp, 0, size))).toBe(0);
+    // The metadata, 64 chunks, and a lookup of each volume, asked twice.
+    expect(totals.subrequests).toBeLessThanOrEqual(1 + 64 + 2 * 3);
+  });
+
+  it("is asked again after seconds, then after twice as many", async () => {
+    await expectDownload(source, size);
+    const waits = [4_900, 200, 9_700, 400];
+    const grew: boolean[] = [];
+    for (const wait of waits) {
+      now += wait;
+      const before = asked();
+      await expectDownload(source, size);
+      grew.push(asked() !== before);
+    }
+    expect(grew).toEqual([false, true, false, true]);
+  });
+
+  it("is used again when it has come back", async () => {
+    await expectDownload(source, size);
+    for (const master of cluster.masters) master.fault = undefined;
+    now += 5_100;
+    await expectDownload(source, size);
+    expect(cluster.volumes.some((server) => server.seen.length > 0)).toBe(true);
+  });
+
+  it("is asked on where nobody stands in", async () => {
+    const direct = sourceOf({ now: () => now, filerFallback: false });
+    const limits = { attempts: 1 };
+    await expect(downloadKey(direct, "o", { limits })).rejects.toMatchObject({
+      kind: "unavailable",
+    });
+    for (const master of cluster.masters) master.fault = undefined;
+    await expectDownload(direct, size);
+  });
+});
+
 describe("a hung filer", () => {
   it("of two that proxy every chunk is left in the middle of a download, once in the isolate", async () => {
     await cluster.close();

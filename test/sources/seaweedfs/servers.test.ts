@@ -122,12 +122,15 @@ describe("Servers", () => {
     expect(servers.order({ suspect }).map(({ host }) => host)).toEqual(["b", "c", "a"]);
   });
 
-  it("does not ask who was silent lately where there is another way, but who was reset", async () => {
+  it("does not ask who was silent or reset lately where there is another way, who was reset after seconds", async () => {
     servers = new Servers([a, b], () => now);
     const faults = { a: fault("unavailable", silent), b: fault("unavailable", reset) };
     await expect(ask(faults)).rejects.toThrow();
     asked = [];
     await expect(ask(faults, true)).rejects.toMatchObject({ kind: "unavailable" });
+    expect(names()).toEqual([]);
+    now += 5_000;
+    await expect(ask(faults, true)).rejects.toBe(faults.b);
     expect(names()).toEqual(["b", "b"]);
     asked = [];
     await expect(ask(faults)).rejects.toThrow();
