@@ -42,7 +42,7 @@ export class ChunkList {
   readonly #top: readonly Chunk[];
   readonly #readManifest: ManifestReader;
   readonly #folded: boolean;
-  /** By file id, oldest first. */
+  /** By {@link placeOf}, oldest first. */
   readonly #recent = new Map<string, OpenedManifest>();
   #recentChunks = 0;
 
@@ -82,7 +82,7 @@ export class ChunkList {
     context: ClusterContext,
   ): Promise<number> {
     const needs: CountedNeeds = {
-      opened: ({ fid }) => this.#recent.get(fid)?.children,
+      opened: (manifest) => this.#recent.get(placeOf(manifest))?.children,
       read: () => this.#recent.values(),
       firstAsked,
     };
@@ -107,7 +107,7 @@ export class ChunkList {
     for (const chunk of chunks) {
       const end = chunk.offset + chunk.size;
       if (end <= start) {
-        if (chunk.manifest) open.delete(chunk.fid);
+        if (chunk.manifest) open.delete(placeOf(chunk));
         continue;
       }
       if (chunk.offset >= found.end) continue;
@@ -115,30 +115,37 @@ export class ChunkList {
         found.chunks.push(chunk);
       } else if (chunk.offset > start) {
         found.end = chunk.offset;
-      } else if (!found.visited.has(chunk.fid) || above.includes(chunk.fid)) {
-        found.visited.add(chunk.fid);
+      } else if (!found.visited.has(placeOf(chunk)) || above.includes(chunk.fid)) {
+        const place = placeOf(chunk);
+        found.visited.add(place);
         if (above.length >= maxDepth)
           throw new ReadaheadError("protocol", `Chunk manifests are nested ${maxDepth} deep`);
-        const children = open.get(chunk.fid) ?? (await this.#open(chunk, context));
-        open.set(chunk.fid, children);
+        const children = open.get(place) ?? (await this.#open(chunk, context));
+        open.set(place, children);
         await this.#collect(children, start, found, open, context, [...above, chunk.fid]);
       }
     }
   }
 
   async #open(manifest: Chunk, context: ClusterContext): Promise<readonly Chunk[]> {
-    const recent = this.#recent.get(manifest.fid);
+    const place = placeOf(manifest);
+    const recent = this.#recent.get(place);
     if (recent !== undefined) return recent.children;
     const children = withinSpan(await this.#readManifest(manifest, context), manifest);
-    this.#recent.set(manifest.fid, { manifest, children });
+    this.#recent.set(place, { manifest, children });
     this.#recentChunks += children.length;
-    for (const [fid, oldest] of this.#recent) {
+    for (const [name, oldest] of this.#recent) {
       if (this.#recent.size <= maxRecent || this.#recentChunks <= maxRecentChunks) break;
-      this.#recent.delete(fid);
+      this.#recent.delete(name);
       this.#recentChunks -= oldest.children.length;
     }
     return children;
   }
+}
+
+/** A list that names one manifest twice, with another span, is damaged: what was checked of the one says nothing of the other. */
+function placeOf({ fid, offset, size }: Chunk): string {
+  return `${fid} ${offset} ${size}`;
 }
 
 interface Found {

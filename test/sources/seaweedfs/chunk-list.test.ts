@@ -57,6 +57,19 @@ describe("a walk", () => {
     expect(read).toEqual(["b"]);
   });
 
+  it("reads a manifest that is listed with another span again: its span is checked as it is read", async () => {
+    await walk(
+      listOf([
+        ["m", 0, 10],
+        ["m", 10, 10],
+        ["m", 10, 10],
+      ]),
+      0,
+      20,
+    );
+    expect(read).toEqual(["m", "m"]);
+  });
+
   it.each([
     [8, true],
     [9, false],
