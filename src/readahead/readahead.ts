@@ -150,6 +150,8 @@ export class Readahead {
       while (!this.#closed) {
         let bytes = this.#nextBytes();
         if (bytes !== undefined) {
+          // From here on it has what it came for, and may rest.
+          this.#pulling = false;
           let room = TOGETHER_BYTES;
           while (bytes !== undefined) {
             room -= bytes.byteLength;

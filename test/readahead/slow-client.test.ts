@@ -86,6 +86,24 @@ describe("a client of 40 KB/s", () => {
   );
 });
 
+it("a slow client's next part is asked for when it comes for more, not while it rests", async () => {
+  const store = new MemoryStore({ size: 6 * MiB });
+  const watched = watchDownload();
+  const reader = (await watched.stream(store.source)).getReader();
+  const ahead: number[] = [];
+  let read = 0;
+  for (let block = await reader.read(); !block.done; block = await reader.read()) {
+    read += block.value.byteLength;
+    await vi.advanceTimersByTimeAsync(1_600);
+    // What was asked for while it was not known to be slow has been taken by then.
+    if (read < 4 * MiB) continue;
+    ahead.push(Math.max(...store.reads.map(({ range }) => range.end)) - read);
+  }
+  expect(ahead.length).toBeGreaterThan(10);
+  expect(Math.max(...ahead)).toBe(0);
+  expectSettled(watched);
+});
+
 describe("a slow client of few subrequests", () => {
   it.for([32 * MiB, 0])(
     "gets every byte all the same, with a budget of %i bytes",
