@@ -19,15 +19,16 @@ import {
 } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { type BuildOptions, build } from "esbuild";
+import { bundledPackages, formatNotices } from "./third-party.ts";
 import { workerBundle } from "./worker-bundle.ts";
 
 const root = resolve(import.meta.dirname, "..");
 
 const targets = { worker: buildWorker, lib: buildLibrary, cli: buildCli };
 
-/** Builds `dist/worker.js`. @throws Error when the bundle would import anything but `cloudflare:*` */
+/** Builds `dist/worker.js`, and `dist/THIRD-PARTY.txt` with the licences of what is in it. @throws Error when the bundle would import anything but `cloudflare:*` */
 export async function buildWorker(): Promise<void> {
-  const imports = await bundle(join(root, "dist/worker.js"), {
+  const { imports, packages } = await bundle(join(root, "dist/worker.js"), {
     ...workerBundle,
     entryPoints: [join(root, "src/worker.ts")],
   });
@@ -35,6 +36,7 @@ export async function buildWorker(): Promise<void> {
   if (foreign.length > 0)
     throw new Error(`The Worker must be one module, but imports ${foreign.join(", ")}`);
   await writeFile(join(root, "dist/worker.d.ts"), workerTypes);
+  await writeFile(join(root, "dist/THIRD-PARTY.txt"), await formatNotices(root, packages));
 }
 
 /** For who re-exports the finished Worker: nothing of it needs the Workers' own types. */
@@ -83,29 +85,37 @@ async function rewriteDeclarations(folder: string): Promise<void> {
   }
 }
 
-/** Bundles into one file and returns what it still imports. */
-async function bundle(out: string, options: BuildOptions): Promise<string[]> {
+interface Bundled {
+  /** What it still imports. */
+  readonly imports: readonly string[];
+  /** Whose code is in it. */
+  readonly packages: readonly string[];
+}
+
+/** Bundles into one file. */
+async function bundle(out: string, options: BuildOptions): Promise<Bundled> {
   const result = await build({
     bundle: true,
     format: "esm",
     target: "es2022",
     legalComments: "eof",
     outfile: out,
-    write: false,
-    metafile: true,
     logLevel: "warning",
     ...options,
+    write: false,
+    metafile: true,
   });
   await mkdir(dirname(out), { recursive: true });
-  for (const file of result.outputFiles ?? []) {
+  for (const file of result.outputFiles) {
     const beside = `${file.path}.${process.pid}`;
     await writeFile(beside, file.contents);
     await rename(beside, file.path);
   }
-  return Object.values(result.metafile?.outputs ?? {})
+  const imports = Object.values(result.metafile.outputs)
     .flatMap((output) => output.imports)
     .filter((entry) => entry.external)
     .map((entry) => entry.path);
+  return { imports, packages: bundledPackages(result.metafile) };
 }
 
 function run(command: string, args: readonly string[]): Promise<void> {

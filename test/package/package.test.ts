@@ -94,6 +94,18 @@ describe("the packed package", () => {
     expect(files.filter((name) => /^(src|test|bench|scripts)\b|\.test\./.test(name))).toEqual([]);
   });
 
+  it("brings the licence of every package that is bundled into the Worker", async () => {
+    const { dependencies }: { dependencies: Record<string, string> } = JSON.parse(
+      await readFile(join(installed, "package.json"), "utf8"),
+    );
+    const notices = await readFile(join(installed, "dist/THIRD-PARTY.txt"), "utf8");
+    // strnum comes with fast-xml-parser.
+    for (const name of [...Object.keys(dependencies), "strnum"])
+      expect(notices).toMatch(new RegExp(`^${name} \\d\\S* \\((MIT|BSD-3-Clause)\\)$`, "m"));
+    expect(notices.match(/MIT License|Permission is hereby granted/g)?.length).toBeGreaterThan(5);
+    expect(notices).toContain("Redistribution and use in source and binary forms");
+  });
+
   it("runs in Node", async () => {
     await writeFile(
       join(scratch, "main.mjs"),
