@@ -104,10 +104,17 @@ if (filer === "" || master === "") {
       const volumes = [...new Set(chunks.map(({ file_id }) => file_id.split(",", 1)[0] ?? ""))];
       let said = "";
       await readWhile(key, async () => {
-        const encode = (volume: string) =>
-          `ec.encode -collection ${name} -volumeId ${volume} -force`;
-        said = await shell(...volumes.slice(0, 2).map(encode));
+        const encode = (more: string) =>
+          shell(
+            ...volumes
+              .slice(0, 2)
+              .map((volume) => `ec.encode -collection ${name} -volumeId ${volume} -force${more}`),
+          );
+        // 4.53 rolls back where more shards lie on a server than the master's replication says; 000 bounds nothing. Older shells know no such flag.
+        said = await encode(" -shardReplicaPlacement 000").catch(String);
+        if (/not defined: -shardReplicaPlacement/.test(said)) said = await encode("");
       });
+      expect(said).not.toMatch(/^Error/);
       const locations = await locationsOf(chunks[0]?.file_id ?? "");
       console.log(`erasure coding: ${locations.length} locations; ${said.slice(-200)}`);
       await expectContent(sourceOf("", { filerFallback: false }), key, content);

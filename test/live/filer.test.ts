@@ -9,6 +9,7 @@ import { MiB } from "../support/units.ts";
 import { chunkOf, createEntry, hasGrpc } from "./support/filer-grpc.ts";
 import {
   askFiler,
+  askVolume,
   entryOf,
   expectContent,
   factsOf,
@@ -27,9 +28,11 @@ async function vacuumed(server: string, fid: string): Promise<boolean> {
   for (const started = Date.now(); Date.now() - started < 90_000; ) {
     const signal = AbortSignal.timeout(5_000);
     await fetch(`${master}/vol/vacuum?garbageThreshold=0.00001`, { signal }).catch(() => undefined);
-    const needle = await fetch(`http://${server}/${fid}?readDeleted=true`);
+    const needle = await askVolume(server, fid);
     await needle.arrayBuffer();
     if (needle.status === 404) return true;
+    if (needle.status === 401)
+      throw new Error("Volume servers want a read token: set SEAWEEDFS_VOLUME_KEY");
     await new Promise((resolve) => setTimeout(resolve, 1000));
   }
   return false;

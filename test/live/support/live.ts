@@ -64,11 +64,20 @@ export function sourceOf(root: string, more: Partial<SeaweedfsOptions> = {}): So
 
 /** A request to the filer with its read token, where it wants one. */
 export function askFiler(target: string, init: RequestInit = {}): Promise<Response> {
-  const headers = new Headers(init.headers);
-  const key = setting("FILER_KEY");
-  const exp = Math.floor(Date.now() / 1000) + 60;
-  if (key !== "") headers.set("authorization", `Bearer ${signToken({ exp }, key)}`);
+  const headers = { ...Object.fromEntries(new Headers(init.headers)), ...tokenOf("FILER_KEY", {}) };
   return fetch(filer + target, { ...init, headers });
+}
+
+/** A needle from its volume server, deleted or not, with its read token, where it wants one. */
+export function askVolume(server: string, fid: string): Promise<Response> {
+  const headers = tokenOf("VOLUME_KEY", { fid });
+  return fetch(`http://${server}/${fid}?readDeleted=true`, { headers });
+}
+
+function tokenOf(name: string, claims: object): Record<string, string> {
+  const key = setting(name);
+  const exp = Math.floor(Date.now() / 1000) + 60;
+  return key === "" ? {} : { authorization: `Bearer ${signToken({ exp, ...claims }, key)}` };
 }
 
 /** Stores an object over the filer's HTTP. @returns its key on a mount of the filer's root */
